@@ -1,0 +1,89 @@
+# Two commands from a fresh clone: `make demo` and `make test`. They need python3 (3.11 or newer) with venv, and git.
+#
+# Each kind of work installs its extras of pyproject.toml into .venv, once: a stamp file remembers that it was done.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+VENV := .venv
+OLDEST := .venv-oldest
+BIN := $(VENV)/bin
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-slow test-oldest doctest lint format docs examples bench clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.cli  ## Compare regularizers on scikit-learn's breast cancer data
+	$(BIN)/skreg compare
+
+test: $(VENV)/.test  ## Run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.test  ## Run the tests that take long
+	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions, without numba
+	$(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+doctest: $(VENV)/.test  ## Run the examples of the docstrings
+	$(BIN)/python -m pytest --doctest-modules skreg $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint  ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.lint  ## Mend style and formatting where ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs  ## Build the documentation; its gallery runs the examples
+	$(BIN)/sphinx-build -W --keep-going -b html $(SPHINX_ARGS) docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+examples: $(VENV)/.cli  ## Run every example, without a screen
+	@set -e; for script in examples/plot_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+bench: $(VENV)/.bench  ## Measure speed; the pages go to docs/benchmarks
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove the environments and everything generated
+	rm -rf $(VENV) $(OLDEST) build dist skreg.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/api/generated docs/auto_examples docs/sg_execution_times.rst examples/output
+	find skreg tests benchmarks docs examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Environments. torch and all the rest come from one call of pip, so that one set of versions is resolved.
+
+define create_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "skreg needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(1)
+endef
+
+$(BIN)/python:
+	$(call create_venv,$(VENV))
+
+$(OLDEST)/bin/python:
+	$(call create_venv,$(OLDEST))
+
+# ruff alone is enough to lint, so that `make lint` does not wait for torch.
+$(VENV)/.lint: constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt ruff
+	@touch $@
+
+$(VENV)/.cli: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e ".[cli,plot]"
+	@touch $@
+
+$(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e ".[$*]"
+	@touch $@
+
+# skreg itself goes in without its dependencies, because numba is one of them.
+$(OLDEST)/.test: pyproject.toml constraints-oldest.txt | $(OLDEST)/bin/python
+	$(OLDEST)/bin/python -m pip install -c constraints-oldest.txt \
+		torch joblib matplotlib numpy pandas scikit-learn scipy skorch threadpoolctl hypothesis pytest pytest-timeout
+	$(OLDEST)/bin/python -m pip install --no-deps -e .
+	@touch $@
