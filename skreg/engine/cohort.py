@@ -1,0 +1,120 @@
+"""Members of one ensemble that stop together, at the epoch at which the ensemble is best.
+
+What an ensemble predicts is the mean of its members' predictions: of probabilities, of rates, of
+values. As raw outputs that mean goes through the same loss and the same scorer as one member does.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+
+from skreg.objective import losses
+
+
+def combine(outputs, loss, axis=0):
+    """Raw outputs whose prediction is the mean of the predictions of raw outputs.
+
+    Parameters
+    ----------
+    outputs : iterable of ndarray, shape (o, n)
+        Of each member.
+    loss : str
+        Name of the loss, which says what raw outputs mean.
+    axis : int, default=0
+        The axis of the o outputs.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, n)
+        For a log loss logarithms, so that no probability is lost to rounding.
+    """
+    terms = {
+        "multinomial": lambda f: log_softmax(f, axis=axis),
+        # Logarithms of the probabilities of 1 and of 0.
+        "binomial": lambda f: -np.logaddexp(0.0, np.stack([-f, f])),
+    }
+    logarithms = loss in (*terms, "poisson")
+    add, term = np.logaddexp if logarithms else np.add, terms.get(loss, lambda f: f)
+    total, k = None, 0
+    for f in outputs:
+        one = term(np.asarray(f, dtype=np.float64))
+        total, k = one if total is None else add(total, one), k + 1
+    if loss == "binomial":
+        return total[0] - total[1]
+    return total - math.log(k) if logarithms else total / k
+
+
+class Cohort:
+    """Members that are judged by the mean of their predictions, on validation rows they share.
+
+    Parameters
+    ----------
+    members : list of Member
+        They become members of this cohort and share the first one's monitor. Rows may differ in
+        their columns, targets and weights may not.
+
+    Attributes
+    ----------
+    loss, score : float
+        Of the ensemble at the last epoch; no score where the loss is watched.
+    verdict : tuple of bool
+        Whether that epoch was the best one so far, and whether patience has run out.
+    """
+
+    def __init__(self, members):
+        self.members = members
+        self.monitor = members[0].monitor
+        self.loss = self.score = math.nan
+        self.verdict = False, False
+        for member in members:
+            member.cohort, member.monitor = self, self.monitor
+            member.history["ensemble_loss"] = []
+        job = members[0].job
+        self.spec, self._scorer = job.spec, job.score
+        y = np.asarray(job.y_val)
+        y = y if self.spec.loss == "multinomial" else y.reshape(len(y), -1).T.astype(np.float64)
+        self._y = torch.from_numpy(np.array(y))[None]
+        w = job.sample_weight_val
+        w = np.ones(y.shape[-1]) if w is None else np.asarray(w, dtype=np.float64)
+        self._weight = w / w.sum()
+
+    @classmethod
+    def among(cls, members):
+        """The cohorts that the jobs of members name, where validation rows are watched."""
+        named = {}
+        for member in members:
+            if member.job.cohort is not None and member.validated:
+                named.setdefault(member.job.cohort, []).append(member)
+        return [cls(part) for part in named.values()]
+
+    def evaluate(self, outputs):
+        """Take the raw validation outputs, shape (o, n), of the members that still count.
+
+        Raises
+        ------
+        Exception
+            What the scorer raised.
+        """
+        if not outputs:
+            self.verdict = False, False
+            return
+        raw = combine(outputs, self.spec.loss)
+        value = self.loss = self._loss(raw)
+        if self._scorer is not None:
+            self.score = float(self._scorer(raw.T)) if np.isfinite(raw).all() else math.nan
+            value = -self.score
+        self.verdict = self.monitor.update(value)
+
+    def _loss(self, raw):
+        per_row = losses.rowwise(
+            self.spec.loss,
+            torch.from_numpy(np.ascontiguousarray(raw))[None],
+            self._y,
+            smoothing=torch.zeros(1, 1, dtype=torch.float64),
+            quantile=self.spec.quantile,
+        )
+        return float(per_row[0].numpy() @ self._weight)

@@ -1,0 +1,52 @@
+"""Names and numbers that the two implementations of a step share."""
+
+from __future__ import annotations
+
+from skreg.layers.batch_norm import BATCH_NORM_EPS
+from skreg.layers.dropout import LINE_STRIDE
+from skreg.objective.losses import HUBER_DELTA, MAX_EXPONENT
+
+__all__ = [
+    "ACTIVATIONS",
+    "BATCH_NORM_EPS",
+    "BATCH_NORM_MOMENTUM",
+    "HUBER_DELTA",
+    "LINE_STRIDE",
+    "LOSSES",
+    "MAX_EXPONENT",
+    "SELU_ALPHA",
+    "SELU_SCALE",
+    "TINY",
+]
+
+#: Activation name -> number used by the compiled kernels.
+ACTIVATIONS = {
+    "identity": 0,
+    "relu": 1,
+    "tanh": 2,
+    "logistic": 3,
+    "silu": 4,
+    "gelu": 5,
+    "selu": 6,
+    "mish": 7,
+}
+
+#: Loss name -> number used by the compiled kernels. ``multinomial`` is the log loss of one softmax,
+#: ``binomial`` the log loss of independent sigmoids (one for a binary target, one a label else).
+LOSSES = {
+    "multinomial": 0,
+    "binomial": 1,
+    "squared_error": 2,
+    "absolute_error": 3,
+    "huber": 4,
+    "poisson": 5,
+    "pinball": 6,
+}
+
+BATCH_NORM_MOMENTUM = 0.1
+
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
+
+#: First moments below this are set to zero: they decay into subnormal numbers, which are slow.
+TINY = {"float32": 1e-30, "float64": 1e-290}

@@ -1,0 +1,289 @@
+"""Streams: how the rows of a stack's jobs become minibatches.
+
+Members of one stream (same rows, weights and seed) share minibatches and random bits. Arrays are
+recognised by content, since scikit-learn's splitters give each task a copy of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from skreg.engine.random import ORDER, generator, mask_keys
+
+
+def n_batches(n, batch_size, batch_norm):
+    """Minibatches an epoch. Rows are spread evenly over them: their sizes differ by one at most.
+
+    With batch norm no minibatch is left with a single row (unless there is only one).
+    """
+    count = -(-n // batch_size)
+    return max(1, min(count, n // 2)) if batch_norm else count
+
+
+def batches_of(job):
+    """Minibatches an epoch of a job."""
+    spec = job.spec
+    return job.n_batches or n_batches(job.X.shape[0], spec.batch_size, spec.batch_norm)
+
+
+def digest(array):
+    """Content of an array or CSR matrix as bytes; None for None."""
+    if array is None:
+        return b""
+    h = hashlib.sha256(str((array.shape, array.dtype)).encode())
+    parts = (array.data, array.indices, array.indptr) if sp.issparse(array) else (array,)
+    for part in parts:
+        h.update(memoryview(np.ascontiguousarray(part)).cast("B"))
+    return h.digest()
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What decides about sharing, by content."""
+
+    rows: bytes
+    weights: bytes
+    seed: int
+    target: bytes
+    valid: bytes
+
+    @classmethod
+    def of(cls, job):
+        """Fingerprint of a job."""
+        valid = b""
+        if job.X_val is not None:
+            valid = digest(job.X_val) + digest(job.y_val) + digest(job.sample_weight_val)
+        return cls(digest(job.X), digest(job.sample_weight), job.seed, digest(job.y), valid)
+
+    @property
+    def stream(self):
+        """Members that agree on this share minibatches."""
+        return self.rows, self.weights, self.seed
+
+    def sort_key(self):
+        """Canonical order: streams stay together, thread timing has no say."""
+        return self.rows, self.weights, self.seed, self.valid, self.target
+
+
+def runs(keys):
+    """Slices of equal neighbours, and the number of the run of each entry."""
+    slices, number = [], np.zeros(len(keys), dtype=np.int64)
+    start = 0
+    for i in range(1, len(keys) + 1):
+        if i == len(keys) or keys[i] != keys[start]:
+            number[start:i] = len(slices)
+            slices.append(slice(start, i))
+            start = i
+    return slices, number
+
+
+@dataclass
+class Batch:
+    """A minibatch of each of s streams, for k members.
+
+    Attributes
+    ----------
+    x : tensor, shape (s, b, d)
+    y : tensor, shape (t, b) ints or (t, o, b) floats
+    coef : tensor, shape (s, b)
+        What the loss of a row counts; 0 for padding.
+    share : tensor, shape (s, b)
+        Share of a row in the statistics of batch norm.
+    keys : ndarray of uint32, shape (2, layers, k)
+    lr : ndarray, shape (k,)
+    t : int
+        Number of the step, from 1.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    coef: torch.Tensor
+    share: torch.Tensor
+    keys: np.ndarray
+    lr: np.ndarray
+    t: int
+
+
+class Rows:
+    """A table on the device, from which minibatches are taken; CSR stays CSR on the host."""
+
+    def __init__(self, X, device):
+        self.sparse = sp.issparse(X)
+        self.n, self.d = X.shape
+        self.device = device
+        self.data = X if self.sparse else as_tensor(X, device)
+
+    def take(self, index, out):
+        """Rows ``index`` (a tensor) into ``out`` (b, d)."""
+        if self.sparse:
+            out.copy_(torch.from_numpy(self.data[index.cpu().numpy()].toarray()))
+        else:
+            torch.index_select(self.data, 0, index, out=out)
+
+    def chunk(self, start, stop):
+        """Rows ``start`` to ``stop`` as a dense tensor."""
+        if self.sparse:
+            return torch.from_numpy(self.data[start:stop].toarray()).to(self.device)
+        return self.data[start:stop]
+
+
+def as_tensor(array, device):
+    """A tensor on the device; shares the memory of a writable array on the CPU."""
+    array = np.ascontiguousarray(array)
+    if not array.flags.writeable:
+        array = array.copy()
+    return torch.from_numpy(array).to(device)
+
+
+@dataclass
+class Group:
+    """Neighbours that share validation rows, and are evaluated together."""
+
+    members: slice
+    rows: Rows
+    y: torch.Tensor
+    weight: torch.Tensor
+
+
+class Feed:
+    """Minibatches for the members of a stack, in their canonical order.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    fingerprints : list of Fingerprint
+    device : torch.device
+    cache : dict
+        Tables on the device by content, so that they are sent once.
+    """
+
+    def __init__(self, jobs, fingerprints, device, cache):
+        spec = jobs[0].spec
+        self.device, self.cache, self.spec = device, cache, spec
+        self.streams, self.stream_of = runs([f.stream for f in fingerprints])
+        self.targets, self.target_of = runs([(f.stream, f.target) for f in fingerprints])
+        first = [jobs[s.start] for s in self.streams]
+        self.seeds = [job.seed for job in first]
+        self.rows = [
+            self._cached(fingerprints[s.start].rows, lambda job=job: Rows(job.X, device))
+            for job, s in zip(first, self.streams, strict=True)
+        ]
+        self.weights = [job.sample_weight for job in first]
+        self.y = [
+            self._cached(
+                (fingerprints[s.start].target, jobs[s.start].spec.loss),
+                lambda job=jobs[s.start]: _target(job.y, job.spec, device),
+            )
+            for s in self.targets
+        ]
+        self.target_stream = [int(self.stream_of[s.start]) for s in self.targets]
+        self.steps = batches_of(jobs[0])
+        self.width = max(-(-r.n // self.steps) for r in self.rows)
+        self.groups = self._groups(jobs, fingerprints)
+        self._allocate(jobs)
+
+    def _cached(self, key, make):
+        key = (key, self.device, self.spec.dtype)
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
+
+    def _groups(self, jobs, fingerprints):
+        groups = []
+        for members in runs([f.valid for f in fingerprints])[0]:
+            job = jobs[members.start]
+            if job.X_val is None:
+                continue
+
+            def make(job=job):
+                w = job.sample_weight_val
+                w = np.ones(job.X_val.shape[0]) if w is None else np.asarray(w, dtype=np.float64)
+                weight = as_tensor((w / w.sum()).astype(job.spec.dtype), self.device)
+                return (
+                    Rows(job.X_val, self.device),
+                    _target(job.y_val, job.spec, self.device),
+                    weight,
+                )
+
+            rows, y, weight = self._cached((fingerprints[members.start].valid, job.spec.loss), make)
+            groups.append(Group(members, rows, y, weight))
+        return groups
+
+    def _allocate(self, jobs):
+        spec, s, b = self.spec, len(self.rows), self.width
+        dtype = getattr(torch, spec.dtype)
+        self._x = torch.zeros(s, b, self.rows[0].d, dtype=dtype, device=self.device)
+        if spec.loss == "multinomial":
+            self._y = torch.zeros(len(self.y), b, dtype=torch.int64, device=self.device)
+        else:
+            self._y = torch.zeros(len(self.y), spec.n_outputs, b, dtype=dtype, device=self.device)
+        # position[s, step, j] is a place in the order of stream s; -1 is padding
+        self._position = np.full((s, self.steps, b), -1, dtype=np.int64)
+        for i, rows in enumerate(self.rows):
+            start = np.arange(self.steps + 1) * rows.n // self.steps
+            for step in range(self.steps):
+                size = start[step + 1] - start[step]
+                self._position[i, step, :size] = np.arange(start[step], start[step + 1])
+        self._valid = self._position >= 0
+        self._size = self._valid.sum(axis=2, keepdims=True)
+        even = (self._valid / self._size).transpose(1, 0, 2)
+        self._even = as_tensor(even.astype(spec.dtype), self.device)
+
+    def epoch(self, number):
+        """Order, row coefficients, shares and mask keys of one epoch.
+
+        Returns
+        -------
+        order : int64 tensor, shape (steps, s, b)
+        coef, share : tensors, shape (steps, s, b)
+        keys : ndarray of uint32, shape (2, steps, layers, k)
+        """
+        order = np.zeros(self._position.shape, dtype=np.int64)
+        weighted = any(w is not None for w in self.weights)
+        coef = np.ones(order.shape) if weighted else None
+        for i, rows in enumerate(self.rows):
+            places = (
+                generator(self.seeds[i], ORDER, number).permutation(rows.n)
+                if self.spec.shuffle and self.steps > 1
+                else np.arange(rows.n)
+            )
+            order[i] = places[self._position[i]]
+            if self.weights[i] is not None:
+                coef[i] = self.weights[i][order[i]]
+        keys = mask_keys(self.seeds, number, self.steps, self.spec.n_layers)
+        keys = np.ascontiguousarray(keys[..., self.stream_of])
+        order = torch.from_numpy(np.ascontiguousarray(order.transpose(1, 0, 2))).to(self.device)
+        if not weighted:
+            return order, self._even, self._even, keys
+        coef = coef * self._valid
+        share = coef / coef.sum(axis=2, keepdims=True)
+        coef = coef / self._size
+        parts = [p.transpose(1, 0, 2).astype(self.spec.dtype) for p in (coef, share)]
+        return order, *(as_tensor(p, self.device) for p in parts), keys
+
+    def gather(self, order):
+        """Rows and targets of one minibatch; order (s, b). The tensors are reused."""
+        for i, rows in enumerate(self.rows):
+            rows.take(order[i], self._x[i])
+        for i, y in enumerate(self.y):
+            index = order[self.target_stream[i]]
+            if y.dim() == 1:
+                torch.index_select(y, 0, index, out=self._y[i])
+            elif y.shape[0] == 1:
+                torch.index_select(y[0], 0, index, out=self._y[i, 0])
+            else:
+                torch.index_select(y, 1, index, out=self._y[i])
+        return self._x, self._y
+
+
+def _target(y, spec, device):
+    """Class numbers (n,), or floats features first (o, n)."""
+    if spec.loss == "multinomial":
+        return as_tensor(np.asarray(y, dtype=np.int64), device)
+    y = np.asarray(y, dtype=spec.dtype).reshape(len(y), -1)
+    return as_tensor(y.T, device)

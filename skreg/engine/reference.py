@@ -1,0 +1,177 @@
+"""The step of a stack in torch operations with autograd: any device, every feature, the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from skreg.engine.constants import BATCH_NORM_MOMENTUM
+from skreg.layers import (
+    activation,
+    batch_norm_eval,
+    batch_norm_train,
+    dropout,
+    input_dropout,
+    linear,
+    shared_linear,
+)
+from skreg.objective import losses, penalties
+
+
+class ReferenceStep:
+    """Forward, backward and update of a stack.
+
+    Parameters
+    ----------
+    state : State
+    knobs : Knobs
+    feed : Feed
+    spec : Spec
+        Of any member: only what the members share is read.
+    """
+
+    def __init__(self, state, knobs, feed, spec):
+        self.state, self.feed, self.spec = state, feed, spec
+        device = state.theta.flat.device
+        dtype = state.theta.flat.dtype
+
+        def put(array):
+            return torch.as_tensor(array, dtype=dtype, device=device)
+
+        self.knobs = knobs
+        self.rates = put(knobs.rates)
+        self.threshold = torch.as_tensor(knobs.threshold.astype(np.int64), device=device)
+        self.l1, self.l2 = put(knobs.l1), put(knobs.l2)
+        self.decay, self.bound = put(knobs.decay), put(knobs.bound)
+        self.smoothing, self.quantile = put(knobs.smoothing), put(knobs.quantile)
+        self.stream_of = torch.as_tensor(feed.stream_of, device=device)
+        self.target_of = torch.as_tensor(feed.target_of, device=device)
+        self.total = torch.zeros(state.k, dtype=dtype, device=device)
+
+    def run(self, batch):
+        """Train on one minibatch."""
+        leaves = {n: v.detach().requires_grad_() for n, v in self.state.theta.view.items()}
+        loss, moments = self._loss(leaves, batch)
+        grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
+        self.total += loss.detach()
+        self._track(moments)
+        self._update(dict(zip(leaves, grads, strict=True)), batch)
+
+    def _loss(self, p, batch):
+        """Loss of each member (k,) and mean and variance of each batch norm."""
+        spec, layout = self.spec, self.state.layout
+        keys = torch.as_tensor(batch.keys.astype(np.int64), device=self.total.device)
+        share = batch.share[self.stream_of]
+        moments = []
+        a = None
+        for i in range(layout.n_layers):
+            weight = p[f"weight_{i}"]
+            if i > 0:
+                z = linear(weight, a)
+            elif self.knobs.input_dropout:
+                x = input_dropout(
+                    batch.x[self.stream_of], self.rates[0], self.threshold[0], keys[:, 0]
+                )
+                z = torch.bmm(weight, x.mT)
+            else:
+                z = shared_linear(weight, batch.x, self.feed.streams)
+            if layout.normed(i):
+                z, mean, variance = batch_norm_train(z, p[f"gain_{i}"], p[f"shift_{i}"], share)
+                moments.append((mean.detach(), variance.detach()))
+            else:
+                z = z + p[f"bias_{i}"].unsqueeze(2)
+            if i == layout.n_layers - 1:
+                break
+            a = activation(z, spec.activation)
+            if self.knobs.threshold[i + 1].any():
+                a = dropout(a, self.rates[i + 1], self.threshold[i + 1], keys[:, i + 1])
+        per_row = losses.rowwise(
+            spec.loss,
+            z,
+            batch.y[self.target_of],
+            smoothing=self.smoothing.unsqueeze(1),
+            quantile=self.quantile.view(-1, 1, 1),
+        )
+        coef = batch.coef[self.stream_of]
+        return (per_row * coef).sum(dim=1), moments
+
+    def _track(self, moments):
+        running = self.state.running.view
+        for i, (mean, variance) in enumerate(moments):
+            # The biased variance: a row of weight 2 is then exactly the row given twice.
+            running[f"mean_{i}"].lerp_(mean, BATCH_NORM_MOMENTUM)
+            running[f"variance_{i}"].lerp_(variance, BATCH_NORM_MOMENTUM)
+
+    def _update(self, grads, batch):
+        spec, state = self.spec, self.state
+        zero = torch.zeros_like(self.decay)
+        lr = torch.as_tensor(batch.lr, dtype=self.decay.dtype, device=self.decay.device)
+        for name, p in state.theta.view.items():
+            kind, layer = name.rsplit("_", 1)
+            penalised = kind == "weight"
+            decay, l1, l2 = (
+                (self.decay, self.l1[int(layer)], self.l2[int(layer)]) if penalised else (zero,) * 3
+            )
+            wide = [t.view(-1, *[1] * (p.dim() - 1)) for t in (lr, decay, l1, l2)]
+            options = dict(zip(("lr", "decay", "l1", "l2"), wide, strict=True))
+            moments = [m.view[name] for m in state.moments]
+            if spec.solver == "sgd":
+                penalties.sgd_step(
+                    p,
+                    grads[name],
+                    *moments,
+                    momentum=spec.momentum,
+                    nesterov=spec.nesterov,
+                    **options,
+                )
+            else:
+                penalties.adam_step(
+                    p,
+                    grads[name],
+                    *moments,
+                    beta_1=spec.beta_1,
+                    beta_2=spec.beta_2,
+                    epsilon=spec.epsilon,
+                    t=batch.t,
+                    **options,
+                )
+            if penalised and self.knobs.max_norm:
+                p.copy_(penalties.project_max_norm(p, self.bound))
+
+    def take_losses(self):
+        """Losses added up since the last call, shape (k,)."""
+        total = self.total.cpu().numpy().astype(np.float64)
+        self.total.zero_()
+        return total
+
+    @torch.no_grad()
+    def outputs(self, members, x):
+        """Raw outputs at predict, shape (members, o, b), of rows x (b, d)."""
+        layout = self.state.layout
+        p = {n: v[members] for n, v in self.state.theta.view.items()}
+        r = {n: v[members] for n, v in self.state.running.view.items()}
+        a = x.T.unsqueeze(0)
+        for i in range(layout.n_layers):
+            z = p[f"weight_{i}"] @ a
+            if layout.normed(i):
+                z = batch_norm_eval(
+                    z, p[f"gain_{i}"], p[f"shift_{i}"], r[f"mean_{i}"], r[f"variance_{i}"]
+                )
+            else:
+                z = z + p[f"bias_{i}"].unsqueeze(2)
+            if i < layout.n_layers - 1:
+                a = activation(z, self.spec.activation)
+        return z
+
+    @torch.no_grad()
+    def losses_of(self, members, raw, y, weight):
+        """Weighted validation loss of each member, without label smoothing."""
+        k = raw.shape[0]
+        per_row = losses.rowwise(
+            self.spec.loss,
+            raw,
+            y.unsqueeze(0).expand(k, *y.shape),
+            smoothing=torch.zeros(k, 1, dtype=raw.dtype, device=raw.device),
+            quantile=self.quantile[members].view(-1, 1, 1),
+        )
+        return (per_row * weight).sum(dim=1).cpu().numpy().astype(np.float64)

@@ -1,0 +1,210 @@
+"""The parameters of a stack: flat buffers with views, shared by both implementations of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skreg.engine.random import INIT, generator
+
+#: Gain of the initial weights in front of an activation (He et al. 2015; Klambauer et al. 2017).
+GAINS = {
+    "identity": 1.0,
+    "relu": 2.0**0.5,
+    "tanh": 1.0,
+    "logistic": 1.0,
+    "silu": 2.0**0.5,
+    "gelu": 2.0**0.5,
+    "selu": 1.0,
+    "mish": 2.0**0.5,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names and shapes of what one member learns, and of what it only tracks.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Inputs, hidden units, outputs.
+    batch_norm : bool
+    """
+
+    sizes: tuple[int, ...]
+    batch_norm: bool
+
+    @property
+    def n_layers(self):
+        """Number of linear layers."""
+        return len(self.sizes) - 1
+
+    def learned(self):
+        """Pairs of name and shape: weights first, then vectors."""
+        pairs = [(f"weight_{i}", (self.sizes[i + 1], self.sizes[i])) for i in range(self.n_layers)]
+        for i in range(self.n_layers):
+            names = ("gain", "shift") if self.normed(i) else ("bias",)
+            pairs += [(f"{name}_{i}", (self.sizes[i + 1],)) for name in names]
+        return pairs
+
+    def tracked(self):
+        """Pairs of name and shape of the running statistics of batch norm."""
+        layers = range(self.n_layers - 1) if self.batch_norm else ()
+        return [
+            (f"{name}_{i}", (self.sizes[i + 1],)) for i in layers for name in ("mean", "variance")
+        ]
+
+    def normed(self, layer):
+        """Whether batch norm follows this linear layer."""
+        return self.batch_norm and layer < self.n_layers - 1
+
+
+def initial_parameters(layout, activation, seed):
+    """Starting point of one member, in float64, the same on every device.
+
+    Hidden weights are normal with variance gain^2 / inputs, output weights with 1 / inputs; biases
+    are zero. A linear model starts at zero: its objective is convex.
+
+    Returns
+    -------
+    dict of ndarray
+    """
+    rng = generator(seed, INIT)
+    params = {}
+    for name, shape in layout.learned():
+        kind, layer = name.rsplit("_", 1)
+        if kind == "weight":
+            last = int(layer) == layout.n_layers - 1
+            gain = 1.0 if last else GAINS[activation]
+            gain = 0.0 if layout.n_layers == 1 else gain
+            params[name] = rng.standard_normal(shape) * (gain / shape[1] ** 0.5)
+        else:
+            params[name] = np.ones(shape) if kind == "gain" else np.zeros(shape)
+    for name, shape in layout.tracked():
+        params[name] = np.ones(shape) if name.startswith("variance") else np.zeros(shape)
+    return params
+
+
+class Buffer:
+    """One flat tensor with a view of shape (k, ...) for each name."""
+
+    def __init__(self, pairs, k, dtype, device):
+        self.pairs = pairs
+        n = [k * int(np.prod(shape)) for _, shape in pairs]
+        self.flat = torch.zeros(sum(n), dtype=dtype, device=device)
+        parts = self.flat.split(n) if n else ()
+        self.view = {name: p.view(k, *shape) for (name, shape), p in zip(pairs, parts, strict=True)}
+
+    def take(self, index):
+        """A new buffer with the members of ``index``."""
+        other = Buffer.__new__(Buffer)
+        other.pairs = self.pairs
+        other.flat = (
+            torch.cat([v[index].reshape(-1) for v in self.view.values()])
+            if self.view
+            else self.flat
+        )
+        n = [len(index) * int(np.prod(shape)) for _, shape in self.pairs]
+        parts = other.flat.split(n) if n else ()
+        other.view = {
+            name: p.view(len(index), *shape)
+            for (name, shape), p in zip(self.pairs, parts, strict=True)
+        }
+        return other
+
+    def copy_members(self, other, index):
+        """Take over the members ``index`` (None: all) of another buffer."""
+        if index is None:
+            self.flat.copy_(other.flat)
+        else:
+            for name, view in self.view.items():
+                view[index] = other.view[name][index]
+
+    def member(self, k):
+        """Copies of the arrays of one member."""
+        return {name: v[k].detach().cpu().numpy().copy() for name, v in self.view.items()}
+
+    def load(self, k, arrays):
+        """Set the arrays of one member."""
+        for name, v in self.view.items():
+            v[k] = torch.as_tensor(arrays[name]).to(v)
+
+
+class State:
+    """All that a stack of k members carries from step to step.
+
+    Attributes
+    ----------
+    theta : Buffer
+        What is learned.
+    running : Buffer
+        Running statistics of batch norm.
+    moments : list of Buffer
+        Of the optimiser: first and second moments of Adam, or the velocity of SGD.
+    t : int
+        Steps taken.
+    """
+
+    def __init__(self, layout, k, solver, dtype, device):
+        self.layout = layout
+        self.k = k
+        self.solver = solver
+        torch_dtype = getattr(torch, dtype)
+        self.theta = Buffer(layout.learned(), k, torch_dtype, device)
+        self.running = Buffer(layout.tracked(), k, torch_dtype, device)
+        self.moments = [
+            Buffer(layout.learned(), k, torch_dtype, device)
+            for _ in range(1 if solver == "sgd" else 2)
+        ]
+        self.t = 0
+
+    def take(self, index):
+        """A new state with the members of ``index``."""
+        other = State.__new__(State)
+        other.layout, other.solver, other.t = self.layout, self.solver, self.t
+        other.k = len(index)
+        index = torch.as_tensor(index, device=self.theta.flat.device)
+        other.theta = self.theta.take(index)
+        other.running = self.running.take(index)
+        other.moments = [m.take(index) for m in self.moments]
+        return other
+
+    def load(self, k, arrays):
+        """Set member k, and the state of the optimiser where ``arrays`` has one."""
+        self.theta.load(k, arrays)
+        self.running.load(k, arrays)
+        if "optimiser" in arrays:
+            saved = arrays["optimiser"]
+            self.t = saved["t"]
+            for buffer, values in zip(self.moments, saved["moments"], strict=True):
+                buffer.load(k, values)
+
+    def optimiser(self, k):
+        """State of the optimiser of one member."""
+        return {"t": self.t, "moments": [m.member(k) for m in self.moments]}
+
+
+class Snapshot:
+    """The best parameters so far of each member."""
+
+    def __init__(self, state):
+        self.theta = state.theta.take(torch.arange(state.k, device=state.theta.flat.device))
+        self.running = state.running.take(torch.arange(state.k, device=state.theta.flat.device))
+
+    def keep(self, state, index):
+        """Remember the members of ``index`` (None: all) as they are now."""
+        self.theta.copy_members(state.theta, index)
+        self.running.copy_members(state.running, index)
+
+    def take(self, index):
+        """A new snapshot with the members of ``index``."""
+        other = Snapshot.__new__(Snapshot)
+        index = torch.as_tensor(index, device=self.theta.flat.device)
+        other.theta, other.running = self.theta.take(index), self.running.take(index)
+        return other
+
+    def member(self, k):
+        """Copies of the arrays of one member."""
+        return {**self.theta.member(k), **self.running.member(k)}

@@ -1,0 +1,68 @@
+"""When a member ends and which of its epochs is the best.
+
+Two counters: the best epoch moves on *any* improvement, patience starts anew only beyond
+``min_delta`` (``tol`` where the training loss is watched). So a long slow descent ends, and what is
+kept is still its lowest point.
+"""
+
+from __future__ import annotations
+
+import math
+
+#: "adaptive" divides the rate by this when patience runs out, and ends below the smallest rate.
+ADAPTIVE_FACTOR, SMALLEST_RATE = 5.0, 1e-6
+
+
+class Monitor:
+    """Watches one member.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without an improvement of more than ``min_delta`` after which the member ends.
+    min_delta : float
+    adaptive : bool
+        Lower the learning rate instead of ending, until the rate is below 1e-6.
+    rate : float
+        Initial learning rate, for ``adaptive``.
+
+    Attributes
+    ----------
+    best : float
+        Smallest value seen.
+    factor : float
+        On the learning rate.
+    """
+
+    def __init__(self, patience, min_delta, *, adaptive=False, rate=1.0):
+        self.patience = patience
+        self.min_delta = min_delta
+        self.adaptive = adaptive
+        self.rate = rate
+        self.best = math.inf
+        self.factor = 1.0
+        self._reference = math.inf
+        self._waited = 0
+
+    def update(self, value):
+        """Take the value of an epoch, smaller being better.
+
+        Returns
+        -------
+        improved, ended : bool
+        """
+        improved = value < self.best
+        if improved:
+            self.best = value
+        if value < self._reference - self.min_delta or (math.isinf(self._reference) and improved):
+            self._reference = value
+            self._waited = 0
+        else:
+            self._waited += 1
+        if self._waited < self.patience:
+            return improved, False
+        if not self.adaptive:
+            return improved, True
+        self.factor /= ADAPTIVE_FACTOR
+        self._waited = 0
+        return improved, self.rate * self.factor < SMALLEST_RATE

@@ -1,0 +1,89 @@
+"""Inverted dropout of a stack (Srivastava et al. 2014): identity at predict.
+
+Masks compare a 32-bit hash (two rounds of multiply and xor-shift, constants found by Wellons' hash
+prospector) of an entry's number with a threshold: they need no generator, and the kernels store none.
+"""
+
+from __future__ import annotations
+
+import torch
+
+_MASK32 = 0xFFFFFFFF
+
+#: Distance between the numbers of two neighbours in a mask: 2^32 over the golden ratio, whose
+#: multiples stay far from each other, so that lines do not overlap (Knuth, volume 3, section 6.4).
+LINE_STRIDE = 0x9E3779B1
+
+
+def hash_u32(counter, key0, key1):
+    """The hash of the compiled kernels in torch int64 arithmetic; shapes broadcast."""
+    x = counter ^ key0
+    x = x ^ (x >> 16)
+    x = (x * 0x21F0AAAD) & _MASK32
+    x = (x + key1) & _MASK32
+    x = x ^ (x >> 15)
+    x = (x * 0x735A2D97) & _MASK32
+    return x ^ (x >> 15)
+
+
+def keep_mask(lines, length, keys, threshold, device):
+    """Which entries stay.
+
+    Parameters
+    ----------
+    lines, length : int
+        Units and rows of the minibatch, or rows and inputs. Entry j of line i is number
+        ``i * LINE_STRIDE + j``: it does not depend on the length, which includes padding.
+    keys : tuple of two int64 tensors, shape (k,)
+    threshold : int64 tensor, shape (k,)
+
+    Returns
+    -------
+    keep : bool tensor, shape (k, lines, length)
+    """
+    starts = torch.arange(lines, device=device).view(1, lines, 1) * LINE_STRIDE
+    counter = (starts + torch.arange(length, device=device)) & _MASK32
+    bits = hash_u32(counter, keys[0].view(-1, 1, 1), keys[1].view(-1, 1, 1))
+    return bits >= threshold.view(-1, 1, 1)
+
+
+def dropout(a, rate, threshold, keys):
+    """Zero each entry with its member's rate and divide the others by ``1 - rate``.
+
+    Members that share keys share the random bits, so that a member draws the same mask alone.
+
+    Parameters
+    ----------
+    a : tensor
+    rate : tensor
+    threshold : int64 tensor
+        ``rate * 2^32``.
+    keys : pair of int64 tensors
+
+    Shape
+    -----
+    a : (k, h, b); rate, threshold, keys[0], keys[1] : (k,); returns (k, h, b).
+
+    Examples
+    --------
+    >>> import torch
+    >>> a, keys = torch.ones(2, 3, 1000), (torch.tensor([7, 7]), torch.tensor([9, 9]))
+    >>> rate = torch.tensor([0.0, 0.5])
+    >>> out = dropout(a, rate, (rate.double() * 2**32).long(), keys)
+    >>> out[0].unique().tolist(), out[1].unique().tolist()
+    ([1.0], [0.0, 2.0])
+    """
+    k, h, b = a.shape
+    keep = keep_mask(h, b, keys, threshold, a.device)
+    return torch.where(keep, a / (1 - rate).view(k, 1, 1), torch.zeros_like(a))
+
+
+def input_dropout(x, rate, threshold, keys):
+    """Dropout of inputs, one mask a member.
+
+    Shape
+    -----
+    x : (k, b, d), rows first as tables are; rate, threshold, keys[0], keys[1] : (k,); returns
+    (k, b, d).
+    """
+    return dropout(x, rate, threshold, keys)

@@ -1,0 +1,152 @@
+"""Jobs to stacks."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from skreg.engine import plan as planning
+from skreg.engine.data import Fingerprint
+from skreg.engine.job import SHAPE_FIELDS
+from skreg.engine.plan import FEWEST, MOST, most_members, plan, shape_key, stack_bytes
+from tests.engine.helpers import fit, make_job
+
+MIXED = [
+    {"seed": 0},
+    {"seed": 1, "l1": 0.1},
+    {"hidden": (3,)},
+    {"seed": 0, "l1": 0.1},
+    {"table": 1},
+    {"hidden": (3,), "dropout": 0.2},
+    {"seed": 1},
+]
+
+#: Another value of each field that a stack has in common.
+OTHER_SHAPES = {
+    "hidden": (3,),
+    "n_outputs": 2,
+    "activation": "tanh",
+    "batch_norm": True,
+    "loss": "huber",
+    "solver": "sgd",
+    "momentum": 0.5,
+    "nesterov": False,
+    "beta_1": 0.5,
+    "beta_2": 0.5,
+    "epsilon": 1e-3,
+    "batch_size": 17,
+    "shuffle": False,
+    "dtype": "float32",
+    "device": "cuda",
+}
+
+
+def described(jobs):
+    """The stacks by what their jobs are."""
+    return [[(Fingerprint.of(jobs[i]), jobs[i].spec) for i in stack] for stack in plan(jobs)]
+
+
+def test_stacks_do_not_depend_on_the_order_of_the_jobs():
+    jobs = [make_job(**changes) for changes in MIXED]
+    expected = described(jobs)
+    assert sorted(map(len, expected)) == [2, 5]
+    for order in itertools.islice(itertools.permutations(range(7)), 1, None, 501):
+        assert described([jobs[i] for i in order]) == expected
+
+
+def test_streams_are_neighbours():
+    jobs = [make_job(**changes) for changes in MIXED]
+    for stack in plan(jobs):
+        streams = [Fingerprint.of(jobs[i]).stream for i in stack]
+        assert len(list(itertools.groupby(streams))) == len(set(streams))
+
+
+def test_every_job_stands_in_one_stack():
+    jobs = [make_job(seed=i, hidden=(2,) * (i % 3)) for i in range(100)]
+    assert sorted(i for stack in plan(jobs) for i in stack) == list(range(100))
+
+
+def test_every_field_of_the_shape_is_tested():
+    assert set(OTHER_SHAPES) == set(SHAPE_FIELDS)
+
+
+@pytest.mark.parametrize("name", OTHER_SHAPES)
+def test_shapes_are_separated(name):
+    jobs = [make_job(), make_job(**{name: OTHER_SHAPES[name]})]
+    assert sorted(plan(jobs)) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}, {"start": {}}],
+    ids=["columns", "minibatches", "input_dropout", "start"],
+)
+def test_what_else_is_separated(changes):
+    assert sorted(plan([make_job(), make_job(**changes)])) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": 41},
+        {"n_val": 9},
+        {"weighted": True},
+        {"dropout": 0.5},
+        {"l1": 1.0},
+        {"l2": 1.0},
+        {"weight_decay": 1.0},
+        {"max_norm": 1.0},
+        {"learning_rate_init": 1.0},
+        {"learning_rate": "cosine"},
+        {"max_iter": 99},
+        {"max_steps": 99},
+        {"max_time": 99.0},
+        {"patience": 99},
+    ],
+    ids=str,
+)
+def test_what_may_differ_in_a_stack(changes):
+    assert shape_key(make_job()) == shape_key(make_job(**changes))
+    assert len(plan([make_job(), make_job(**changes)])) == 1
+
+
+def test_a_job_with_a_driver_trains_alone():
+    job = make_job()
+    job.driver = lambda stack: stack.epochs()
+    assert sorted(plan([make_job(), job, make_job()])) == [[0, 2], [1]]
+
+
+def test_small_nets_share_large_stacks_and_wide_nets_small_ones():
+    assert most_members(make_job(hidden=(2,))) == MOST
+    assert most_members(make_job(hidden=(4096,), n=500, batch_size=500)) == FEWEST
+    between = most_members(make_job(hidden=(256,), n=128, batch_size=128, dtype="float32"))
+    assert between == (2 << 20) // (256 * 128 * 4)
+
+
+def test_memory_bounds_the_stack():
+    jobs = [make_job(seed=i) for i in range(20)]
+    one = stack_bytes(jobs[0], 1)
+    assert [len(s) for s in plan(jobs, memory=5.5 * one)] == [5, 5, 5, 5]
+    assert [len(s) for s in plan(jobs, memory=0.1 * one)] == [1] * 20
+    assert len(plan(jobs, memory=1000 * one)) == 1
+
+
+def test_stack_bytes_covers_what_a_stack_allocates():
+    """Parameters, gradient, two moments and the snapshot; three buffers of activations."""
+    job = make_job(n=300, d=30, hidden=(64, 32), batch_size=100)
+    weights = 30 * 64 + 64 * 32 + 32 + 64 + 32 + 1
+    activations = 3 * 100 * (64 + 32) + 100
+    assert stack_bytes(job, 3) >= 3 * 8 * (5 * weights + activations)
+    assert stack_bytes(job, 3) <= 1.2 * 3 * 8 * (5 * weights + activations)
+    assert stack_bytes(job, 6) == 2 * stack_bytes(job, 3)
+
+
+def test_cutting_changes_no_result(monkeypatch):
+    jobs = [make_job(seed=i % 3, l1=0.01 * i) for i in range(9)]
+    whole = fit(jobs)
+    monkeypatch.setattr(planning, "most_members", lambda job, memory: 2)
+    assert [len(s) for s in plan(jobs)] == [2, 2, 2, 2, 1]
+    for one, other in zip(fit(jobs), whole, strict=True):
+        np.testing.assert_allclose(one.params["weight_0"], other.params["weight_0"], atol=1e-10)

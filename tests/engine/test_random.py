@@ -1,0 +1,72 @@
+"""Random bits are a function of what they are for."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from skreg.engine.random import INIT, ORDER, generator, mask_keys, thresholds
+from skreg.layers.dropout import keep_mask
+
+
+def masks(seeds, epochs, steps, layers, lines, length, rate=0.5):
+    """Masks of all combinations, one a row, shape (..., lines * length)."""
+    out = []
+    for epoch in range(epochs):
+        keys = mask_keys(range(seeds), epoch, steps, layers).reshape(2, -1)
+        pair = [torch.from_numpy(k.astype(np.int64)) for k in keys]
+        limit = torch.full((len(pair[0]),), int(thresholds(rate)))
+        out.append(keep_mask(lines, length, pair, limit, "cpu").flatten(1).numpy())
+    return np.concatenate(out)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_drop_frequency(rate):
+    """Within 5 standard deviations of the rate, in all and for each unit."""
+    dropped = ~masks(4, 2, 4, 2, 32, 512, rate=rate).reshape(-1, 32, 512)
+    n = dropped.shape[0] * 512
+    per_unit = dropped.mean(axis=(0, 2))
+    sigma = np.sqrt(rate * (1 - rate) / n)
+    assert np.abs(per_unit - rate).max() <= 5 * sigma
+    assert abs(dropped.mean() - rate) <= 5 * sigma / np.sqrt(32)
+
+
+@pytest.mark.parametrize("rate", [0.25, 0.5])
+def test_masks_of_different_purposes_are_uncorrelated(rate):
+    """Of (seed, epoch, step, layer), each against each: 1128 pairs, 5 sigma."""
+    bits = masks(4, 3, 2, 2, 32, 512, rate=rate).astype(float)
+    assert len(bits) == 48
+    correlation = np.corrcoef(bits) - np.eye(48)
+    assert np.abs(correlation).max() < 5 / np.sqrt(32 * 512)
+
+
+def test_neighbours_within_a_mask_are_uncorrelated():
+    bits = masks(8, 2, 2, 2, 32, 512).reshape(-1, 32, 512) - 0.5
+    n = bits.size
+    for shift, axis in itertools.product((1, 2, 16), (1, 2)):
+        lag = np.roll(bits, shift, axis=axis)
+        assert abs((bits * lag).mean() * 4) < 5 / np.sqrt(n)
+
+
+def test_keys_do_not_depend_on_how_many_seeds_or_steps_there_are():
+    keys = mask_keys([7, 8], 3, 5, 2)
+    assert keys.shape == (2, 5, 2, 2)
+    np.testing.assert_array_equal(keys[..., 1:], mask_keys([8], 3, 5, 2))
+    np.testing.assert_array_equal(keys[:, :2], mask_keys([7, 8], 3, 2, 2))
+
+
+def test_thresholds():
+    expected = [0, 2**31, int(0.999 * 2**32 + 0.5), 2**32 - 1]
+    assert thresholds([0.0, 0.5, 0.999, 1 - 1e-16]).tolist() == expected
+
+
+def test_generators():
+    def draw(*args):
+        return tuple(generator(*args).integers(0, 2**62, size=2))
+
+    purposes = [(seed, *p) for seed in (0, 1, 2**31) for p in ((INIT,), (ORDER, 0), (ORDER, 1))]
+    assert len({draw(*p) for p in purposes}) == len(purposes)
+    assert draw(1, INIT) == draw(np.int64(1), INIT)

@@ -1,0 +1,126 @@
+"""Buffers of parameters, and where training starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from skreg.engine.constants import ACTIVATIONS
+from skreg.engine.state import GAINS, Buffer, Layout, Snapshot, State, initial_parameters
+from tests.engine.helpers import distance
+
+CPU = torch.device("cpu")
+
+
+def filled(k=4, solver="adam", sizes=(3, 4, 2)):
+    """A state in which no two numbers are equal."""
+    state = State(Layout(sizes, True), k, solver, "float64", CPU)
+    for i, buffer in enumerate([state.theta, state.running, *state.moments]):
+        buffer.flat.copy_(torch.arange(len(buffer.flat)) + 1000.0 * i)
+    return state
+
+
+def test_layout():
+    layout = Layout((3, 4, 2), batch_norm=True)
+    assert layout.learned() == [
+        ("weight_0", (4, 3)),
+        ("weight_1", (2, 4)),
+        ("gain_0", (4,)),
+        ("shift_0", (4,)),
+        ("bias_1", (2,)),
+    ]
+    assert layout.tracked() == [("mean_0", (4,)), ("variance_0", (4,))]
+    plain = Layout((3, 4, 2), batch_norm=False)
+    names = [name for name, _ in plain.learned()]
+    assert names == ["weight_0", "weight_1", "bias_0", "bias_1"]
+    assert plain.tracked() == []
+
+
+def test_initial_weights_have_the_variance_of_their_layer():
+    """Within 5 standard deviations of a variance of n normal numbers."""
+    layout = Layout((100, 200, 150, 40), batch_norm=True)
+    params = initial_parameters(layout, "relu", seed=0)
+    for name, variance in (("weight_0", 2 / 100), ("weight_1", 2 / 200), ("weight_2", 1 / 150)):
+        w = params[name]
+        assert abs(w.var() / variance - 1) < 5 * np.sqrt(2 / w.size)
+        assert abs(w.mean()) < 5 * np.sqrt(variance / w.size)
+    for name in ("shift_0", "shift_1", "bias_2", "mean_0", "mean_1"):
+        assert not params[name].any()
+    for name in ("gain_0", "gain_1", "variance_0", "variance_1"):
+        assert (params[name] == 1).all()
+
+
+def test_every_activation_has_a_gain():
+    assert GAINS.keys() == ACTIVATIONS.keys()
+
+
+def test_initial_parameters_depend_on_the_seed_alone():
+    layout = Layout((3, 4, 2), batch_norm=False)
+    one, same, other = (initial_parameters(layout, "tanh", seed) for seed in (1, 1, 2))
+    assert distance(one, same) == 0 < distance(one, other)
+
+
+def test_a_linear_model_starts_at_zero():
+    params = initial_parameters(Layout((3, 2), batch_norm=True), "relu", seed=0)
+    assert params.keys() == {"weight_0", "bias_0"}
+    assert not params["weight_0"].any()
+
+
+def test_buffer_views_share_the_flat_memory():
+    buffer = Buffer([("a", (2, 3)), ("b", (4,))], 5, torch.float64, CPU)
+    assert buffer.flat.shape == (5 * (6 + 4),)
+    buffer.flat.copy_(torch.arange(50))
+    assert buffer.view["a"][1, 0, 0] == 6
+    assert buffer.view["b"][0, 0] == 30
+    assert buffer.member(4)["b"].tolist() == [46, 47, 48, 49]
+
+
+def test_a_buffer_of_nothing():
+    """A net without batch norm tracks nothing."""
+    buffer = Buffer([], 3, torch.float64, CPU)
+    assert buffer.take(torch.tensor([0])).view == {}
+    assert buffer.member(0) == {}
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_take_keeps_everything_of_the_chosen_members(solver):
+    state = filled(solver=solver)
+    state.t = 7
+    taken = state.take([3, 1])
+    assert (taken.k, taken.t, len(taken.moments)) == (2, 7, {"adam": 2, "sgd": 1}[solver])
+    for new, old in ((0, 3), (1, 1)):
+        assert distance(taken.theta.member(new), state.theta.member(old)) == 0
+        assert distance(taken.running.member(new), state.running.member(old)) == 0
+        assert taken.optimiser(new)["t"] == 7
+        moments = zip(taken.optimiser(new)["moments"], state.optimiser(old)["moments"], strict=True)
+        assert all(distance(a, b) == 0 for a, b in moments)
+    taken.theta.flat.zero_()
+    assert state.theta.flat.any(), "the old state has not moved"
+
+
+def test_load_sets_one_member():
+    state, other = filled(), filled()
+    source = filled()
+    arrays = {**source.theta.member(0), **source.running.member(0)}
+    state.load(2, {**arrays, "optimiser": source.optimiser(0) | {"t": 11}})
+    assert state.t == 11
+    assert distance(state.theta.member(2), source.theta.member(0)) == 0
+    assert distance(state.optimiser(2)["moments"][1], source.optimiser(0)["moments"][1]) == 0
+    assert distance(state.theta.member(1), other.theta.member(1)) == 0
+
+
+@pytest.mark.parametrize("places", [None, [0, 2]])
+def test_snapshot_keeps_chosen_members(places):
+    state = filled()
+    snapshot = Snapshot(state)
+    before = [snapshot.member(k) for k in range(4)]
+    for buffer in (state.theta, state.running):
+        buffer.flat.neg_()
+    assert distance(snapshot.member(0), before[0]) == 0
+    snapshot.keep(state, places)
+    for k in range(4):
+        moved = places is None or k in places
+        now = {**state.theta.member(k), **state.running.member(k)}
+        assert distance(snapshot.member(k), now if moved else before[k]) == 0
+    assert distance(snapshot.take([2]).member(0), snapshot.member(2)) == 0
