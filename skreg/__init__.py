@@ -1,0 +1,75 @@
+"""skreg: regularized PyTorch MLPs for scikit-learn, trained in batches.
+
+Importing the package registers the joblib backend ``"skreg"`` and does nothing else: the modules
+behind the public names are imported when a name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from joblib.parallel import register_parallel_backend
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BaggedMLPClassifier": "skreg._bagging",
+    "BaggedMLPRegressor": "skreg._bagging",
+    "RegularizedMLPClassifier": "skreg._mlp",
+    "RegularizedMLPRegressor": "skreg._mlp",
+    "RegularizedLinearClassifier": "skreg._linear",
+    "RegularizedLinearRegressor": "skreg._linear",
+    "l1_max": "skreg._linear",
+    "compare": "skreg.comparison",
+    "Comparison": "skreg.comparison",
+    "last_rounds": "skreg.parallel",
+    "TrainingCurveDisplay": "skreg.display",
+    "ValidationPathDisplay": "skreg.display",
+    "ComparisonDisplay": "skreg.display",
+}
+
+if TYPE_CHECKING:
+    from skreg._bagging import BaggedMLPClassifier, BaggedMLPRegressor
+    from skreg._linear import RegularizedLinearClassifier, RegularizedLinearRegressor, l1_max
+    from skreg._mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+    from skreg.comparison import Comparison, compare
+    from skreg.display import ComparisonDisplay, TrainingCurveDisplay, ValidationPathDisplay
+    from skreg.parallel import last_rounds
+
+__all__ = [
+    "BaggedMLPClassifier",
+    "BaggedMLPRegressor",
+    "Comparison",
+    "ComparisonDisplay",
+    "RegularizedLinearClassifier",
+    "RegularizedLinearRegressor",
+    "RegularizedMLPClassifier",
+    "RegularizedMLPRegressor",
+    "TrainingCurveDisplay",
+    "ValidationPathDisplay",
+    "compare",
+    "l1_max",
+    "last_rounds",
+]
+
+
+def _backend(**options):
+    from skreg.parallel.backend import SkregBackend
+
+    return SkregBackend(**options)
+
+
+register_parallel_backend("skreg", _backend)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skreg' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_HOMES])

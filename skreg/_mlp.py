@@ -1,0 +1,615 @@
+"""RegularizedMLPClassifier and RegularizedMLPRegressor."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from skreg._callbacks import with_callbacks
+from skreg._docs import describe
+from skreg._mlp_base import BaseRegularizedMLP
+from skreg._resolve import CONSTRAINTS
+
+
+class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
+    __doc__ = describe(
+        """Multi-layer perceptron classifier whose every regularizer is a plain number.
+
+    The loss is the log loss: of one logit for two classes, of a softmax for more, of one logit a
+    label for multilabel targets.
+""",
+        """
+    label_smoothing : float in [0, 1), default=0.0
+        Share of each label that is spread evenly over the classes. The validation loss is without.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, times ``sample_weight``; "balanced" as in scikit-learn.
+""",
+        """
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multilabel targets the numbers of the labels.
+""",
+        """
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skreg import RegularizedMLPClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    >>> net = RegularizedMLPClassifier((32,), dropout=0.2, max_iter=20, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), net).fit(X_train, y_train)
+    >>> model.score(X_test, y_test) > 0.95
+    True
+""",
+    )
+
+    _parameter_constraints: ClassVar[dict] = {
+        **CONSTRAINTS,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [None, StrOptions({"balanced"}), dict],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        *,
+        activation="relu",
+        dropout=0.1,
+        input_dropout=0.0,
+        batch_norm=True,
+        l1=0.0,
+        l2=0.0,
+        weight_decay=0.01,
+        max_norm=None,
+        label_smoothing=0.0,
+        class_weight=None,
+        solver="adamw",
+        learning_rate_init=2e-3,
+        learning_rate="cosine",
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.95,
+        epsilon=1e-8,
+        batch_size="auto",
+        max_iter=100,
+        max_time=None,
+        tol=None,
+        shuffle=True,
+        early_stopping=True,
+        patience=30,
+        min_delta=0.0,
+        scoring="loss",
+        validation_fraction=0.15,
+        refit=False,
+        device="auto",
+        dtype="float32",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.l1 = l1
+        self.l2 = l2
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.tol = tol
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.min_delta = min_delta
+        self.scoring = scoring
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.device = device
+        self.dtype = dtype
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    _numeric_target = False
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+            A sparse matrix is made dense one minibatch at a time.
+        y : array-like of shape (n,) or (n, n_labels)
+            Class labels of any kind, or a 0/1 matrix for multilabel targets.
+        sample_weight : array-like of shape (n,), default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, in place of rows held out.
+
+        Returns
+        -------
+        self : RegularizedMLPClassifier
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that do not fit; the estimator is left as it was.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One pass over the rows, going on from the weights and the optimiser's state.
+
+        The learning rate is ``learning_rate_init`` throughout, since a schedule needs an end.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_labels)
+        classes : array-like of shape (n_classes,), default=None
+            All classes there are; needed at the first call if ``y`` has not all of them.
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        self : RegularizedMLPClassifier
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X):
+        """Predicted labels, shape (n,), or a 0/1 matrix of shape (n, n_labels)."""
+        raw = self._raw(X)
+        if self._multilabel:
+            return (raw > 0).astype(np.int64)
+        if len(self.classes_) == 2:
+            return self.classes_[(raw[:, 0] > 0).astype(np.intp)]
+        return self.classes_[raw.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, shape (n, n_classes); of each label for multilabel."""
+        return self._probabilities(self._raw(X))
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities, without underflow."""
+        raw = self._raw(X)
+        if self._multilabel:
+            return -np.logaddexp(0.0, -raw)
+        if len(self.classes_) == 2:
+            return -np.logaddexp(0.0, np.hstack([raw, -raw]))
+        return log_softmax(raw, axis=1)
+
+    def decision_function(self, X):
+        """Logits: shape (n,) for two classes, else (n, n_classes)."""
+        raw = self._raw(X)
+        return raw[:, 0] if len(self.classes_) == 2 and not self._multilabel else raw
+
+    def predict_mc(self, X, n_samples=100, random_state=None):
+        """Prediction as the mean over random dropout masks (Gal and Ghahramani 2016).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+        n_samples : int, default=100
+            Thinned nets.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        proba : ndarray of shape (n, n_classes)
+            Mean probabilities.
+        entropy : ndarray of shape (n,)
+            Predictive entropy in nats; for multilabel the sum over labels.
+
+        Raises
+        ------
+        ValueError
+            Where every dropout rate is 0.
+        """
+        proba = self._probabilities(self._monte_carlo(X, n_samples, random_state)).mean(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = np.where(proba > 0, proba * np.log(proba), 0.0)
+            if self._multilabel:
+                rest = 1.0 - proba
+                parts = parts + np.where(rest > 0, rest * np.log(rest), 0.0)
+        return proba, -parts.sum(axis=1)
+
+    def _probabilities(self, raw):
+        """Link on the last axis of raw outputs."""
+        if self._multilabel:
+            return expit(raw)
+        if len(self.classes_) == 2:
+            positive = expit(raw)
+            return np.concatenate([1.0 - positive, positive], axis=-1)
+        return softmax(raw, axis=-1)
+
+    def _check_target(self, y):
+        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if type_of_target(y, input_name="y") == "multilabel-indicator":
+            return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        if np.ndim(y) == 2:
+            raise ValueError(
+                f"y has {np.shape(y)[1]} columns of classes. Multioutput targets of several "
+                "classes are not supported: wrap the estimator in "
+                "sklearn.multioutput.MultiOutputClassifier."
+            )
+        return np.asarray(y)
+
+    def _encode(self, y, first, classes=None):
+        """Class numbers, or the matrix of a multilabel target; sets classes_ at first."""
+        multilabel = np.ndim(y) == 2
+        if first:
+            found = np.arange(y.shape[1]) if multilabel else np.unique(y)
+            self.classes_ = found if classes is None else unique_labels(classes)
+            self._multilabel = multilabel
+        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
+            )
+        if multilabel != self._multilabel or (multilabel and y.shape[1] != len(self.classes_)):
+            raise ValueError(
+                f"y has the shape {y.shape}, which does not fit the {len(self.classes_)} "
+                f"{'labels' if self._multilabel else 'classes'} seen first."
+            )
+        if multilabel:
+            return y
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has the classes {unknown.tolist()}, which are not among the classes seen "
+                f"first: {self.classes_.tolist()}. Fit with all classes, or pass classes= to the "
+                "first partial_fit."
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _decode_target(self, y):
+        return y if self._multilabel else self.classes_[y]
+
+    def _strata(self, y):
+        return None if self._multilabel else y
+
+    def _n_outputs(self):
+        return 1 if len(self.classes_) == 2 and not self._multilabel else len(self.classes_)
+
+    def _loss_name(self):
+        binary = len(self.classes_) == 2
+        return "binomial" if self._multilabel or binary else "multinomial"
+
+    def _engine_target(self, y):
+        if self._loss_name() == "multinomial":
+            return np.asarray(y, dtype=np.int64)
+        return np.asarray(y, dtype=self.dtype).reshape(len(y), -1)
+
+    def _set_target_scale(self, y, weight):
+        """Class labels have no scale."""
+
+    def _class_factors(self, y, weight, *, partial=False):
+        """Weight of each class, shape (n_classes,); None where all count the same."""
+        if self.class_weight is None:
+            return None
+        if self._multilabel:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} has no meaning for multilabel targets. Use "
+                "class_weight=None and sample_weight."
+            )
+        if self.class_weight != "balanced":
+            return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+        if partial:
+            raise ValueError(
+                "class_weight='balanced' cannot be known from a part of the rows. For partial_fit "
+                "pass sklearn.utils.class_weight.compute_class_weight's result as a dict."
+            )
+        mass = np.bincount(y, weights=weight, minlength=len(self.classes_))
+        present = mass > 0
+        factors = np.zeros(len(self.classes_))
+        factors[present] = mass.sum() / (present.sum() * mass[present])
+        return factors
+
+    def _build_module(self):
+        from skreg._module import build_module
+
+        return build_module(self._params, self._spec)
+
+
+class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
+    __doc__ = describe(
+        """Multi-layer perceptron regressor whose every regularizer is a plain number.
+
+    Targets are standardised inside (``scale_target``) and predictions given back in the user's
+    units. Several targets share the hidden layers.
+""",
+        """
+    loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, \
+default="squared_error"
+        "squared_error" is (y - f)^2 / 2; "huber" turns into a line at 1.345 standard deviations of
+        the target; "poisson" has a log link and needs targets >= 0; "pinball" fits ``quantile``.
+    quantile : float in (0, 1), default=0.5
+        Of "pinball".
+    scale_target : bool, default=True
+        Standardise the targets inside; with "poisson", divide them by their mean.
+""",
+        "",
+        """
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skreg import RegularizedMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = RegularizedMLPRegressor((32,), l2=0.01, max_iter=20, random_state=0).fit(X, y)
+    >>> net.predict(X[:2]).shape
+    (2,)
+""",
+    )
+
+    _parameter_constraints: ClassVar[dict] = {
+        **CONSTRAINTS,
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson", "pinball"})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "scale_target": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        *,
+        activation="relu",
+        dropout=0.1,
+        input_dropout=0.0,
+        batch_norm=True,
+        l1=0.0,
+        l2=0.0,
+        weight_decay=0.01,
+        max_norm=None,
+        loss="squared_error",
+        quantile=0.5,
+        scale_target=True,
+        solver="adamw",
+        learning_rate_init=2e-3,
+        learning_rate="cosine",
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.95,
+        epsilon=1e-8,
+        batch_size="auto",
+        max_iter=100,
+        max_time=None,
+        tol=None,
+        shuffle=True,
+        early_stopping=True,
+        patience=30,
+        min_delta=0.0,
+        scoring="loss",
+        validation_fraction=0.15,
+        refit=False,
+        device="auto",
+        dtype="float32",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.l1 = l1
+        self.l2 = l2
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.loss = loss
+        self.quantile = quantile
+        self.scale_target = scale_target
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.tol = tol
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.min_delta = min_delta
+        self.scoring = scoring
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.device = device
+        self.dtype = dtype
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    _numeric_target = True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+            A sparse matrix is made dense one minibatch at a time.
+        y : array-like of shape (n,) or (n, n_targets)
+        sample_weight : array-like of shape (n,), default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, in place of rows held out.
+
+        Returns
+        -------
+        self : RegularizedMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that do not fit; the estimator is left as it was.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """One pass over the rows, going on from the weights and the optimiser's state.
+
+        The scale of the target is that of the first call, and the learning rate is
+        ``learning_rate_init`` throughout, since a schedule needs an end.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_targets)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        self : RegularizedMLPRegressor
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predictions in the units of the target, shape (n,) or (n, n_targets)."""
+        return self._in_units(self._raw(X))
+
+    def predict_mc(self, X, n_samples=100, random_state=None):
+        """Mean and spread over random dropout masks (Gal and Ghahramani 2016).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+        n_samples : int, default=100
+            Thinned nets.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n,) or (n, n_targets)
+            In the units of the target.
+
+        Raises
+        ------
+        ValueError
+            Where every dropout rate is 0.
+        """
+        samples = self._in_units(self._monte_carlo(X, n_samples, random_state))
+        return samples.mean(axis=0), samples.std(axis=0)
+
+    def _in_units(self, raw):
+        if self._spec.loss == "poisson":
+            raw = np.exp(raw)
+        out = raw * self._target_scale + self._target_mean
+        return out[..., 0] if self._flat_target else out
+
+    def _check_target(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError(
+                f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
+                "loss='squared_error' for such targets."
+            )
+        return y
+
+    def _encode(self, y, first, classes=None):
+        """Targets as (n, n_targets)."""
+        flat = y.ndim == 1
+        y = y.reshape(len(y), -1)
+        if first:
+            self._flat_target = flat
+            self._n_targets = y.shape[1]
+        elif y.shape[1] != self._n_targets:
+            raise ValueError(f"y has {y.shape[1]} targets, but {self._n_targets} were seen first.")
+        return y
+
+    def _decode_target(self, y):
+        return y[:, 0] if self._flat_target else y
+
+    def _strata(self, y):
+        return None
+
+    def _n_outputs(self):
+        return self._n_targets
+
+    def _loss_name(self):
+        return self.loss
+
+    def _set_target_scale(self, y, weight):
+        self._target_mean = np.zeros(y.shape[1])
+        self._target_scale = np.ones(y.shape[1])
+        if not self.scale_target:
+            return
+        mean = np.average(y, axis=0, weights=weight)
+        if self.loss == "poisson":
+            self._target_scale = np.where(mean > 0, mean, 1.0)
+            return
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+        # A constant target, up to rounding, is left in its units.
+        constant = std <= 10 * np.finfo(np.float64).eps * np.abs(mean)
+        self._target_mean, self._target_scale = mean, np.where(constant, 1.0, std)
+
+    def _engine_target(self, y):
+        return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
+
+    def _class_factors(self, y, weight, *, partial=False):
+        return None
+
+    def _build_module(self):
+        from skreg._module import build_module
+
+        if self._spec.loss == "poisson":
+            ones, log = np.ones_like(self._target_scale), np.log(self._target_scale)
+            return build_module(self._params, self._spec, scale=ones, offset=log, exponential=True)
+        return build_module(
+            self._params, self._spec, scale=self._target_scale, offset=self._target_mean
+        )

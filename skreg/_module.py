@@ -1,0 +1,89 @@
+"""A fitted net as an ordinary torch module, for export, and the live one that callbacks see."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from skreg.engine.constants import BATCH_NORM_EPS
+
+ACTIVATIONS = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "selu": nn.SELU,
+    "mish": nn.Mish,
+}
+
+
+class Exp(nn.Module):
+    """Inverse of the log link of the Poisson loss."""
+
+    def forward(self, x):
+        """exp(x)."""
+        return torch.exp(x)
+
+
+def build_module(params, spec, *, scale=None, offset=None, exponential=False):
+    """Linear, batch norm, activation and dropout modules in a row.
+
+    Parameters
+    ----------
+    params : dict of array or tensor
+        As `skreg.engine.job.Result.params`; tensors are used as they are, so that the module shares
+        their memory.
+    spec : Spec
+    scale, offset : ndarray of shape (o,), optional
+        Folded into the last layer: outputs become ``scale * f + offset``.
+    exponential : bool
+        Append an exponential.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        In evaluation mode.
+    """
+    layers = []
+    if spec.input_dropout:
+        layers.append(nn.Dropout(spec.input_dropout))
+    last = len(spec.hidden)
+    for i in range(last + 1):
+        normed = f"gain_{i}" in params
+        weight, bias = params[f"weight_{i}"], params.get(f"bias_{i}")
+        if i == last and scale is not None:
+            weight = np.asarray(weight) * np.asarray(scale, dtype=weight.dtype)[:, None]
+            bias = (np.asarray(bias) * scale + offset).astype(weight.dtype)
+        layers.append(_linear(weight, bias))
+        if i == last:
+            break
+        if normed:
+            layers.append(_batch_norm(params, i))
+        layers.append(ACTIVATIONS[spec.activation]())
+        if spec.dropout[i]:
+            layers.append(nn.Dropout(spec.dropout[i]))
+    if exponential:
+        layers.append(Exp())
+    return nn.Sequential(*layers).eval()
+
+
+def _linear(weight, bias):
+    weight = torch.as_tensor(weight)
+    module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    module.weight = nn.Parameter(weight)
+    if bias is not None:
+        module.bias = nn.Parameter(torch.as_tensor(bias))
+    return module
+
+
+def _batch_norm(params, i):
+    gain = torch.as_tensor(params[f"gain_{i}"])
+    module = nn.BatchNorm1d(len(gain), eps=BATCH_NORM_EPS, dtype=gain.dtype)
+    module.weight = nn.Parameter(gain)
+    module.bias = nn.Parameter(torch.as_tensor(params[f"shift_{i}"]))
+    module.running_mean = torch.as_tensor(params[f"mean_{i}"])
+    module.running_var = torch.as_tensor(params[f"variance_{i}"])
+    return module

@@ -1,0 +1,237 @@
+"""From parameters to a `Spec`: every check that needs more than one parameter or the data."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
+
+from skreg.engine.constants import ACTIVATIONS
+from skreg.engine.job import Spec
+
+SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
+
+#: Rows a minibatch where ``batch_size="auto"``: a power of two near n / 32 within these bounds, so
+#: that small tables get many steps an epoch and large ones efficient products.
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 32, 256, 32
+
+_rate = Interval(Real, 0, 1, closed="left")
+_not_negative = Interval(Real, 0, None, closed="left")
+_positive = Interval(Real, 0, None, closed="neither")
+
+#: Constraints of the parameters that both estimators have.
+CONSTRAINTS = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "dropout": [_rate, "array-like"],
+    "input_dropout": [_rate],
+    "batch_norm": ["boolean"],
+    "l1": [_not_negative, "array-like"],
+    "l2": [_not_negative, "array-like"],
+    "weight_decay": [_not_negative],
+    "max_norm": [None, _positive],
+    "solver": [StrOptions({"adam", "adamw", "sgd"})],
+    "learning_rate_init": [_positive],
+    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "power_t": [_not_negative],
+    "momentum": [Interval(Real, 0, 1, closed="left")],
+    "nesterovs_momentum": ["boolean"],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [_positive],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_time": [None, _positive],
+    "tol": [None, _not_negative],
+    "shuffle": ["boolean"],
+    "early_stopping": ["boolean"],
+    "patience": [Interval(Integral, 1, None, closed="left")],
+    "min_delta": [_not_negative],
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+    "validation_fraction": [
+        Interval(RealNotInt, 0, 1, closed="neither"),
+        Interval(Integral, 1, None, closed="left"),
+    ],
+    "refit": ["boolean"],
+    "device": [str],
+    "dtype": [Options(str, {"float32", "float64"})],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+    "callbacks": [None, list, tuple],
+}
+
+
+def per_layer(name, value, n_layers, *, what, upper=math.inf):
+    """A number or one per layer, as a tuple of floats.
+
+    Raises
+    ------
+    ValueError
+        Where the length does not fit the layers, or an entry is out of range.
+    """
+    if isinstance(value, Real):
+        return (float(value),) * n_layers
+    try:
+        values = tuple(np.asarray(value, dtype=np.float64).ravel().tolist())
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}={value!r} must be a number or a list of {n_layers} numbers, one for each of "
+            f"the {what}."
+        ) from None
+    if len(values) != n_layers:
+        raise ValueError(
+            f"{name}={value!r} has {len(values)} entries for {n_layers} {what}. Give one number "
+            "for all of them or one for each."
+        )
+    for v in values:
+        if not 0 <= v < upper:
+            bound = f"[0, {upper:g})" if math.isfinite(upper) else "[0, inf)"
+            raise ValueError(
+                f"{name}={value!r} has the entry {v:g}; every entry must be in {bound}."
+            )
+    return values
+
+
+def hidden_sizes(value):
+    """Units of each hidden layer as a tuple."""
+    sizes = (value,) if isinstance(value, Integral) else tuple(value)
+    for units in sizes:
+        if not isinstance(units, Integral) or isinstance(units, bool) or units < 1:
+            raise ValueError(
+                f"hidden_layer_sizes={value!r} has the entry {units!r}; every entry must be an int "
+                ">= 1. Use () for a linear model."
+            )
+    return tuple(int(units) for units in sizes)
+
+
+def automatic_batch_size(n):
+    """Rows a minibatch for n training rows."""
+    near = 2 ** round(math.log2(max(n, 1) / BATCHES)) if n > BATCHES else SMALLEST_BATCH
+    return int(np.clip(near, SMALLEST_BATCH, LARGEST_BATCH))
+
+
+def resolve_device(device, dtype):
+    """Name of the device to train on.
+
+    Raises
+    ------
+    ValueError
+        Where torch does not know or does not have the device, or the device not the precision.
+    """
+    mps = getattr(torch.backends, "mps", None)
+    has_mps = mps is not None and mps.is_available()
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if has_mps and dtype == "float32" else "cpu"
+    try:
+        kind = torch.device(device)
+    except RuntimeError:
+        raise ValueError(
+            f"device={device!r} is not a device. Use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
+        ) from None
+    if kind.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r}, but this torch finds no CUDA device. Use device='auto' or 'cpu', "
+            "or install a torch build with CUDA."
+        )
+    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r}, but torch finds {torch.cuda.device_count()} CUDA device(s), "
+            "numbered from 0."
+        )
+    if kind.type == "mps" and not has_mps:
+        raise ValueError(
+            f"device={device!r}, but this torch finds no MPS device. Use device='cpu'."
+        )
+    if kind.type == "mps" and dtype == "float64":
+        raise ValueError("dtype='float64' is not available on device='mps'. Use dtype='float32'.")
+    if kind.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(
+            f"device={device!r} is not supported. Use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
+        )
+    return device
+
+
+def check_parameters(estimator):
+    """Check all that can be checked without data; returns the parts of a spec that follow."""
+    hidden = hidden_sizes(estimator.hidden_layer_sizes)
+    if estimator.batch_norm and hidden and estimator.batch_size == 1:
+        raise ValueError(
+            "batch_norm=True needs minibatches of at least 2 rows, got batch_size=1. Raise "
+            "batch_size or set batch_norm=False."
+        )
+    return {
+        "hidden": hidden,
+        "dropout": per_layer(
+            "dropout", estimator.dropout, len(hidden), what="hidden layers", upper=1.0
+        ),
+        "l1": per_layer("l1", estimator.l1, len(hidden) + 1, what="linear layers"),
+        "l2": per_layer("l2", estimator.l2, len(hidden) + 1, what="linear layers"),
+        "device": resolve_device(estimator.device, estimator.dtype),
+    }
+
+
+def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **overrides):
+    """The spec of one network.
+
+    Parameters
+    ----------
+    estimator : estimator
+    parts : dict
+        What `check_parameters` returned.
+    loss : str
+    n_outputs, n_rows, n_features : int
+        Of the training data.
+    **overrides
+        Fields to set otherwise.
+
+    Returns
+    -------
+    Spec
+    """
+    e = estimator
+    if e.input_dropout and n_features * (1 - e.input_dropout) < 0.5:
+        raise ValueError(
+            f"input_dropout={e.input_dropout:g} leaves {n_features * (1 - e.input_dropout):.2g} "
+            f"inputs of n_features={n_features} in the mean: most rows would be empty. Use at most "
+            f"{1 - 0.5 / n_features:.2g} here."
+        )
+    batch_size = automatic_batch_size(n_rows) if e.batch_size == "auto" else int(e.batch_size)
+    fields = {
+        **parts,
+        "n_outputs": n_outputs,
+        "activation": e.activation,
+        "batch_norm": bool(e.batch_norm) and bool(parts["hidden"]),
+        "loss": loss,
+        "quantile": float(getattr(e, "quantile", 0.5)),
+        "input_dropout": float(e.input_dropout),
+        "weight_decay": float(e.weight_decay),
+        "max_norm": math.inf if e.max_norm is None else float(e.max_norm),
+        "label_smoothing": float(getattr(e, "label_smoothing", 0.0)),
+        # One update: what sets the two apart elsewhere is a parameter of its own here.
+        "solver": "sgd" if e.solver == "sgd" else "adam",
+        "learning_rate_init": float(e.learning_rate_init),
+        "learning_rate": e.learning_rate,
+        "power_t": float(e.power_t),
+        "momentum": float(e.momentum),
+        "nesterov": bool(e.nesterovs_momentum),
+        "beta_1": float(e.beta_1),
+        "beta_2": float(e.beta_2),
+        "epsilon": float(e.epsilon),
+        "batch_size": min(batch_size, n_rows),
+        "shuffle": bool(e.shuffle),
+        "max_iter": int(e.max_iter),
+        "max_time": None if e.max_time is None else float(e.max_time),
+        "tol": None if e.tol is None else float(e.tol),
+        "early_stopping": bool(e.early_stopping),
+        "patience": int(e.patience),
+        "min_delta": float(e.min_delta),
+        "dtype": e.dtype,
+    }
+    return Spec(**{**fields, **overrides})

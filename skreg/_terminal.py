@@ -1,0 +1,155 @@
+"""What the command shows: a progress bar, a table, the summary; with rich where it is installed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from skreg.comparison.wording import metric_words, number, p_text, signed
+
+if TYPE_CHECKING:
+    from skreg.comparison import Comparison
+
+__all__ = ["progress_bar", "show"]
+
+WIDTH = 120
+VERDICT_STYLES = {"pays": "bold green", "costs": "red", "failed": "bold red"}
+COLUMNS = (
+    "candidate",
+    "score",
+    "gap",
+    "vs baseline",
+    "p",
+    "strength",
+    "epochs",
+    "s",
+    "zeros",
+    "features",
+)
+
+
+def _has_rich() -> bool:
+    try:
+        import rich  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
+    """Show a bar on standard error while the block runs; nothing where that is no terminal.
+
+    Yields
+    ------
+    callable(done, total, what) or None
+    """
+    if not sys.stderr.isatty() or not _has_rich():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def update(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield update
+
+
+def show(result: Comparison) -> None:
+    """Print the table and the summary of a comparison.
+
+    Parameters
+    ----------
+    result : Comparison
+        What `compare` returned.
+    """
+    rows = [_cells(name, row) for name, row in result.frame().iterrows()]
+    header = [f"vs {result.baseline_}" if name == "vs baseline" else name for name in COLUMNS]
+    header[1] = metric_words(result.scoring)
+    if _has_rich():
+        _show_rich(result, header, rows)
+    else:
+        print("rich is not installed: run `pip install skreg[cli]` for colours.", file=sys.stderr)
+        _show_plain(header, rows)
+        print(f"\n{result.summary()}")
+
+
+def _cells(name: str, row: Any) -> tuple[str, list[str]]:
+    def known(value: float, text: str) -> str:
+        return text if value == value else ""
+
+    difference, mean = "", row["mean_score"]
+    if row["difference"] == row["difference"]:
+        difference = signed(row["difference"], mean)
+        if row["difference_low"] == row["difference_low"]:
+            half = (row["difference_high"] - row["difference_low"]) / 2
+            difference += f" \u00b1 {number(half, mean)}"
+    return row["verdict"], [
+        name,
+        known(mean, f"{number(mean)} \u00b1 {number(row['std_score'], mean)}") or "failed",
+        known(row["overfit_gap"], number(row["overfit_gap"], mean)),
+        difference,
+        known(row["p_value"], p_text(row["p_value"]).removeprefix("p ").removeprefix("= ")),
+        row["strength"],
+        known(row["epochs"], f"{row['epochs']:.0f}"),
+        known(row["seconds"], f"{row['seconds']:.2f}"),
+        known(row["zero_share"], f"{row['zero_share']:.0%}"),
+        known(row["n_features_used"], f"{row['n_features_used']:.0f}"),
+    ]
+
+
+def _show_plain(header: list[str], rows: list[tuple[str, list[str]]]) -> None:
+    table = [header, *(cells for _, cells in rows)]
+    widths = [max(len(cells[k]) for cells in table) for k in range(len(header))]
+    for cells in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)))
+
+
+def _show_rich(result: Comparison, header: list[str], rows: list[tuple[str, list[str]]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    method = result.method_
+    title = f"{method.get('Table', result.target_name)}: {method.get('Rows and columns', '')}"
+    table = Table(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption=f"{metric_words(result.scoring)}: mean \u00b1 standard deviation over the splits. "
+        f"gap: training minus test. vs {result.baseline_}: paired difference \u00b1 half its "
+        "95 % interval. p: corrected for folds that share rows and for the number of candidates. "
+        "s: one fit alone.",
+    )
+    for k, name in enumerate(header):
+        title = fill(name, 12)
+        table.add_column(title, justify="left" if k in (0, 5) else "right", no_wrap=k != 5)
+    for verdict, cells in rows:
+        table.add_row(*(Text(cell) for cell in cells), style=VERDICT_STYLES.get(verdict, ""))
+    console.print(table)
+    for line in result.summary().splitlines():
+        if line.startswith("# "):
+            console.print(Text(line[2:], style="bold"))
+        elif not line.startswith("- "):
+            console.print(Text(line))
+        else:
+            # the lines of a list item stand below one another
+            grid = Table.grid(padding=(0, 1))
+            grid.add_row("-", Text(line[2:]))
+            console.print(grid)

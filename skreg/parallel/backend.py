@@ -1,0 +1,150 @@
+"""The joblib backend ``"skreg"``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from numbers import Integral
+
+from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
+
+from skreg.parallel import trainer
+from skreg.parallel.memory import parse_memory
+from skreg.parallel.progress import ProgressLine
+from skreg.parallel.scope import MOST_OPEN, Scope
+from skreg.parallel.tasks import current_task
+
+
+class SkregBackend(ParallelBackendBase):
+    """Trains all skreg nets that scikit-learn would fit side by side as a few stacks.
+
+    Use it as ``parallel_config(backend="skreg")``. Tasks run in threads; a skreg estimator that
+    reaches the training step of ``fit`` hands its job in and waits, and when every task that can
+    run waits, the jobs are trained together. Estimators of other packages run in their threads.
+
+    Parameters
+    ----------
+    max_members : int or "auto", default="auto"
+        How many tasks are open at once, and with them how many nets a round trains.
+    memory : float, str or None, default=None
+        Bytes, or a text such as "2GiB", that open tasks may take together; None is a quarter of
+        what is available.
+    executor : concurrent.futures.Executor or None, default=None
+        Where stacks are trained, in place of this process.
+
+    Attributes
+    ----------
+    rounds : list of RoundReport
+        What was trained so far.
+    """
+
+    supports_retrieve_callback = True
+    supports_sharedmem = True
+    uses_threads = True
+
+    def __init__(
+        self,
+        nesting_level=None,
+        inner_max_num_threads=None,
+        *,
+        max_members="auto",
+        memory=None,
+        executor=None,
+        scope=None,
+        for_one_call=False,
+    ):
+        super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
+        if scope is None:
+            scope = _scope(max_members, memory, executor)
+        self.scope = scope
+        self._for_one_call = for_one_call
+        self._group = self._filters = None
+
+    @property
+    def rounds(self):
+        """Reports of the rounds so far."""
+        return list(self.scope.rounds)
+
+    def effective_n_jobs(self, n_jobs):
+        """How many tasks joblib should regard as running side by side."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        return MOST_OPEN if self.scope.max_members == "auto" else self.scope.max_members
+
+    def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
+        """Called by Parallel before it dispatches."""
+        if trainer.TRAINER.here:  # a callback of a net: nobody else could train what it asks for
+            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        if not self._for_one_call:
+            # One backend serves all calls of a block, even at the same time; what follows is about
+            # one call.
+            scope = self.scope if self.scope.process == os.getpid() else self.scope.anew()
+            raise FallbackToBackend(
+                SkregBackend(nesting_level=self.nesting_level, scope=scope, for_one_call=True)
+            )
+        self.parallel = parallel
+        if parallel is not None and parallel.verbose and self.scope.progress is None:
+            self.scope.progress = ProgressLine(sys.stderr)
+        return self.effective_n_jobs(n_jobs)
+
+    def start_call(self):
+        """A call of Parallel begins to dispatch."""
+        lazy = self.parallel is not None and self.parallel.return_generator
+        self._group = self.scope.begin(lazy)
+        if self._group.parent is None and not lazy:
+            # Tasks that stop and go leave each other's `catch_warnings` in the wrong order; after
+            # the call the filters are what they were.
+            self._filters = warnings.catch_warnings()
+            self._filters.__enter__()
+
+    def stop_call(self):
+        """The call is over."""
+        self.scope.dispatched(self._group)
+        if self._filters is not None:
+            self._filters.__exit__(None, None, None)
+            self._filters = None
+
+    def submit(self, func, callback=None):
+        """Queue one task."""
+        return self.scope.submit(self._group, func, callback)
+
+    def retrieve_result_callback(self, out):
+        """Value of a finished task, or its error."""
+        return out.get()
+
+    @contextlib.contextmanager
+    def retrieval_context(self):
+        """A task that waits for its own tasks cannot hand in a job: it steps aside."""
+        self.scope.dispatched(self._group)
+        task = self.scope.suspend()
+        try:
+            yield
+        finally:
+            self.scope.resume(task)
+
+    def abort_everything(self, ensure_ready=True):
+        """Give up the tasks of this call."""
+        self.scope.abort(self._group)
+
+    def get_nested_backend(self):
+        """Parallel calls inside a task join the same rounds."""
+        level = (self.nesting_level or 0) + 1
+        return SkregBackend(nesting_level=level, scope=self.scope), None
+
+
+def _scope(max_members, memory, executor):
+    """The scope of a ``parallel_config`` block."""
+    whole = isinstance(max_members, Integral) and not isinstance(max_members, bool)
+    if max_members != "auto" and not (whole and max_members >= 1):
+        raise ValueError(f"max_members={max_members!r} must be 'auto' or an int >= 1.")
+    memory = parse_memory(memory)
+    put = None
+    if executor is not None:
+        from skreg.parallel.executor import ExecutorRounds
+
+        put = ExecutorRounds(executor).put
+    task = current_task()
+    # A block inside a task joins the rounds around it.
+    return Scope(max_members, memory, put) if task is None else task.scope

@@ -1,0 +1,261 @@
+"""The trainer: one thread per process that owns all torch work.
+
+A second thread that uses torch gets an OpenMP team of its own, and the two teams share the cores
+badly (measured: 1.9 times slower). So fits outside of batched tasks are trained here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import queue
+import threading
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+
+import torch
+
+from skreg.engine.data import Fingerprint
+from skreg.engine.train import Control, failed, train
+from skreg.parallel.tasks import current_task
+
+
+@dataclass(eq=False)
+class Round:
+    """Jobs that are trained together.
+
+    Attributes
+    ----------
+    jobs : list of Job
+    fingerprints : list of Fingerprint
+    done : callable
+        ``done(results, reports, seconds)``, called by the thread that trained; must not raise.
+    control : Control
+    threads : int
+        Threads that torch may use.
+    memory : float or None
+        Bytes that one stack may take.
+    begun : bool
+        Whether it left the queue.
+    """
+
+    jobs: list
+    fingerprints: list
+    done: object
+    control: Control = field(default_factory=Control)
+    threads: int = field(default_factory=torch.get_num_threads)
+    memory: float | None = None
+    begun: bool = False
+
+
+@dataclass(frozen=True)
+class RoundReport:
+    """What happened in one round of batched fits.
+
+    Attributes
+    ----------
+    jobs : int
+        Networks trained.
+    members : tuple of int
+        Networks in each stack.
+    epochs : tuple of int
+        Epochs of each stack.
+    seconds : float
+    gflops : float
+        Billions of floating-point operations a second in matrix products.
+    """
+
+    jobs: int
+    members: tuple[int, ...]
+    epochs: tuple[int, ...]
+    seconds: float
+    gflops: float
+
+    @classmethod
+    def of(cls, reports, seconds):
+        """Report of a round, from those of its stacks."""
+        return cls(
+            jobs=sum(r.members for r in reports),
+            members=tuple(r.members for r in reports),
+            epochs=tuple(r.epochs for r in reports),
+            seconds=seconds,
+            gflops=sum(r.flops for r in reports) / max(seconds, 1e-9) / 1e9,
+        )
+
+    @property
+    def stacks(self):
+        """How many tensor programs trained them."""
+        return len(self.members)
+
+
+def carry_out(work, execute):
+    """Train a round by ``execute(work)`` and tell those who wait, whatever happens."""
+    began = time.perf_counter()
+    work.begun = True  # before the look at the control: see `train_and_wait`
+    try:
+        if work.control.cancelled:
+            raise CancelledError
+        results, reports = execute(work)
+        if len(results) != len(work.jobs) or any(r is None for r in results):
+            raise RuntimeError(f"{len(work.jobs)} jobs came back without all their results.")
+    except BaseException as error:
+        results, reports = failed(work.jobs, error), []
+    work.done(results, reports, time.perf_counter() - began)
+
+
+class Trainer:
+    """Takes rounds from a queue and trains them, one after the other, on a thread of its own."""
+
+    def __init__(self):
+        self._inbox = queue.SimpleQueue()
+        self._thread = None
+        self._lock = threading.Lock()
+
+    def put(self, work):
+        """Queue a round; where the system gives no thread, the round fails."""
+        try:
+            with self._lock:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name="skreg-trainer", daemon=True)
+                    thread.start()
+                    self._thread = thread
+        except RuntimeError as error:
+            work.done(failed(work.jobs, error), [], 0.0)
+        else:
+            self._inbox.put(work)
+
+    @property
+    def here(self):
+        """Whether the calling thread is the trainer's."""
+        return threading.current_thread() is self._thread
+
+    def _run(self):
+        while True:
+            carry_out(self._inbox.get(), _train_locally)
+
+
+def _train_locally(work):
+    _limit_threads(work.threads)
+    return train(
+        work.jobs, fingerprints=work.fingerprints, control=work.control, memory=work.memory
+    )
+
+
+def _limit_threads(threads):
+    """Let torch and the kernels use as many threads as the thread that asks for the fit may."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    with contextlib.suppress(ImportError):
+        import numba
+
+        numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+
+
+TRAINER = Trainer()
+
+
+def _renew_after_fork():
+    """A forked child has none of its parent's threads."""
+    global TRAINER
+    TRAINER = Trainer()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
+
+
+def submit(job):
+    """Train one job and return its result: in the round of the calling task, or by itself.
+
+    Raises
+    ------
+    Exception
+        What the job's ``score`` raised, or what its stack failed with.
+    """
+    return submit_many([job])[0]
+
+
+def submit_many(jobs):
+    """Train jobs together and return their results, as `submit` does with one.
+
+    Raises
+    ------
+    Exception
+        The first of their errors.
+    """
+    task = current_task()
+    results = train_and_wait(jobs)[0] if task is None else task.scope.train(task, jobs)
+    for result in results:
+        if result.error is not None:
+            raise _own(result.error)
+    return results
+
+
+def _own(error):
+    """A copy: where a round fails, its tasks would write their tracebacks into one exception."""
+    try:
+        own = copy.copy(error)
+    except Exception:  # its constructor wants other arguments
+        return error
+    own.__cause__ = error.__cause__
+    return own.with_traceback(error.__traceback__)
+
+
+def train_and_wait(jobs, fingerprints=None, **options):
+    """Train jobs on the trainer's thread.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    fingerprints : list of Fingerprint, optional
+    **options
+        Of the `Round`.
+
+    Returns
+    -------
+    results : list of Result
+    reports : list of StackReport
+    """
+    if TRAINER.here:  # a callback that fits a net of its own
+        return train(jobs, fingerprints=fingerprints)
+    ended, box = threading.Event(), []
+
+    def done(results, reports, seconds):
+        box.extend((results, reports))
+        ended.set()
+
+    fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+    work = Round(jobs, fingerprints, done, **options)
+    TRAINER.put(work)
+    try:
+        ended.wait()
+    except KeyboardInterrupt:
+        # The best weights so far are kept, if there are any; a second interrupt gets through.
+        work.control.cancelled = True
+        if not work.begun:
+            raise
+        ended.wait()
+    return tuple(box)
+
+
+_last_rounds: list[RoundReport] = []
+
+
+def remember_rounds(reports):
+    """Keep the reports of the batched fits that ran last."""
+    global _last_rounds
+    _last_rounds = reports
+
+
+def last_rounds():
+    """Reports of the rounds of the batched fits that ran last.
+
+    Returns
+    -------
+    list of RoundReport
+        Of the ``parallel_config(backend="skreg")`` block that last started a round: jobs, members
+        of each stack, epochs, seconds and GFLOP/s.
+    """
+    return list(_last_rounds)
