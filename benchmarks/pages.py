@@ -1,0 +1,131 @@
+"""Stored results to pages of docs/benchmarks."""
+
+from __future__ import annotations
+
+
+def table(header, rows):
+    """A list table of reStructuredText."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (header, *rows):
+        for i, cell in enumerate(row):
+            lines.append(f"   {'*' if i == 0 else ' '} - {cell}")
+    return "\n".join(lines) + "\n"
+
+
+def _head(title, text, machine):
+    versions = ", ".join(
+        f"{name} {machine[name]}"
+        for name in ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
+    )
+    return (
+        f"{title}\n{'=' * len(title)}\n\n{text}\n\nTaken on {machine['cores']} cores of "
+        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} torch threads; {versions}.\n\n"
+    )
+
+
+def single_page(result, machine):
+    """Page on single fits and stacks."""
+    fits = [
+        (
+            name,
+            *(f"{fit['seconds'][n]:.2f} s" for n in ("skreg", "scikit-learn", "skorch")),
+            f"{fit['to scikit-learn']:.2f}",
+            f"{fit['to skorch']:.2f}",
+        )
+        for name, fit in result["fits"].items()
+    ]
+    stacks = [
+        (name, f"{s['GFLOP/s']:.0f}", f"{s['peak GFLOP/s']:.0f}", f"{s['of peak']:.2f}")
+        for name, s in result["stacks"].items()
+    ]
+    return (
+        _head(
+            "One fit, one stack",
+            "A single fit of skreg with batch norm and dropout against scikit-learn's plain MLP and "
+            "skorch's default loop with the same module, at equal architecture, batches and epochs.",
+            machine,
+        )
+        + table(
+            ("case", "skreg", "scikit-learn", "skorch", "skreg / scikit-learn", "skreg / skorch"),
+            fits,
+        )
+        + "\nA stack of members with batch norm, dropout and decay, counting 4 operations per first-layer "
+        "weight and row and 6 per other weight and row, over the peak of a matrix product of 2048 x 2048 "
+        "measured in turn.\n\n" + table(("stack", "GFLOP/s", "peak", "of peak"), stacks)
+    )
+
+
+def search_page(result, machine):
+    """Page on grid searches."""
+    names = list(next(iter(result.values()))["seconds"])
+    text = _head(
+        "Batched grid searches",
+        "``GridSearchCV`` of scikit-learn over ``Pipeline(StandardScaler, net)``, equal architecture, "
+        "epochs, batch size and folds, the refit of the winner included. scikit-learn's MLP has neither "
+        "batch norm nor dropout; skreg and skorch train with both. Medians of runs in turn.",
+        machine,
+    )
+    for name, case in result.items():
+        title = f"{name}: {case['what']}"
+        text += f"{title}\n{'-' * len(title)}\n\n"
+        text += table(
+            ("contestant", "seconds", "times the batched search"),
+            [(n, f"{case['seconds'][n]:.2f}", f"{case['times faster'][n]:.1f}") for n in names],
+        )
+        text += (
+            f"\n{case['fits']} fits in the first round, {len(case['stacks'])} stacks, "
+            f"{case['training seconds']:.2f} s of training at {case['GFLOP/s']:.0f} GFLOP/s, "
+            f"{case['GFLOP/s'] / case['peak GFLOP/s']:.2f} of the matrix-product peak "
+            f"({case['peak GFLOP/s']:.0f}).\n\n"
+        )
+    return text
+
+
+def scaling_page(result, machine):
+    """Page on growth with members and rows."""
+    return (
+        _head(
+            "Growth",
+            "Training time alone, in the engine; linear growth is a constant row.",
+            machine,
+        )
+        + "Members: digits, (100,), batch 200.\n\n"
+        + table(
+            ("members", *result["members"]),
+            [("ms a member and epoch", *(f"{v:.2f}" for v in result["members"].values()))],
+        )
+        + "\nRows: 50 columns, (128, 128), batch 256, 8 members.\n\n"
+        + table(
+            ("rows", *(f"{int(n):,}" for n in result["rows"])),
+            [("µs a row, member and epoch", *(f"{v:.2f}" for v in result["rows"].values()))],
+        )
+    )
+
+
+def bagging_page(result, machine):
+    """Page on ensembles."""
+    text = _head(
+        "Ensembles",
+        "16 members of one hidden layer of 100, 20 epochs, minibatches of 200, batch norm and dropout, on "
+        "the handwritten digits, against one fit of the same net. A member is drawn as many rows as there "
+        "are, with replacement, of which about 63 % are different ones. *One by one* is scikit-learn's "
+        "``BaggingClassifier`` of the same net without the backend. Medians of runs in turn.",
+        machine,
+    )
+    for name, case in result.items():
+        title = name[0].upper() + name[1:]
+        rows = [
+            (n, f"{case['seconds'][n]:.2f}", f"{case['single fits'][n]:.1f}")
+            for n in case["seconds"]
+        ]
+        text += f"{title}\n{'-' * len(title)}\n\n"
+        text += table(("contestant", "seconds", "single fits"), rows) + "\n"
+    return text
+
+
+PAGES = {
+    "single": single_page,
+    "search": search_page,
+    "scaling": scaling_page,
+    "bagging": bagging_page,
+}

@@ -1,0 +1,340 @@
+"""What the two ensembles share: the course of a fit, out-of-bag scores, spread."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import _fit_context, clone
+from sklearn.ensemble import BaseEnsemble
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
+from skreg._resolve import check_parameters
+from skreg._rows import warn, warn_of_scales, with_remedy
+from skreg._split import hold_out
+
+#: Fitted attributes without an underscore at the end.
+_PRIVATE = ("_bags", "_history", "_refitted")
+
+
+class BaseBaggedMLP(BaseEnsemble):
+    """Base class; a subclass says which nets, what they predict and how that is averaged."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "max_samples": [
+            Interval(RealNotInt, 0, 1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_features": [
+            Interval(RealNotInt, 0, 1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "bootstrap": ["boolean"],
+        "bootstrap_features": ["boolean"],
+        "stopping": [StrOptions({"ensemble", "member"})],
+        "oob_score": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        n_estimators=16,
+        *,
+        max_samples=1.0,
+        max_features=1.0,
+        bootstrap=True,
+        bootstrap_features=False,
+        stopping="ensemble",
+        oob_score=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.max_features = max_features
+        self.bootstrap = bootstrap
+        self.bootstrap_features = bootstrap_features
+        self.stopping = stopping
+        self.oob_score = oob_score
+        self.random_state = random_state
+        self.verbose = verbose
+
+    _net: ClassVar[type]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        if self.estimator is None or isinstance(self.estimator, self._net):
+            tags.target_tags = get_tags(self._get_estimator()).target_tags
+        return tags
+
+    def _get_estimator(self):
+        return self._net() if self.estimator is None else self.estimator
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Train the members together.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        sample_weight : array-like of shape (n,), default=None
+            With ``bootstrap=True`` rows are drawn in proportion, as scikit-learn's bagging does from
+            1.8 on; else members are trained with the weights. Held-out rows count by theirs. Only
+            their ratios matter.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        TypeError
+            Where ``estimator`` is no net of this package.
+        ValueError
+            For parameters or data that do not fit; the estimator is left as it was.
+        """
+        before = self.__dict__.copy()
+        try:
+            self._fit(X, y, sample_weight)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit(self, X, y, sample_weight):
+        for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
+            delattr(self, name)
+        template, parts = self._template()
+        X, y, weight = self._check_rows(template, X, y, sample_weight)
+        encoded = template._encode(y, first=True)
+        warn_of_scales(X)
+        rng = self._generator()
+        self._bags = self._make_bags(X.shape, weight, rng)
+        held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
+        self.validation_samples_ = held_out
+        members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
+        results = train(members)
+        self.estimator_ = self._get_estimator()
+        self.estimators_ = [member.net for member in members]
+        self.estimators_features_ = [columns for columns, _ in self._bags]
+        self._refitted = template.refit
+        self._know_target(template)
+        if held_out is not None:
+            self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
+            self.n_iter_ = len(self._history["epoch"])
+        if self.oob_score:
+            self._score_out_of_bag(X, y, weight)
+        self._tell()
+
+    def _template(self):
+        """A net with the members' parameters, and the parts of a spec that follow from them."""
+        estimator = self._get_estimator()
+        if not isinstance(estimator, self._net):
+            raise TypeError(
+                f"estimator={estimator!r} is no {self._net.__name__}. Pass one, or None for its "
+                "defaults; a scaler or an encoder belongs in front of the ensemble: "
+                f"make_pipeline(StandardScaler(), {type(self).__name__}(...))."
+            )
+        if estimator.callbacks:
+            raise ValueError(
+                f"estimator has callbacks={estimator.callbacks!r}, which are for a net that is "
+                "trained alone. Set estimator__callbacks=None."
+            )
+        template = clone(estimator)
+        template._validate_params()
+        return template, check_parameters(template)
+
+    def _check_rows(self, template, X, y, sample_weight):
+        """Validated rows in the members' precision, targets in the user's terms, weights."""
+        try:
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                dtype=getattr(np, template.dtype),
+                order="C",
+                multi_output=True,
+                y_numeric=template._numeric_target,
+            )
+        except ValueError as error:
+            raise with_remedy(error) from None
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            if not weight.any():
+                raise ValueError("sample_weight is zero for every row: no rows are left.")
+        return X, template._check_target(y), weight
+
+    def _generator(self):
+        if self.random_state is None:  # as the nets: the global generator is left alone
+            return np.random.RandomState(np.random.SeedSequence().generate_state(4))
+        return check_random_state(self.random_state)
+
+    def _make_bags(self, shape, weight, rng):
+        n, d = shape
+        population = n if weight is None else np.count_nonzero(weight)
+        rows = _number(self.max_samples, population)
+        columns = _number(self.max_features, d)
+        for name, size, most, replace in (
+            ("max_samples", rows, population, self.bootstrap),
+            ("max_features", columns, d, self.bootstrap_features),
+        ):
+            if size > most and not replace:
+                switch = "bootstrap" if name == "max_samples" else "bootstrap_features"
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is more than the {most} there are to draw "
+                    f"from without replacement. Lower it, or set {switch}=True."
+                )
+        if self.oob_score and not self.bootstrap:
+            raise ValueError(
+                "oob_score=True needs rows that a member was not trained on: set bootstrap=True, "
+                "or oob_score=False."
+            )
+        return Bags(
+            rng.randint(MAX_INT, size=self.n_estimators),
+            n,
+            d,
+            rows,
+            columns,
+            self.bootstrap,
+            self.bootstrap_features,
+            weight,
+        )
+
+    def _held_out(self, template, y, weight, seed):
+        """Validation rows of the ensemble, or None."""
+        if self.stopping == "member" or not template.early_stopping:
+            return None
+        rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
+        split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
+        return None if split is None else rows[split[1]]
+
+    def _know_target(self, template):
+        """Take over what predictions need to know of the target."""
+
+    def _score_out_of_bag(self, X, y, weight):
+        one = self._predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
+        total = np.zeros((X.shape[0], *one.shape[1:]))
+        count = np.zeros((X.shape[0], *[1] * (one.ndim - 1)))
+        for net, columns, rows in zip(
+            self.estimators_, self.estimators_features_, self.estimators_samples_, strict=True
+        ):
+            out = np.ones(X.shape[0], dtype=bool)
+            out[rows] = False
+            if out.any():
+                total[out] += self._predictions(net, X[out][:, columns])
+                count[out] += 1
+        seen = count.ravel() > 0
+        if not seen.all():
+            warn(
+                f"{np.count_nonzero(~seen)} of {len(seen)} rows have no out-of-bag prediction: all "
+                f"members were trained on them. Raise n_estimators={self.n_estimators} or lower "
+                "max_samples.",
+                UserWarning,
+            )
+        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+        self._set_out_of_bag(mean, y, seen, weight)
+
+    def _tell(self):
+        if not self.verbose:
+            return
+        text = f"[{type(self).__name__}] {len(self.estimators_)} members"
+        if self.validation_samples_ is not None:
+            losses = [np.nan, *self._history["valid_loss"]]
+            text += (
+                f", best epoch {self.best_iter_} of {self.n_iter_} with validation loss "
+                f"{losses[self.best_iter_]:.4g}"
+            )
+        print(text)
+
+    # -- fitted attributes ------------------------------------------------------------------------
+
+    @property
+    def estimators_samples_(self):
+        """Rows that each member was drawn."""
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute 'estimators_samples_' before it is fitted."
+            )
+        samples = [rows for _, rows in self._bags]
+        if self.validation_samples_ is None or self._refitted:
+            return samples
+        return [rows[~np.isin(rows, self.validation_samples_)] for rows in samples]
+
+    @property
+    def history_(self):
+        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
+        if not hasattr(self, "_history"):
+            raise AttributeError(
+                f"{type(self).__name__} has 'history_' only after a fit with stopping='ensemble' "
+                "and early_stopping=True; else see the members in estimators_."
+            )
+        return pd.DataFrame(self._history)
+
+    # -- prediction -------------------------------------------------------------------------------
+
+    def _for_members(self, X):
+        """Each member with its columns of X."""
+        check_is_fitted(self)
+        try:
+            X = validate_data(
+                self, X, reset=False, accept_sparse="csr", dtype=np.float64, order="C"
+            )
+        except ValueError as error:
+            raise with_remedy(error) from None
+        for net, columns in zip(self.estimators_, self.estimators_features_, strict=True):
+            yield net, X if self._bags.all_columns else X[:, columns]
+
+    def predict_std(self, X):
+        """Spread of the predictions between members.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray
+            Standard deviation over members of what `predict` (regressor) or `predict_proba`
+            (classifier) is the mean of, in its shape and units. The divisor is the number of
+            members.
+        """
+        mean = squares = 0.0
+        for i, (net, part) in enumerate(self._for_members(X), start=1):
+            one = self._predictions(net, part)
+            change = one - mean
+            mean = mean + change / i
+            squares = squares + change * (one - mean)
+        return np.sqrt(squares / i)
+
+    @abstractmethod
+    def _predictions(self, net, X):
+        """What one member predicts."""
+
+    @abstractmethod
+    def _set_out_of_bag(self, mean, y, seen, weight):
+        """Set the out-of-bag attributes from mean predictions."""
+
+
+def _number(value, population):
+    """How many of a population a number or a share is."""
+    return int(value) if isinstance(value, Integral) else max(1, int(value * population))

@@ -1,0 +1,83 @@
+"""Parameter texts that the two ensembles share, so that each stands once."""
+
+from __future__ import annotations
+
+PARAMETERS = """
+    Parameters
+    ----------
+    estimator : {net} or None, default=None
+        The net that all members are like; None is one with its default parameters. Its
+        ``early_stopping``, ``patience``, ``scoring``, ``validation_fraction`` and ``refit`` say how
+        the ensemble is stopped; ``random_state``, ``verbose`` and ``warm_start`` have no effect.
+    n_estimators : int, default=16
+        Members.
+    max_samples : float in (0, 1] or int, default=1.0
+        Share of the rows, or number of rows, that each member is drawn. What is held out for early
+        stopping is left out of them.
+    max_features : float in (0, 1] or int, default=1.0
+        Share or number of the columns that each member is drawn.
+    bootstrap : bool, default=True
+        Draw rows with replacement (bagging [1]_). False draws without; with ``max_samples=1.0``
+        members then differ by their seeds alone: a deep ensemble [2]_.
+    bootstrap_features : bool, default=False
+        Draw columns with replacement.
+    stopping : {{"ensemble", "member"}}, default="ensemble"
+        With the net's ``early_stopping``: "ensemble" holds rows out once, and stops all members at
+        the epoch at which the mean of their predictions is best on them [3]_. "member" lets each
+        member hold out rows of its own and stop by itself, as scikit-learn's bagging does.
+    oob_score : bool, default=False
+        Score each row by the members that were not trained on it. Needs ``bootstrap=True``.
+    random_state : int, RandomState or None, default=None
+        Seed of the draws, of the rows held out and of the members. The draws of an int are those of
+        scikit-learn's bagging.
+    verbose : int, default=0
+        1 prints a line when the ensemble is trained.
+"""
+
+ATTRIBUTES = """
+    Attributes
+    ----------
+    estimator_ : {net}
+        The net that the members are like, not fitted.
+    estimators_ : list of {net}
+        The members, fitted.
+    estimators_samples_ : list of ndarray of int
+        Numbers of the rows that each member was drawn, in the order of the draws and with their
+        repetitions. Drawn anew at each access.
+    estimators_features_ : list of ndarray of int
+        Numbers of the columns of each member.
+    validation_samples_ : ndarray of int or None
+        Rows held out for ``stopping="ensemble"``; None where nothing was. They are in no member's
+        samples, unless the net has ``refit=True``.
+    oob_score_ : float
+        {score} over the rows that at least one member was not trained on.
+    {oob}
+        What those members predict; NaN for rows that all were trained on. Rows held out for
+        ``stopping="ensemble"`` are out of every bag, though they had a say in the epoch.
+    history_ : DataFrame
+        Of an ensemble that was stopped as one: epoch, train_loss (mean over members), valid_loss
+        and valid_score (of the ensemble), learning_rate.
+    n_iter_, best_iter_ : int
+        Epochs run, and the epoch of the weights that were kept; likewise.
+    stopped_by_ : str
+        Why the ensemble ended; likewise.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X has column names.
+"""
+
+REFERENCES = """
+    References
+    ----------
+    .. [1] Breiman, "Bagging Predictors", Machine Learning 24, 1996.
+    .. [2] Lakshminarayanan, Pritzel and Blundell, "Simple and Scalable Predictive Uncertainty
+       Estimation using Deep Ensembles", NeurIPS 2017.
+    .. [3] Gorishniy, Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with
+       Parameter-Efficient Ensembling", ICLR 2025.
+"""
+
+
+def describe(head, tail, **words):
+    """A numpydoc docstring out of shared and own parts."""
+    shared = (PARAMETERS + ATTRIBUTES).format(**words)
+    return head.rstrip() + "\n" + shared + REFERENCES + tail

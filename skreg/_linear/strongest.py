@@ -1,0 +1,121 @@
+"""l1_max: where a grid of `l1` begins."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from skreg._linear.base import row_weights, standardisation, times_class_weight
+from skreg._linear.prox_newton import Logistic, Problem, Softmax, Squared
+
+# Whole numbers with at most this many distinct values are taken for class labels.
+_MAX_CLASSES_OF_NUMBERS = 20
+
+
+@validate_params(
+    {
+        "X": ["array-like", "sparse matrix"],
+        "y": ["array-like"],
+        "sample_weight": ["array-like", None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "fit_intercept": ["boolean"],
+        "scale_target": ["boolean"],
+        "task": [StrOptions({"auto", "classification", "regression"})],
+    },
+    prefer_skip_nested_validation=True,
+)
+def l1_max(
+    X,
+    y,
+    *,
+    sample_weight=None,
+    class_weight=None,
+    fit_intercept=True,
+    scale_target=True,
+    task="auto",
+):
+    """Smallest `l1` that makes every weight of a linear model zero: glmnet's lambda_max.
+
+    It is the largest entry of the gradient of the loss at zero weights and the best intercepts. A
+    grid of `l1` is made of its shares, such as ``l1_max(X, y) * np.geomspace(1, 1e-3, 10)``. `l2`
+    does not move it, and neither does the sum of the weights.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n, n_features)
+    y : array-like of shape (n,) or (n, n_targets)
+        Class labels or numbers. With several targets it is the largest over them.
+    sample_weight : array-like of shape (n,), default=None
+    class_weight : dict, "balanced" or None, default=None
+        As in :class:`RegularizedLinearClassifier`; for classes only.
+    fit_intercept : bool, default=True
+    scale_target : bool, default=True
+        As in :class:`RegularizedLinearRegressor` with ``loss="squared_error"``; for numbers only.
+        For ``loss="poisson"`` divide ``l1_max(X, y, scale_target=False)`` by the mean of y.
+    task : {"auto", "classification", "regression"}, default="auto"
+        Whether y holds classes. "auto" takes for classes what is no number, two distinct numbers,
+        and up to 20 distinct integers.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If X, y or the weights are not valid, or `class_weight` is given for numbers.
+
+    References
+    ----------
+    Friedman, J., Hastie, T. and Tibshirani, R. (2010). "Regularization paths for generalized linear
+    models via coordinate descent." Journal of Statistical Software 33(1), section 2.5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skreg import RegularizedLinearRegressor, l1_max
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> strongest = l1_max(X, y)
+    >>> RegularizedLinearRegressor(l1=1.001 * strongest).fit(X, y).sparsity_
+    1.0
+    >>> RegularizedLinearRegressor(l1=0.99 * strongest).fit(X, y).sparsity_
+    0.9
+    """
+    X = check_array(X, accept_sparse="csr", dtype=np.float64)
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    check_consistent_length(X, y)
+    weight = row_weights(sample_weight, X)
+    if task == "auto":
+        task = "classification" if _holds_classes(y) else "regression"
+    if task == "classification":
+        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+        weight = times_class_weight(weight, class_weight, codes, classes)
+        losses = [Logistic(codes) if len(classes) == 2 else Softmax(codes, len(classes))]
+    elif class_weight is not None:
+        raise ValueError(
+            f"class_weight={class_weight!r} was given for a target of numbers. Use "
+            "class_weight=None, or task='classification'."
+        )
+    else:
+        y = y.astype(np.float64).reshape(len(y), -1)
+        if scale_target:
+            mean, scale = standardisation(y, weight, fit_intercept)
+            y = (y - mean) / scale
+        losses = [Squared(column) for column in y.T]
+    return max(_largest_gradient(X, loss, weight, fit_intercept) for loss in losses)
+
+
+def _largest_gradient(X, loss, weight, fit_intercept):
+    problem = Problem(X, loss, weight, fit_intercept=fit_intercept)
+    W, b = problem.start()
+    return float(np.abs(problem.gradient(problem.forward(W, b), W)[0]).max())
+
+
+def _holds_classes(y):
+    if y.dtype.kind not in "iuf":
+        return True
+    if y.ndim > 1:
+        return False
+    distinct = len(np.unique(y))
+    return distinct <= 2 or (y.dtype.kind != "f" and distinct <= _MAX_CLASSES_OF_NUMBERS)

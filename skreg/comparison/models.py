@@ -1,0 +1,97 @@
+"""What a fitted model tells of itself: epochs, zero weights, features in use."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+__all__ = ["ModelFacts", "model_facts"]
+
+
+class ModelFacts(NamedTuple):
+    """Facts of one fitted model, NaN where they have no meaning for it.
+
+    Attributes
+    ----------
+    epochs : float
+        Epochs trained; the mean over members for an ensemble.
+    zero_share : float
+        Share of the weights that are exactly zero.
+    n_features_used : float
+        Inputs with a weight that is not zero.
+    """
+
+    epochs: float
+    zero_share: float
+    n_features_used: float
+
+
+NOTHING = ModelFacts(np.nan, np.nan, np.nan)
+
+
+def model_facts(model: Any) -> ModelFacts:
+    """Read the facts off a fitted estimator.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        A net (`coefs_`), a linear model (`coef_`), an ensemble of them (`estimators_`), or a
+        Pipeline or search around one.
+
+    Returns
+    -------
+    ModelFacts
+    """
+    model = _innermost(model)
+    layers = _weights(model)
+    if layers is not None:
+        return _facts(model, [layers])
+    members = [_innermost(member) for member in np.ravel(getattr(model, "estimators_", []))]
+    weights = [_weights(member) for member in members]
+    if not members or any(layers is None for layers in weights):
+        return NOTHING
+    whole_width = getattr(model, "n_features_in_", None)
+    if any(layers[0].shape[0] != whole_width for layers in weights):
+        return ModelFacts(_epochs(members), _zero_share(weights), np.nan)
+    return _facts(model, weights, members)
+
+
+def _innermost(model: Any) -> Any:
+    while True:
+        if isinstance(model, Pipeline):
+            model = model[-1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif hasattr(model, "estimator_") and not hasattr(model, "estimators_"):
+            model = model.estimator_
+        else:
+            return model
+
+
+def _weights(model: Any) -> list[np.ndarray] | None:
+    """Weight matrices, first one of shape (n_features, ...)."""
+    if hasattr(model, "coefs_"):
+        return [np.asarray(layer) for layer in model.coefs_]
+    if hasattr(model, "coef_"):
+        return [np.atleast_2d(np.asarray(model.coef_)).T]
+    return None
+
+
+def _facts(model: Any, weights: list[list[np.ndarray]], members: Any = None) -> ModelFacts:
+    used = np.any([np.any(layers[0] != 0, axis=1) for layers in weights], axis=0)
+    epochs = _epochs([model] if members is None else members)
+    return ModelFacts(epochs, _zero_share(weights), float(used.sum()))
+
+
+def _epochs(models: list[Any]) -> float:
+    # n_iter_ of a linear solver counts something else than passes over the rows
+    if not all(hasattr(model, "coefs_") and hasattr(model, "n_iter_") for model in models):
+        return np.nan
+    return float(np.mean([model.n_iter_ for model in models]))
+
+
+def _zero_share(weights: list[list[np.ndarray]]) -> float:
+    matrices = [layer for layers in weights for layer in layers]
+    return float(sum((m == 0).sum() for m in matrices) / sum(m.size for m in matrices))

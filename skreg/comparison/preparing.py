@@ -1,0 +1,124 @@
+"""From a table in memory to numbers a net can take: impute, encode, scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+__all__ = ["is_text_only", "make_preprocessor"]
+
+SCALERS = ("standard", "squash")
+# a text column with more distinct values than this is free text, not a set of categories
+CATEGORY_LIMIT = 40
+
+
+def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
+    """Choose what stands in front of every candidate.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Only its kind of columns is looked at.
+    preprocess : {"auto", "standard", "squash"}, transformer or None, default="auto"
+        - "standard": missing numbers become the median, columns are centred and scaled to unit
+          variance. Columns that are no numbers go through skrub's TableVectorizer (through
+          one-hot encoding where skrub is not installed). Sparse matrices are scaled only.
+        - "squash": the same with skrub's SquashingScaler, which scales by quantiles and bends
+          outliers back.
+        - "auto": "standard".
+        - a transformer of your own, or None to hand `X` on as it is.
+
+    Returns
+    -------
+    transformer or None
+        Not fitted.
+
+    Raises
+    ------
+    ValueError
+        If `preprocess` is not known.
+    ImportError
+        If "squash" is asked for and skrub is not installed.
+    """
+    if preprocess is None or hasattr(preprocess, "fit"):
+        return preprocess
+    if preprocess not in ("auto", *SCALERS):
+        raise ValueError(
+            f"preprocess={preprocess!r}: allowed are 'auto', 'standard', 'squash', a transformer "
+            "or None."
+        )
+    if hasattr(X, "toarray"):
+        return StandardScaler(with_mean=False)  # centring would fill the zeros
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    scale = _squashing_scaler() if preprocess == "squash" else StandardScaler()
+    if not _needs_encoding(X):
+        return make_pipeline(impute, scale)
+    return Pipeline([("encode", _encoder()), ("impute", impute), ("scale", scale)])
+
+
+def _squashing_scaler() -> BaseEstimator:
+    try:
+        from skrub import SquashingScaler
+    except ImportError as error:
+        raise ImportError(
+            "preprocess='squash' takes skrub, which is not installed. "
+            "Run `pip install skreg[cli]`, or use preprocess='standard'."
+        ) from error
+    return SquashingScaler(max_absolute_value=3.0)
+
+
+def _needs_encoding(X: Any) -> bool:
+    if not hasattr(X, "dtypes") or not hasattr(X, "columns"):
+        return np.asarray(X[:1]).dtype.kind not in "biuf" if isinstance(X, np.ndarray) else False
+    return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in X.dtypes)
+
+
+def _encoder() -> BaseEstimator:
+    one_hot = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=2,
+        max_categories=100,
+        sparse_output=False,
+    )
+    try:
+        from skrub import TableVectorizer
+    except ImportError:
+        numbers = make_column_selector(dtype_include=["number", "bool"])
+        rest = make_column_selector(dtype_exclude=["number", "bool"])
+        return make_column_transformer(("passthrough", numbers), (one_hot, rest))
+    return TableVectorizer(cardinality_threshold=CATEGORY_LIMIT, low_cardinality=one_hot)
+
+
+def is_text_only(X: Any) -> bool:
+    """Whether every column of a DataFrame is free text, with hardly a value that returns.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_samples, n_features)
+
+    Returns
+    -------
+    bool
+    """
+    for name in X.columns:
+        column = X[name].dropna()
+        if not (column.dtype == object or str(column.dtype) in ("str", "string", "category")):
+            return False
+        distinct = column.astype(str).nunique()
+        if distinct <= CATEGORY_LIMIT or distinct <= len(column) / 2:
+            return False
+        if _numeric_share(column) > 0.5:
+            return False
+    return True
+
+
+def _numeric_share(column: Any) -> float:
+    import pandas as pd
+
+    return float(pd.to_numeric(column.head(1000), errors="coerce").notna().mean())

@@ -1,0 +1,136 @@
+"""Facts of a table that are known to speak for one regularizer or another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.feature_selection import f_classif, f_regression
+from sklearn.utils import _safe_indexing
+
+from skreg.comparison.statistics import benjamini_hochberg
+
+__all__ = ["Profile", "describe_table"]
+
+MAX_ROWS = 5000
+MAX_PAIRED = 1000
+HIGH_CORRELATION = 0.8
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the rules of the summary look at.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows of the table.
+    n_columns : int
+        Columns of the table.
+    n_features : int
+        Features after encoding; constant ones are not counted.
+    n_unrelated : int
+        Features without any detectable association with the target: neither their value nor their
+        distance from the mean, F-tests at a false discovery rate of 5 %.
+    n_correlated : int
+        Features with a correlation of 0.8 or more, in absolute value, with another feature.
+    """
+
+    n_rows: int
+    n_columns: int
+    n_features: int
+    n_unrelated: int
+    n_correlated: int
+
+    @property
+    def share_unrelated(self) -> float:
+        """Share of the features that are unrelated to the target."""
+        return self.n_unrelated / max(1, self.n_features)
+
+    @property
+    def share_correlated(self) -> float:
+        """Share of the features that another one nearly repeats."""
+        return self.n_correlated / max(1, self.n_features)
+
+
+def describe_table(
+    X: Any, y: NDArray, task: str, preprocessor: Any, *, random_state: int = 0
+) -> tuple[Profile, NDArray[np.float64], NDArray[np.intp]]:
+    """Measure a table once, on at most 5,000 of its rows.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_columns)
+        The table.
+    y : ndarray of shape (n_samples,)
+        Its target.
+    task : {"classification", "regression"}
+        Kind of target.
+    preprocessor : transformer or None
+        Fitted here on the rows looked at.
+    random_state : int, default=0
+        Seed of the draw of rows.
+
+    Returns
+    -------
+    profile : Profile
+    Z : ndarray of shape (n_drawn, n_features)
+        The prepared, standardised rows that were looked at, constant features left out.
+    rows : ndarray of shape (n_drawn,)
+        Which rows they are, in the order of the table.
+    """
+    n_rows, rows = len(y), np.arange(len(y))
+    if n_rows > MAX_ROWS:
+        draw = np.random.RandomState(random_state).choice(n_rows, MAX_ROWS, replace=False)
+        rows = np.sort(draw)
+    Z = _safe_indexing(X, rows)
+    if preprocessor is not None:
+        Z = clone(preprocessor).fit_transform(Z)
+    Z = _standardised(Z)
+    profile = Profile(
+        n_rows=n_rows,
+        n_columns=X.shape[1],
+        n_features=Z.shape[1],
+        n_unrelated=_count_unrelated(Z, y[rows], task),
+        n_correlated=_count_correlated(Z, random_state),
+    )
+    return profile, Z, rows
+
+
+def _standardised(Z: Any) -> NDArray[np.float64]:
+    Z = Z.toarray() if hasattr(Z, "toarray") else np.asarray(Z)
+    Z = np.nan_to_num(Z.astype(np.float64))
+    spread = Z.std(axis=0)
+    varying = spread > 1e-10 * np.maximum(1.0, np.abs(Z).max(axis=0, initial=0.0))
+    return (Z[:, varying] - Z[:, varying].mean(axis=0)) / spread[varying]
+
+
+def _count_unrelated(Z: NDArray[np.float64], y: NDArray, task: str) -> int:
+    if Z.shape[1] == 0:
+        return 0
+    test = f_classif if task == "classification" else f_regression
+    with np.errstate(all="ignore"):
+        by_value = test(Z, y)[1]
+        distance = np.abs(Z)
+        # a two-valued, balanced feature has the same distance everywhere
+        by_distance = np.ones(Z.shape[1])
+        varying = distance.std(axis=0) > 1e-10
+        if varying.any():
+            by_distance[varying] = test(distance[:, varying], y)[1]
+    p_values = np.minimum(1.0, 2 * np.fmin(by_value, by_distance))
+    return int((~benjamini_hochberg(p_values)).sum())
+
+
+def _count_correlated(Z: NDArray[np.float64], random_state: int) -> int:
+    n_features = Z.shape[1]
+    if n_features > MAX_PAIRED:
+        chosen = np.random.RandomState(random_state).choice(n_features, MAX_PAIRED, replace=False)
+        return round(_count_correlated(Z[:, chosen], random_state) * n_features / MAX_PAIRED)
+    if n_features < 2:
+        return 0
+    correlation = np.abs(Z.T @ Z / len(Z))
+    np.fill_diagonal(correlation, 0.0)
+    return int((correlation.max(axis=1) >= HIGH_CORRELATION).sum())

@@ -1,0 +1,423 @@
+"""`compare`: from a table to a `Comparison`."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+
+from skreg.comparison.candidates import BASELINE, Candidate, resolve_candidates
+from skreg.comparison.nested import Plan, Progress, evaluate, time_alone
+from skreg.comparison.preparing import make_preprocessor
+from skreg.comparison.profile import describe_table
+from skreg.comparison.questions import ask
+from skreg.comparison.result import Comparison
+from skreg.comparison.splits import OuterSplit, outer_splits
+from skreg.comparison.tasks import check_target, drop_rare_classes, infer_task
+from skreg.comparison.timing import affordable_grid
+from skreg.comparison.wording import counted
+
+__all__ = ["compare"]
+
+DEFAULT_SCORING = {"classification": "balanced_accuracy", "regression": "r2"}
+MIN_CLASS_ROWS = 5
+# of every default net, where max_iter="auto"
+STEPS, EPOCHS = 1500, (30, 100)
+
+
+def compare(
+    X: Any,
+    y: Any,
+    *,
+    candidates: Any = "default",
+    task: str = "auto",
+    cv: Any = 5,
+    repeats: int = 1,
+    inner_cv: Any = 3,
+    scoring: Any = None,
+    groups: Any = None,
+    sample_weight: Any = None,
+    preprocess: Any = "auto",
+    hidden_layer_sizes: tuple[int, ...] = (64, 64),
+    max_iter: int | str = "auto",
+    baseline: str | None = None,
+    quick: bool = False,
+    time_limit: float | None = None,
+    diagnose: bool = True,
+    random_state: int = 0,
+    backend: str | None = "skreg",
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+    target_name: str | None = None,
+) -> Comparison:
+    """Say which regularizer pays on a table, by how much and with what certainty.
+
+    All candidates are cross-validated on the same splits. Each knob's strength is chosen inside
+    every training part by an inner cross-validation over a short grid, so the outer score is that
+    of the knob with its tuning. All fits are trained side by side in a few batched rounds.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        The table. Missing values, text and dates are allowed in a DataFrame.
+    y : array-like of shape (n_samples,)
+        The target.
+    candidates : "default", list of str, or dict, default="default"
+        A list of names chooses among the defaults. A dict of named estimators (or of
+        `skreg.comparison.Candidate`, an estimator with a grid) replaces them;
+        ``{**skreg.comparison.default_candidates(task), "mine": estimator}`` extends them.
+    task : {"auto", "classification", "regression"}, default="auto"
+        Kind of target.
+    cv : int, splitter or iterable, default=5
+        Outer folds. A number makes shuffled folds, stratified for classes, that keep `groups`
+        together where they are given.
+    repeats : int, default=1
+        How often the folds are drawn anew. More repeats tell smaller differences apart.
+    inner_cv : int or splitter, default=3
+        Folds that choose the strengths.
+    scoring : str, callable or None, default=None
+        Metric that judges and that chooses the strengths (ties by log loss). None is
+        "balanced_accuracy" for classes, "r2" for numbers.
+    groups : array-like of shape (n_samples,), default=None
+        Rows of one group are never on both sides of a split.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows, in fits and in scores.
+    preprocess : {"auto", "standard", "squash"}, transformer or None, default="auto"
+        What turns the table into numbers, fitted once on each outer training part; see
+        `skreg.comparison.preparing.make_preprocessor`.
+    hidden_layer_sizes : tuple of int, default=(64, 64)
+        Units of each hidden layer of all default nets.
+    max_iter : int or "auto", default="auto"
+        Epochs of all default nets. "auto" takes as many as make about 1,500 steps, at least 30 and
+        at most 100.
+    baseline : str or None, default=None
+        The candidate the others are measured against. None takes "plain net", or the first
+        candidate that is no dummy.
+    quick : bool, default=False
+        Two strengths a knob and two inner folds.
+    time_limit : float or None, default=None
+        Seconds to aim at. Grids are shortened and repeats left out to keep it; the result's
+        `notes_` say what was.
+    diagnose : bool, default=True
+        Whether to ask the questions of `diagnosis_`.
+    random_state : int, default=0
+        Seed of splits and candidates.
+    backend : str or None, default="skreg"
+        joblib backend of the fits; None takes the one that is active.
+    n_jobs : int or None, default=None
+        As in joblib; the backend of skreg needs none.
+    progress : callable(done, total, what) or None, default=None
+        Called after every fit.
+    target_name : str or None, default=None
+        What is predicted, for the page. None takes the name of `y` where it has one.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If the data or a parameter cannot be used; the message says what can.
+    RuntimeError
+        If fewer than two candidates could be fitted.
+
+    References
+    ----------
+    Nadeau, C. and Bengio, Y. (2003). Inference for the generalization error. Machine Learning,
+    52, 239-281.
+
+    Kadra, A., Lindauer, M., Hutter, F. and Grabocka, J. (2021). Well-tuned simple nets excel on
+    tabular datasets. NeurIPS.
+
+    Examples
+    --------
+    >>> import skreg
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> result = skreg.compare(X, y, candidates=["dummy", "linear L2", "plain net"], quick=True)
+    >>> result.baseline_
+    'plain net'
+    """
+    start = time.perf_counter()
+    _check_numbers(repeats, time_limit, random_state)
+    data = _read(X, y, groups, sample_weight, task, cv, target_name)
+    wanted = resolve_candidates(
+        candidates,
+        data.task,
+        hidden_layer_sizes=hidden_layer_sizes,
+        max_iter=_epochs(max_iter, len(data.y)),
+        random_state=random_state,
+    )
+    _check_takes_weights(wanted, data.weights)
+    metric = DEFAULT_SCORING[data.task] if scoring is None else scoring
+    plan = Plan(
+        X=data.X,
+        y=data.y,
+        groups=data.groups,
+        weights=data.weights,
+        scorer=check_scoring(next(iter(wanted.values())).estimator, metric),
+        preprocessor=make_preprocessor(data.X, preprocess),
+        inner_cv=2 if quick and inner_cv == 3 else inner_cv,
+        stratify=data.task == "classification",
+        random_state=random_state,
+        backend=backend,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    splits = outer_splits(
+        cv,
+        data.X,
+        data.y,
+        data.groups,
+        repeats=repeats,
+        stratify=plan.stratify,
+        random_state=random_state,
+    )
+    baseline = _baseline_of(baseline, wanted)
+    outcome = _measure(plan, wanted, splits, quick, time_limit, start)
+    _check_survivors(outcome.folds)
+    profile, Z, rows = describe_table(
+        data.X, data.y, data.task, plan.preprocessor, random_state=random_state
+    )
+    diagnosis = None
+    if diagnose:
+        diagnosis = ask(plan, wanted, Z, rows, splits[0], outcome.folds, data.task)
+    scoring_name = metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
+    return Comparison(
+        outcome.folds,
+        {name: candidate.kind for name, candidate in wanted.items()},
+        task=data.task,
+        scoring=scoring_name,
+        baseline=baseline,
+        strengths=outcome.strengths,
+        seconds=outcome.seconds,
+        profile=profile,
+        diagnosis=diagnosis,
+        notes=[*data.notes, *outcome.notes],
+        method=_method(plan, data, outcome, scoring_name, time.perf_counter() - start),
+        estimators=_ready(plan, outcome),
+        target_name=data.target_name,
+    )
+
+
+@dataclass
+class _Data:
+    """The user's data, checked."""
+
+    X: Any
+    y: Any
+    groups: Any
+    weights: Any
+    task: str
+    target_name: str
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Outcome:
+    """What was measured."""
+
+    folds: pd.DataFrame
+    strengths: pd.DataFrame | None
+    seconds: dict[str, float]
+    candidates: dict[str, Candidate]
+    grid: str
+    n_repeats: int
+    notes: list[str]
+
+
+def _check_numbers(repeats: Any, time_limit: Any, random_state: Any) -> None:
+    if not isinstance(repeats, int | np.integer) or repeats < 1:
+        raise ValueError(f"repeats={repeats!r}: allowed are whole numbers from 1.")
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(f"time_limit={time_limit!r}: allowed are None and seconds above 0.")
+    if not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise ValueError(
+            f"random_state={random_state!r}: allowed are whole numbers from 0, so that all "
+            "candidates see the same splits."
+        )
+
+
+def _read(
+    X: Any, y: Any, groups: Any, sample_weight: Any, task: str, cv: Any, target_name: str | None
+) -> _Data:
+    if not hasattr(X, "columns") and not hasattr(X, "toarray"):
+        X = np.asarray(X)
+    if len(getattr(X, "shape", ())) != 2 or X.shape[1] == 0:
+        raise ValueError(
+            f"X has the shape {np.shape(X)}: compare takes a table of rows and columns."
+        )
+    check_consistent_length(X, y, groups, sample_weight)
+    name = target_name or str(getattr(y, "name", None) or "target")
+    notes = []
+    if task == "auto":
+        task, why = infer_task(y)
+        notes.append(f"The target was taken for {task}, because {why}.")
+    y = check_target(y, task)
+    groups = None if groups is None else np.asarray(groups)
+    weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+    if task == "classification" and isinstance(cv, int | np.integer):
+        rows, note = drop_rare_classes(y, max(MIN_CLASS_ROWS, int(cv)))
+        if note:
+            warnings.warn(note, UserWarning, stacklevel=3)
+            notes.append(note)
+            X, y = _safe_indexing(X, rows), y[rows]
+            groups, weights = (None if a is None else a[rows] for a in (groups, weights))
+    return _Data(X, y, groups, weights, task, name, notes)
+
+
+def _epochs(max_iter: int | str, n_rows: int) -> int:
+    if max_iter != "auto":
+        return max_iter
+    from skreg._resolve import automatic_batch_size
+
+    steps = -(-n_rows // automatic_batch_size(n_rows))
+    return int(np.clip(STEPS // steps, *EPOCHS))
+
+
+def _check_takes_weights(candidates: dict[str, Candidate], weights: Any) -> None:
+    if weights is None:
+        return
+    for name, candidate in candidates.items():
+        if not has_fit_parameter(candidate.estimator, "sample_weight"):
+            raise ValueError(
+                f"sample_weight was given, but the fit of candidate {name!r} "
+                f"({type(candidate.estimator).__name__}) takes none. Leave out the candidate or "
+                "the weights."
+            )
+
+
+def _baseline_of(baseline: str | None, candidates: dict[str, Candidate]) -> str:
+    if baseline is not None:
+        if baseline not in candidates:
+            raise ValueError(
+                f"baseline={baseline!r} is not compared. Allowed are {list(candidates)}."
+            )
+        return baseline
+    if BASELINE in candidates:
+        return BASELINE
+    others = [name for name, candidate in candidates.items() if candidate.kind != "dummy"]
+    return (others or list(candidates))[0]
+
+
+def _measure(
+    plan: Plan,
+    candidates: dict[str, Candidate],
+    splits: list[OuterSplit],
+    quick: bool,
+    time_limit: float | None,
+    start: float,
+) -> _Outcome:
+    """Run the repeats, as many and as thorough as the time allows."""
+    seconds = time_alone(plan, candidates, splits[0])
+    repeats = sorted({split.repeat for split in splits})
+    per_repeat = len(splits) // len(repeats)
+    n_inner = plan.inner_cv if isinstance(plan.inner_cv, int) else 5
+    grid, notes = ("short" if quick else "full"), []
+    if time_limit is not None:
+        left = time_limit - (time.perf_counter() - start)
+        affordable = affordable_grid(candidates, seconds, per_repeat, n_inner, left)
+        if affordable == "single" or (affordable == "short" and not quick):
+            grid = affordable
+            notes.append(_grid_note(grid, time_limit))
+    candidates = {name: candidate.shortened(grid) for name, candidate in candidates.items()}
+    rows, strengths, done = [], [], 0
+    for repeat in repeats:
+        began = time.perf_counter()
+        found = evaluate(plan, candidates, [s for s in splits if s.repeat == repeat])
+        rows += found[0]
+        strengths += found[1]
+        done += 1
+        now = time.perf_counter()
+        if time_limit is not None and now - start + (now - began) > time_limit:
+            break
+    if done < len(repeats):
+        notes.append(
+            f"The time limit of {time_limit:g} s left room for {done} of {len(repeats)} repeats."
+        )
+    table = pd.DataFrame(strengths) if strengths else None
+    return _Outcome(pd.DataFrame(rows), table, seconds, candidates, grid, done, notes)
+
+
+def _grid_note(grid: str, time_limit: float) -> str:
+    if grid == "short":
+        return f"To keep the time limit of {time_limit:g} s, each knob chose among two strengths."
+    return (
+        f"To keep the time limit of {time_limit:g} s, each knob was tried at one strength, which "
+        "was not tuned: read differences with care."
+    )
+
+
+def _check_survivors(folds: pd.DataFrame) -> None:
+    failed = folds.groupby("candidate", sort=False)["test_score"].agg(lambda v: v.isna().any())
+    if (~failed).sum() >= 2:
+        return
+    errors = folds.loc[folds["error"] != ""].drop_duplicates("candidate")
+    listed = "; ".join(
+        f"{name}: {error}" for name, error in zip(errors["candidate"], errors["error"], strict=True)
+    )
+    raise RuntimeError(f"Fewer than two candidates could be fitted. {listed}")
+
+
+def _method(
+    plan: Plan, data: _Data, outcome: _Outcome, scoring: str, seconds: float
+) -> dict[str, str]:
+    sizes = outcome.folds.drop_duplicates(["repeat", "fold"])
+    n_splits = len(sizes)
+    inner = plan.inner_cv if isinstance(plan.inner_cv, int) else type(plan.inner_cv).__name__
+    grid = {
+        "full": f"chosen in every training part by {inner} inner folds, by the same metric",
+        "short": f"two a knob, chosen in every training part by {inner} inner folds",
+        "single": "one a knob, not tuned",
+    }[outcome.grid]
+    return {
+        "Rows and columns": f"{len(data.y):,} rows, {data.X.shape[1]:,} columns",
+        "Target": f"{data.target_name} ({data.task})",
+        "Metric": f"{scoring}, greater is better",
+        "Outer splits": (
+            f"{n_splits} ({counted(outcome.n_repeats, 'repeat')}), the same for all candidates; "
+            f"{sizes['n_train'].mean():,.0f} training and {sizes['n_test'].mean():,.0f} test rows "
+            "on average" + (", groups kept together" if data.groups is not None else "")
+        ),
+        "Strengths": grid,
+        "Preparation": _preparation(plan.preprocessor),
+        "Tests": (
+            "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values "
+            "adjusted by Holm over the candidates, single intervals of 95 %"
+        ),
+        "Seconds": "column: one fit by itself on the first training part; "
+        f"the whole comparison took {seconds:.1f} s",
+        "Seed": str(plan.random_state),
+    }
+
+
+def _preparation(preprocessor: Any) -> str:
+    if preprocessor is None:
+        return "none"
+    steps = getattr(preprocessor, "steps", [("", preprocessor)])
+    names = ", ".join(type(step).__name__ for _, step in steps)
+    return f"{names}; fitted on each outer training part, without the target"
+
+
+def _ready(plan: Plan, outcome: _Outcome) -> dict[str, Any]:
+    """Unfitted pipelines at the strength that most splits chose."""
+    found = {}
+    for name, candidate in outcome.candidates.items():
+        labels = Counter(outcome.folds.loc[outcome.folds["candidate"] == name, "strength"])
+        label = labels.most_common(1)[0][0]
+        point = next(p for p in candidate.points if candidate.label(p) == label)
+        estimator = clone(candidate.estimator).set_params(**point)
+        prepared = plan.preprocessor is not None and not candidate.raw
+        found[name] = make_pipeline(clone(plan.preprocessor), estimator) if prepared else estimator
+    return found

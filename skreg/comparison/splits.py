@@ -1,0 +1,180 @@
+"""The splits that all candidates share: outer ones to judge, inner ones to choose strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+__all__ = ["OuterSplit", "folds_of", "inner_splits", "outer_splits"]
+
+
+@dataclass(frozen=True)
+class OuterSplit:
+    """One outer split.
+
+    Attributes
+    ----------
+    repeat, fold : int
+        Where it stands, both from 0.
+    train, test : ndarray of shape (n_train,) and (n_test,)
+        Row numbers.
+    """
+
+    repeat: int
+    fold: int
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+def folds_of(
+    n_splits: int, *, stratify: bool, grouped: bool, random_state: int
+) -> KFold | StratifiedKFold | GroupKFold | StratifiedGroupKFold:
+    """Shuffled folds that respect classes and groups where there are any.
+
+    Parameters
+    ----------
+    n_splits : int
+        Number of folds.
+    stratify : bool
+        Whether each fold shall have the class shares of the whole.
+    grouped : bool
+        Whether rows of one group stay in one fold.
+    random_state : int
+        Seed of the shuffle.
+
+    Returns
+    -------
+    scikit-learn splitter
+    """
+    kinds = {
+        (False, False): KFold,
+        (True, False): StratifiedKFold,
+        (False, True): GroupKFold,
+        (True, True): StratifiedGroupKFold,
+    }
+    return kinds[stratify, grouped](n_splits, shuffle=True, random_state=random_state)
+
+
+def outer_splits(
+    cv: Any,
+    X: Any,
+    y: NDArray,
+    groups: NDArray | None,
+    *,
+    repeats: int,
+    stratify: bool,
+    random_state: int,
+) -> list[OuterSplit]:
+    """Make the outer splits of all repeats.
+
+    Parameters
+    ----------
+    cv : int, scikit-learn splitter or iterable of (train, test)
+        As in scikit-learn; a number is shuffled anew in every repeat.
+    X, y, groups : the data
+        `groups` may be None.
+    repeats : int
+        How often a number of folds is drawn.
+    stratify : bool
+        Whether folds are stratified by `y`.
+    random_state : int
+        Seed of the first repeat; the r-th has `random_state` + r.
+
+    Returns
+    -------
+    list of OuterSplit
+
+    Raises
+    ------
+    ValueError
+        If `cv` is neither, asks for more folds than there are groups or rows, or stands beside
+        `repeats` though it is no number.
+    """
+    if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
+        _check_count(int(cv), len(y), groups)
+        found = []
+        for repeat in range(repeats):
+            splitter = folds_of(
+                int(cv),
+                stratify=stratify,
+                grouped=groups is not None,
+                random_state=random_state + repeat,
+            )
+            for fold, (train, test) in enumerate(splitter.split(np.zeros(len(y)), y, groups)):
+                found.append(OuterSplit(repeat, fold, train, test))
+        return found
+    if repeats != 1:
+        raise ValueError(
+            f"repeats={repeats} goes with a number of folds, got cv={cv!r}. Give cv as a number, "
+            "or a splitter that repeats by itself, such as RepeatedStratifiedKFold."
+        )
+    if hasattr(cv, "split") and not isinstance(cv, str):
+        pairs: Iterable[tuple[Any, Any]] = cv.split(X, y, groups)
+    elif isinstance(cv, Iterable) and not isinstance(cv, str):
+        pairs = cv
+    else:
+        raise ValueError(
+            f"cv={cv!r}: allowed are a number of folds, a scikit-learn splitter, or an iterable "
+            "of (train rows, test rows)."
+        )
+    found = [
+        OuterSplit(0, fold, np.asarray(train), np.asarray(test))
+        for fold, (train, test) in enumerate(pairs)
+    ]
+    if len(found) < 2:
+        raise ValueError(f"cv={cv!r} gives {len(found)} split: a comparison takes two or more.")
+    return found
+
+
+def _check_count(n_splits: int, n_rows: int, groups: NDArray | None) -> None:
+    if n_splits < 2:
+        raise ValueError(f"cv={n_splits}: a comparison takes two folds or more.")
+    if groups is not None and len(np.unique(groups)) < n_splits:
+        raise ValueError(
+            f"cv={n_splits} folds cannot be made of {len(np.unique(groups))} groups. "
+            "Lower cv, or leave out the groups."
+        )
+    if n_rows < n_splits:
+        raise ValueError(f"cv={n_splits} folds cannot be made of {n_rows} rows. Lower cv.")
+
+
+def inner_splits(
+    inner_cv: Any,
+    y: NDArray,
+    groups: NDArray | None,
+    train: NDArray[np.intp],
+    *,
+    stratify: bool,
+    random_state: int,
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Split the training rows of one outer split again.
+
+    Parameters
+    ----------
+    inner_cv : int or scikit-learn splitter
+        Folds to choose strengths by.
+    y, groups : the whole data
+    train : ndarray of shape (n_train,)
+        Rows of the outer training part.
+    stratify, random_state : as in `outer_splits`
+
+    Returns
+    -------
+    list of (fit, valid)
+        Positions within `train`, not row numbers of the table.
+    """
+    y_train = y[train]
+    own_groups = None if groups is None else groups[train]
+    if hasattr(inner_cv, "split"):
+        return list(inner_cv.split(np.zeros(len(train)), y_train, own_groups))
+    if own_groups is not None and len(np.unique(own_groups)) < inner_cv:
+        own_groups = None  # too few groups are left to hold some out whole
+    splitter = folds_of(
+        inner_cv, stratify=stratify, grouped=own_groups is not None, random_state=random_state
+    )
+    return list(splitter.split(np.zeros(len(train)), y_train, own_groups))

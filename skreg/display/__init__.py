@@ -1,0 +1,21 @@
+"""Figures in scikit-learn's manner: a display holds data, draws on demand, hands its data back.
+
+matplotlib (``pip install skreg[plot]``) is imported when a figure is drawn, not before.
+"""
+
+from __future__ import annotations
+
+from .comparison import ComparisonDisplay
+from .descriptions import weight_norm, zero_share
+from .overfit_gap import OverfitGapDisplay
+from .training_curve import TrainingCurveDisplay
+from .validation_path import ValidationPathDisplay
+
+__all__ = [
+    "ComparisonDisplay",
+    "OverfitGapDisplay",
+    "TrainingCurveDisplay",
+    "ValidationPathDisplay",
+    "weight_norm",
+    "zero_share",
+]

@@ -1,0 +1,261 @@
+"""Puts the page together: summary on top, table, figures, and how it was measured at the bottom."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from importlib import resources
+from string import Template
+
+from .._comparison_data import BASELINE, CANDIDATE, SCORE, read_frame
+from .._style import decimals_for
+from ..comparison import ComparisonDisplay
+from ..overfit_gap import OverfitGapDisplay
+from ._figures import draw_svg
+from ._table import candidates_table, format_value, plain_table
+from ._text import split_sections, text_to_html
+
+MOST_ROWS = 2000
+NO_FIGURES = (
+    "The figures are left out, because matplotlib is not installed where this page was written "
+    "(pip install skreg[plot])."
+)
+MARKS = {True: ("better", "all is well"), False: ("worse", "look at this"), None: ("unclear", "")}
+
+
+def render_page(comparison):
+    """Write a comparison as one self-contained page.
+
+    The page needs no network: styles, script and figures are part of it, and a content security
+    policy in its head forbids it to load anything. It follows the reader's choice of light or dark
+    and fits phones. Where matplotlib is missing, the figures are left out and the page says so.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What :func:`skreg.compare` returns.
+
+    Returns
+    -------
+    html : str
+        The page; the same comparison gives the same page.
+
+    Raises
+    ------
+    TypeError
+        If `comparison` is not one.
+    ValueError
+        If its table has no scores.
+    """
+    frame = read_frame(comparison, (SCORE,))
+    target = getattr(comparison, "target_name", None)
+    # "target" is what a column without a name of its own is called: it says nothing.
+    named = target and target != "target"
+    title = f"Which regularizer pays for {target}?" if named else "Which regularizer pays?"
+    sections = [
+        _summary(comparison),
+        _candidates(comparison, frame),
+        _figures(comparison, frame),
+        _diagnosis(comparison),
+        _measured(comparison),
+        _splits(comparison),
+    ]
+    return Template(_asset("page.html")).substitute(
+        title=escape(title),
+        lead=f'<p class="lead">{escape(_lead(comparison, frame))}</p>',
+        css=_asset("page.css").strip(),
+        js=_asset("page.js").strip(),
+        sections="\n".join(section for section in sections if section),
+    )
+
+
+def render_notebook(comparison):
+    """Write a comparison in short, for a notebook's output.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What :func:`skreg.compare` returns.
+
+    Returns
+    -------
+    html : str
+        A ``div`` without scripts, in the notebook's own colours.
+
+    Raises
+    ------
+    TypeError
+        If `comparison` is not one.
+    ValueError
+        If its table has no scores.
+    """
+    frame = read_frame(comparison, (SCORE,))
+    table = candidates_table(
+        frame, baseline=_baseline(comparison), scoring=_scoring(comparison), short=True
+    )
+    return (
+        '<div class="skreg-comparison">\n'
+        f"<style>{_asset('notebook.css').strip()}</style>\n"
+        f"<p>{escape(_lead(comparison, frame))}</p>\n{table}\n"
+        f"<details><summary>In words</summary>\n{text_to_html(_words(comparison), level=4)}\n"
+        "</details>\n</div>"
+    )
+
+
+def _asset(name):
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _baseline(comparison):
+    return str(getattr(comparison, "baseline_", BASELINE))
+
+
+def _scoring(comparison):
+    return str(getattr(comparison, "scoring", None) or "score")
+
+
+def _words(comparison):
+    summary = getattr(comparison, "summary", None)
+    return summary() if callable(summary) else ""
+
+
+def _lead(comparison, frame):
+    """One line: the best candidate and its score."""
+    best = getattr(comparison, "best_", None)
+    scores = frame.loc[frame[CANDIDATE] == best, SCORE]
+    if scores.empty:
+        return f"{len(frame)} candidates, compared by {_scoring(comparison)}."
+    score = format_value(scores.iloc[0], "score", decimals_for(frame[SCORE]))
+    return f"Highest {_scoring(comparison)} of {len(frame)} candidates: {best}, {score}."
+
+
+def _section(heading, body, *, classes=""):
+    name = f' class="{classes}"' if classes else ""
+    return f"<section{name}>\n<h2>{escape(heading)}</h2>\n{body}\n</section>"
+
+
+def _summary(comparison):
+    """What the comparison says, without the parts that have a section of their own."""
+    elsewhere = set()
+    if getattr(getattr(comparison, "diagnosis_", None), "findings", None):
+        elsewhere.add("Diagnosis")
+    if getattr(comparison, "notes_", None):
+        elsewhere.add("Notes")
+    sections = split_sections(_words(comparison))
+    kept = [f"# {heading}\n{body}" for heading, body in sections if heading not in elsewhere]
+    if not kept:
+        return ""
+    words = text_to_html("\n\n".join(kept).replace("# \n", ""))
+    return _section("Summary", f'<div class="summary">\n{words}\n</div>')
+
+
+def _candidates(comparison, frame):
+    table = candidates_table(
+        frame, baseline=_baseline(comparison), scoring=_scoring(comparison), sortable=True
+    )
+    scroll = (
+        f'<div class="scroll" role="region" aria-label="Candidates" tabindex="0">\n{table}\n</div>'
+    )
+    return _section("Candidates", f"{scroll}\n{_download(frame, 'candidates.csv')}")
+
+
+def _download(frame, name):
+    """A link that holds the table itself."""
+    data = base64.b64encode(frame.to_csv(index=False).encode()).decode()
+    return (
+        f'<p class="note"><a download="{name}" href="data:text/csv;base64,{data}">'
+        f"Save this table ({name})</a></p>"
+    )
+
+
+def _figures(comparison, frame):
+    """Both displays, each for a desk and for a phone."""
+    baseline = _baseline(comparison)
+    drawn = []
+    for display_class, heading, caption in (
+        (
+            ComparisonDisplay,
+            f"Differences to {baseline}",
+            f"Mean paired difference to {baseline} with its 95 % interval; small strokes are "
+            "single splits. The verdicts are corrected for the number of candidates, the intervals "
+            "are not. At the right: mean score.",
+        ),
+        (
+            OverfitGapDisplay,
+            "Train and test score",
+            "The length of a line is the overfit gap, its ends show which score moved. "
+            f"Dotted: test score of {baseline}.",
+        ),
+    ):
+        try:
+            display = display_class.from_comparison(comparison, plot=False)
+            body = _figure(display, len(frame), heading, caption)
+        except ImportError:
+            return _section("Figures", f'<p class="note">{NO_FIGURES}</p>')
+        except ValueError:
+            # The table has no columns for this figure, so there is nothing to show.
+            continue
+        drawn.append(_section(heading, body))
+    return '<div class="figures">\n' + "\n".join(drawn) + "\n</div>" if drawn else ""
+
+
+def _figure(display, n_rows, heading, caption):
+    parts = []
+    for size in ("wide", "narrow"):
+        prefix = f"{type(display).__name__}-{size}"
+        svg = draw_svg(display, n_rows, narrow=size == "narrow", prefix=prefix)
+        label = escape(heading, quote=True)
+        svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+        parts.append(f'<div class="{size}">\n{svg}\n</div>')
+    body = "\n".join(parts)
+    return f"<figure>\n{body}\n<figcaption>{escape(caption)}</figcaption>\n</figure>"
+
+
+def _diagnosis(comparison):
+    findings = getattr(getattr(comparison, "diagnosis_", None), "findings", None)
+    if not findings:
+        return ""
+    items = []
+    for finding in findings:
+        style, word = MARKS[finding.ok]
+        mark = f' <span class="{style}">({word})</span>' if word else ""
+        items.append(f"<dt>{escape(finding.title)}{mark}</dt>\n<dd>{escape(finding.text)}</dd>")
+    return _section("Diagnosis", "<dl>\n" + "\n".join(items) + "\n</dl>")
+
+
+def _measured(comparison):
+    """How it was measured, and what was done to the data."""
+    method = getattr(comparison, "method_", None) or {}
+    notes = getattr(comparison, "notes_", None) or []
+    if not method and not notes:
+        return ""
+    items = "\n".join(
+        f"<dt>{escape(str(label))}</dt>\n<dd>{escape(str(text))}</dd>"
+        for label, text in method.items()
+    )
+    body = f"<dl>\n{items}\n</dl>" if items else ""
+    if notes:
+        body += "\n" + text_to_html("\n".join(f"- {note}" for note in notes))
+    return _section("How it was measured", body)
+
+
+def _splits(comparison):
+    """The scores split by split and the strengths that were tried, folded away."""
+    parts = []
+    for method, caption, name in (
+        ("strengths", "Inner scores of the strengths that were tried", "strengths.csv"),
+        ("folds", "Scores split by split", "splits.csv"),
+    ):
+        read = getattr(comparison, method, None)
+        frame = read() if callable(read) else None
+        if frame is None or frame.empty:
+            continue
+        shown = plain_table(frame.head(MOST_ROWS), caption)
+        cut = f'<p class="note">The first {MOST_ROWS:,} of {len(frame):,} rows.</p>'
+        parts.append(
+            f"<details>\n<summary>{escape(caption)} ({len(frame):,} rows)</summary>\n"
+            f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0">\n'
+            f"{shown}\n</div>\n{cut if len(frame) > MOST_ROWS else ''}{_download(frame, name)}\n"
+            "</details>"
+        )
+    return "\n".join(parts)

@@ -1,0 +1,328 @@
+"""The course of one fit: training and validation loss, the best epoch, the patience window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from ._style import COLORS, TEST, TRAIN, escape_math, is_wide, label_log_axis, new_axes, shorten
+
+COLUMNS = ("epoch", "train_loss", "valid_loss", "valid_score", "learning_rate")
+
+ENDINGS = {
+    "patience": "out of patience",
+    "max_iter": "all epochs used",
+    "max_time": "out of time",
+    "tol": "training loss settled",
+    "interrupt": "interrupted",
+    "diverged": "diverged",
+}
+
+
+class TrainingCurveDisplay:
+    """Training and validation loss of one fit, epoch by epoch.
+
+    Make one with :meth:`from_estimator`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    history : DataFrame of shape (n_epochs, n_columns)
+        As the fitted attribute `history_`: a row an epoch, the columns ``epoch`` and
+        ``train_loss``, and where they were measured ``valid_loss``, ``valid_score`` and
+        ``learning_rate``.
+
+    best_epoch : int or None, default=None
+        The epoch whose weights the estimator kept, in the numbers of the column ``epoch``.
+
+    patience : int or None, default=None
+        Epochs without improvement after which training was to end. ``None`` draws no window.
+
+    stopped_by : str or None, default=None
+        What ended training: ``"patience"``, ``"max_iter"``, ``"max_time"``, ``"tol"``,
+        ``"interrupt"`` or ``"diverged"``.
+
+    scoring : str or None, default=None
+        By what the best epoch was chosen, where that is not the loss.
+
+    name : str or None, default=None
+        What the figure calls the estimator.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The training loss.
+
+    valid_line_ : matplotlib Line2D or None
+        The validation loss; None where none was measured.
+
+    best_line_ : matplotlib Line2D or None
+        The upright line at the best epoch.
+
+    best_point_ : matplotlib Line2D or None
+        The validation loss at the best epoch.
+
+    patience_span_ : matplotlib Patch or None
+        The epochs that training waited for an improvement.
+
+    ax_ : matplotlib Axes
+        The axes drawn on.
+
+    figure_ : matplotlib Figure
+        The figure that holds them.
+
+    See Also
+    --------
+    ValidationPathDisplay : Scores against one knob.
+    ComparisonDisplay : Which regularizer pays.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skreg.display import TrainingCurveDisplay
+    >>> history = pd.DataFrame(
+    ...     {"epoch": [1, 2, 3], "train_loss": [0.9, 0.5, 0.3], "valid_loss": [0.8, 0.6, 0.7]}
+    ... )
+    >>> display = TrainingCurveDisplay(history=history, best_epoch=2, patience=1)
+    >>> int(display.frame()["best"].sum())
+    1
+    """
+
+    def __init__(
+        self,
+        *,
+        history,
+        best_epoch=None,
+        patience=None,
+        stopped_by=None,
+        scoring=None,
+        name=None,
+    ):
+        self.history = history
+        self.best_epoch = best_epoch
+        self.patience = patience
+        self.stopped_by = stopped_by
+        self.scoring = scoring
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, name=None, plot=True):
+        """Draw the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted :class:`~skreg.RegularizedMLPClassifier` or
+            :class:`~skreg.RegularizedMLPRegressor`, or a fitted pipeline, search or
+            target transformer around one.
+
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+
+        name : str or None, default=None
+            What the figure calls the estimator; ``None`` takes the name of its class.
+
+        plot : bool, default=True
+            False holds the data and draws nothing: for :meth:`frame`, or to draw later.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If neither the estimator nor what it wraps has a `history_`.
+        ImportError
+            If matplotlib is not installed and `plot` is true.
+        """
+        check_is_fitted(estimator)
+        net = find_net(estimator)
+        # Without early stopping nobody waits, whatever number `patience` holds.
+        waits = getattr(net, "early_stopping", True)
+        scoring = getattr(net, "scoring", None)
+        display = cls(
+            history=net.history_,
+            best_epoch=getattr(net, "best_iter_", None),
+            patience=getattr(net, "patience", None) if waits else None,
+            stopped_by=getattr(net, "stopped_by_", None),
+            scoring=scoring if isinstance(scoring, str) and scoring != "loss" else None,
+            name=type(net).__name__ if name is None else name,
+        )
+        return display.plot(ax=ax) if plot else display
+
+    def frame(self):
+        """The numbers behind the figure.
+
+        Returns
+        -------
+        frame : DataFrame of shape (n_epochs, n_columns + 2)
+            The history, with the boolean columns ``best`` (the epoch that was kept) and
+            ``waiting`` (an epoch of the patience window).
+        """
+        frame = pd.DataFrame(self.history).copy()
+        epochs = frame["epoch"].to_numpy()
+        first, last = self._window()
+        frame["best"] = epochs == self.best_epoch if self.best_epoch is not None else False
+        frame["waiting"] = (epochs > first) & (epochs <= last)
+        return frame
+
+    def plot(self, ax=None, *, name=None, scale="auto"):
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure of 6 by 4 inches.
+
+        name : str or None, default=None
+            What the figure calls the estimator; ``None`` takes the stored name.
+
+        scale : {"auto", "linear", "log"}, default="auto"
+            Of the axis of the losses. ``"auto"`` is logarithmic where all losses are positive
+            and the largest is 30 times the smallest or more.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            This object, with the artists as attributes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `scale` is none of the three.
+        """
+        if scale not in ("auto", "linear", "log"):
+            raise ValueError(f"scale is {scale!r}; it must be 'auto', 'linear' or 'log'.")
+        (ax,) = new_axes(f"{type(self).__name__}.plot", ax)
+        frame = self.frame()
+        self.line_ = self._draw_loss(ax, frame, "train_loss", "training", TRAIN)
+        self.valid_line_ = self._draw_loss(ax, frame, "valid_loss", "validation", TEST)
+        self._draw_best(ax, frame)
+        self._draw_window(ax)
+        losses = _drawable(frame.filter(["train_loss", "valid_loss"]))
+        positive = bool((losses[~np.isnan(losses)] > 0).all())
+        if scale == "log" or (scale == "auto" and positive and is_wide(losses)):
+            ax.set_yscale("log")
+            label_log_axis(ax.yaxis)
+        ax.set(xlabel="Epoch", ylabel="Loss")
+        ax.set_title(self._title(name, len(frame)), fontsize="medium")
+        ax.legend(fontsize="small", framealpha=0.9)
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
+
+    def _window(self):
+        """First and last epoch of the patience window, the first not counted."""
+        if self.best_epoch is None or self.patience is None:
+            return np.inf, -np.inf
+        last = np.max(pd.DataFrame(self.history)["epoch"].to_numpy(), initial=0)
+        return self.best_epoch, min(self.best_epoch + self.patience, last)
+
+    def _draw_loss(self, ax, frame, column, label, look):
+        """One loss against the epochs, or None where nothing finite was measured."""
+        if column not in frame:
+            return None
+        loss = _drawable(frame[column])
+        if np.isnan(loss).all():
+            return None
+        # A marker at each of some dozen epochs tells the lines apart in grey; one at each of
+        # a thousand would hide them.
+        every = max(1, len(loss) // 12)
+        (line,) = ax.plot(
+            frame["epoch"],
+            loss,
+            label=label,
+            markevery=every,
+            markersize=4,
+            linewidth=1.6,
+            **look,
+        )
+        return line
+
+    def _draw_best(self, ax, frame):
+        """The epoch that was kept, and the validation loss there."""
+        self.best_line_ = self.best_point_ = None
+        best = frame.loc[frame["best"]]
+        if best.empty or self.valid_line_ is None:
+            return
+        self.best_line_ = ax.axvline(
+            self.best_epoch, color=COLORS["grey"], linestyle=":", linewidth=1.2
+        )
+        chosen_by = f", by {shorten(self.scoring, 20)}" if self.scoring else ""
+        (self.best_point_,) = ax.plot(
+            best["epoch"],
+            best["valid_loss"],
+            marker="*",
+            markersize=13,
+            linestyle="none",
+            color=COLORS["blue"],
+            markeredgecolor="white",
+            zorder=4,
+            label=f"best epoch ({self.best_epoch}{chosen_by})",
+        )
+
+    def _draw_window(self, ax):
+        """The epochs that went by without an improvement."""
+        self.patience_span_ = None
+        first, last = self._window()
+        if self.valid_line_ is None or last <= first:
+            return
+        self.patience_span_ = ax.axvspan(
+            first,
+            last,
+            facecolor=COLORS["grey"],
+            alpha=0.15,
+            linewidth=0,
+            label=f"patience ({last - first} of {self.patience} epochs)",
+        )
+
+    def _title(self, name, n_epochs):
+        name = self.name if name is None else name
+        count = f"{n_epochs} epoch{'s' if n_epochs != 1 else ''}"
+        ending = ENDINGS.get(self.stopped_by, self.stopped_by)
+        detail = f"{count}, {ending}" if ending else count
+        return escape_math(f"{shorten(name, 34)}: {detail}" if name else detail)
+
+
+def _drawable(losses):
+    """Losses as numbers, NaN where a fit that diverged left nothing that an axis could hold."""
+    losses = losses.to_numpy(dtype=float)
+    return np.where(np.abs(losses) < 1e30, losses, np.nan)
+
+
+def find_net(estimator):
+    """The part of a fitted estimator that has a `history_`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A net, or a pipeline, a search, a target transformer or another wrapper around one.
+
+    Returns
+    -------
+    net : estimator
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    inner = estimator
+    while inner is not None:
+        if hasattr(inner, "history_"):
+            return inner
+        if getattr(inner, "steps", None):
+            inner = inner.steps[-1][1]
+            continue
+        wrapped = ("best_estimator_", "regressor_", "estimator_")
+        inner = next((getattr(inner, key) for key in wrapped if hasattr(inner, key)), None)
+    raise TypeError(
+        f"{type(estimator).__name__} has no `history_`, and wraps nothing that has one. Pass a "
+        "fitted RegularizedMLPClassifier or RegularizedMLPRegressor, or a pipeline or a refitted "
+        "search around one."
+    )

@@ -1,0 +1,211 @@
+"""`compare` end to end, on models that are quick to fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import make_scorer, mean_absolute_error
+from sklearn.model_selection import TimeSeriesSplit
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.validation import check_is_fitted
+
+from skreg.comparison import Candidate, Comparison, compare
+
+CLASSIFIERS = {
+    "dummy": Candidate(DummyClassifier(), kind="dummy"),
+    "strong": Candidate(LogisticRegression(C=0.001), kind="linear"),
+    "tuned": Candidate(LogisticRegression(), {"C": [0.001, 0.1, 10.0]}, "linear"),
+}
+REGRESSORS = {
+    "dummy": Candidate(DummyRegressor(), kind="dummy"),
+    "ridge": Candidate(Ridge(), {"alpha": [0.1, 10.0]}, "linear"),
+    "strong": Candidate(Ridge(alpha=1e4), kind="linear"),
+}
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    return X.iloc[:300, :8], y.iloc[:300]
+
+
+def run(X, y, **options):
+    options = {"candidates": CLASSIFIERS, "backend": "threading", "diagnose": False, **options}
+    return compare(X, y, **options)
+
+
+def test_classification(cancer):
+    result = run(*cancer, diagnose=True)
+    assert isinstance(result, Comparison)
+    assert (result.task, result.scoring) == ("classification", "balanced_accuracy")
+    assert result.baseline_ == "strong"
+    assert result.best_ == "tuned"
+    assert set(result.verdict_.beats_dummy) == {"strong", "tuned"}
+    assert len(result.folds()) == 15
+    assert len(result.strengths()) == 15
+    assert (result.frame()["seconds"] > 0).all()
+    assert [f.title for f in result.diagnosis_.findings] == [
+        "Training and test rows",
+        "Order of the rows",
+        "Labels of near-duplicates",
+    ]
+    assert result.target_name == "target"
+
+
+def test_regression():
+    X, y = load_diabetes(return_X_y=True)
+    result = run(X, y, candidates=REGRESSORS, baseline="strong")
+    assert (result.task, result.scoring) == ("regression", "r2")
+    assert result.best_ == "ridge"
+    assert result.verdict_.pays == ["ridge"]
+    assert result.frame()["log_loss"].isna().all()
+
+
+def test_same_seed_same_result(cancer):
+    one, other = (run(*cancer, random_state=3).folds() for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
+    assert not one.equals(run(*cancer, random_state=4).folds())
+
+
+def test_repeats_draw_the_folds_anew(cancer):
+    folds = run(*cancer, repeats=3).folds()
+    assert len(folds) == 45
+    scores = folds[folds["candidate"] == "tuned"].pivot(
+        index="fold", columns="repeat", values="test_score"
+    )
+    assert scores.T.drop_duplicates().shape == (3, 5)
+
+
+def test_the_ready_estimators_fit_and_have_the_chosen_strength(cancer):
+    X, y = cancer
+    result = run(X, y)
+    model = result.estimators_["tuned"].fit(X, y)
+    check_is_fitted(model)
+    label = result.frame().loc["tuned", "strength"]
+    assert label == f"C={model[-1].C:g}"
+
+
+def test_mixed_table_with_text_labels(cancer):
+    X, y = cancer
+    X = X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None))
+    X.iloc[::7, 0] = np.nan
+    result = run(X, y.map({0: "ill", 1: "well"}))
+    assert result.frame()["mean_score"].max() > 0.8
+
+
+def test_sparse_table(cancer):
+    X, y = cancer
+    result = run(sp.csr_array(X.where(X.gt(X.median()), 0.0)), y, diagnose=True)
+    assert result.best_ == "tuned"
+    assert result.method_["Preparation"].startswith("StandardScaler;")
+
+
+def test_groups_are_kept_together_in_all_splits(cancer):
+    X, y = cancer
+    # a group is a row and its copies: who has seen the copy knows the answer
+    X, y = pd.concat([X] * 3, ignore_index=True), np.tile(np.arange(len(X)) % 2, 3)
+    groups = np.tile(np.arange(len(X) // 3), 3)
+    nearest = {"dummy": DummyClassifier(), "nearest": KNeighborsClassifier(1)}
+    leaky, honest = (
+        run(X, y, candidates=nearest, groups=g).frame().loc["nearest", "mean_score"]
+        for g in (None, groups)
+    )
+    assert leaky > 0.9
+    assert honest < 0.65
+
+
+def test_weights_change_the_result(cancer):
+    X, y = cancer
+    weights = np.where(y == 1, 10.0, 0.1)
+    result = run(X, y, scoring="accuracy", sample_weight=weights)
+    assert result.frame().loc["dummy", "mean_score"] > 0.95
+
+
+def test_rare_classes_are_left_out_with_a_warning(cancer):
+    X, y = cancer
+    y = y.to_numpy().copy()
+    y[:3] = 7
+    with pytest.warns(UserWarning, match="1 of 3 classes have fewer than 5 rows"):
+        result = run(X, y)
+    assert any("7; 3 rows" in note for note in result.notes_)
+    assert result.folds()["n_test"].sum() == 3 * 297
+
+
+def test_time_limit_leaves_out_repeats_and_strengths(cancer):
+    result = run(*cancer, repeats=50, time_limit=1e-3)
+    assert set(result.folds()["repeat"]) == {0}
+    assert any("left room for 1 of 50 repeats" in note for note in result.notes_)
+    assert any("tried at one strength" in note for note in result.notes_)
+    assert result.method_["Strengths"] == "one a knob, not tuned"
+
+
+def test_quick_takes_two_strengths_and_two_inner_folds(cancer):
+    result = run(*cancer, quick=True)
+    assert result.strengths()["strength"].nunique() == 2
+    assert result.method_["Strengths"].startswith("two a knob, chosen in every training part by 2")
+
+
+def test_own_splitter_and_scorer():
+    X, y = load_diabetes(return_X_y=True)
+    scorer = make_scorer(mean_absolute_error, greater_is_better=False)
+    result = run(X, y, candidates=REGRESSORS, cv=TimeSeriesSplit(4), scoring=scorer)
+    assert len(result.folds()) == 12
+    assert result.frame()["mean_score"].max() < 0
+
+
+def test_progress_is_told(cancer):
+    seen = []
+    run(*cancer, progress=lambda *state: seen.append(state))
+    assert seen[-1] == (15, 15, "judging")
+
+
+def test_a_candidate_that_fails_is_a_row_not_the_end(cancer):
+    result = run(*cancer, candidates={**CLASSIFIERS, "bad": LogisticRegression(C=-1.0)})
+    assert result.frame().loc["bad", "verdict"] == "failed"
+    assert "The 'C' parameter of LogisticRegression" in result.summary()
+
+
+def test_fewer_than_two_candidates_left(cancer):
+    bad = {"bad": LogisticRegression(C=-1.0), "worse": LogisticRegression(C=-2.0)}
+    with pytest.raises(RuntimeError, match=r"Fewer than two candidates could be fitted\. bad: Inv"):
+        run(*cancer, candidates=bad)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"repeats": 0}, "repeats=0: allowed are whole numbers from 1"),
+        ({"time_limit": 0}, "time_limit=0: allowed are None and seconds above 0"),
+        ({"random_state": None}, "random_state=None: allowed are whole numbers from 0"),
+        ({"task": "ranking"}, "task='ranking': allowed are 'auto'"),
+        ({"baseline": "plain"}, "baseline='plain' is not compared"),
+        ({"candidates": {"one": LogisticRegression()}}, "candidates gives 1 to compare"),
+        ({"cv": 1}, "cv=1: a comparison takes two folds or more"),
+    ],
+)
+def test_parameters_that_cannot_be_used(cancer, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(*cancer, **options)
+
+
+@pytest.mark.parametrize("value", [LogisticRegression, "a string"])
+def test_candidates_must_be_estimators(cancer, value):
+    with pytest.raises(TypeError, match=r"candidates\['mine'\] is .*no scikit-learn estimator"):
+        run(*cancer, candidates={"mine": value, "other": LogisticRegression()})
+
+
+def test_weights_need_candidates_that_take_them(cancer):
+    X, y = cancer
+    candidates = {"a": LogisticRegression(), "b": KNeighborsClassifier()}
+    with pytest.raises(ValueError, match=r"candidate 'b' \(KNeighborsClassifier\) takes none"):
+        run(X, y, candidates=candidates, sample_weight=np.ones(len(y)))
+
+
+def test_a_table_is_needed(cancer):
+    with pytest.raises(ValueError, match=r"X has the shape \(3,\)"):
+        compare([1, 2, 3], [0, 1, 0])

@@ -1,0 +1,167 @@
+"""The command: errors of use are one line and exit code 2; results are a table, a file, a page."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skreg._cli import main
+
+OPTIONS = (
+    "target",
+    "task",
+    "cv",
+    "seed",
+    "output",
+    "json",
+    "quick",
+    "candidates",
+    "repeats",
+    "groups",
+    "weights",
+    "scoring",
+    "time-limit",
+    "rows",
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    random = np.random.RandomState(0)
+    X = random.normal(size=(120, 4))
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame["day"] = np.repeat(np.arange(12), 10)
+    frame["label"] = np.where(X[:, 0] + 0.5 * random.normal(size=120) > 0, "yes", "no")
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    return tmp_path / "table.csv"
+
+
+def fails(capsys, *arguments):
+    """The one line that a command ends with."""
+    assert main([str(a) for a in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("skreg: ")
+    return captured.err
+
+
+def test_no_such_file(capsys, tmp_path):
+    assert "none.csv does not exist" in fails(capsys, "compare", tmp_path / "none.csv")
+
+
+def test_no_such_column(capsys, path):
+    error = fails(capsys, "compare", path, "--target", "lable")
+    assert "No column 'lable' for the target. Did you mean 'label'?" in error
+
+
+def test_target_with_one_value(capsys, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,x\n" * 20)
+    assert "one value only" in fails(capsys, "compare", tmp_path / "t.csv")
+
+
+def test_text_only(capsys, tmp_path):
+    rows = [f"some words on {i},{i % 2}" for i in range(100)]
+    (tmp_path / "t.csv").write_text("\n".join(["words,y", *rows]))
+    assert "Every column is free text" in fails(capsys, "compare", tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--candidates", "plain,transformer"], "'transformer' is not known. Allowed are 'dummy'"),
+        (["--candidates", "plain"], "gives 1 to compare"),
+        (["--scoring", "goodness"], "--scoring 'goodness' is not known"),
+        (["--groups", "day", "--cv", "20"], "cv=20 folds cannot be made of 12 groups"),
+        (["--cv", "100"], "Fewer than two classes have 100 rows"),
+        (["--task", "regression"], "no numbers, such as"),
+        (["--output", "no/such/folder/r.html"], "r.html cannot be written"),
+        (["--weights", "label"], "cannot be the target and something else"),
+    ],
+)
+def test_options_that_do_not_fit_the_table(capsys, path, options, message):
+    assert message in fails(capsys, "compare", path, *options)
+
+
+def test_columns_without_a_table(capsys):
+    assert "--target goes with a table" in fails(capsys, "compare", "--target", "x")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cv", "1"], "'1' is no whole number from 2"),
+        (["--rows", "few"], "'few' is no whole number from 10"),
+        (["--time-limit", "-3"], "'-3' is no number of seconds above 0"),
+        (["--task", "ranking"], "invalid choice: 'ranking'"),
+    ],
+)
+def test_options_that_cannot_be_read(capsys, path, options, message):
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", str(path), *options])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"--{name}" in text for name in OPTIONS)
+
+
+def test_module_ends_without_traceback():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "skreg", "compare", "none.csv"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "skreg: none.csv does not exist. Give a CSV or Parquet file.\n"
+
+
+QUICK = ("--candidates", "dummy,linear L2,plain", "--quick", "--cv", "3")
+
+
+def test_a_table_is_compared(capsys, path, tmp_path):
+    json_file, page = tmp_path / "out.json", tmp_path / "report.html"
+    arguments = ["compare", path, *QUICK, "--json", json_file, "--output", page, "--rows", "100"]
+    assert main([str(a) for a in arguments]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    for text in ("plain net", "linear L2", "Verdict", "Diagnosis", f"Page: {page}"):
+        assert text in captured.out
+    read = json.loads(json_file.read_text())
+    assert {row["candidate"] for row in read["candidates"]} == {"dummy", "linear L2", "plain net"}
+    assert (
+        "A stratified draw of 100 of 120 rows was used (--rows all takes them all)."
+        in (read["notes"])
+    )
+    assert "linear L2" in page.read_text(encoding="utf-8")
+
+
+def test_without_rich_the_table_is_plain(capsys, path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert main(["compare", str(path), *QUICK, "--groups", "day"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "rich is not installed: run `pip install skreg[cli]` for colours.\n"
+    assert captured.out.startswith("candidate")
+    assert "# Verdict" in captured.out
+
+
+def test_interrupt_ends_quietly(capsys, path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skreg.comparison.compare", interrupted)
+    assert main(["compare", str(path)]) == 130
+    assert capsys.readouterr().err == "skreg: stopped.\n"

@@ -1,0 +1,780 @@
+"""The linear estimators: equal to scikit-learn's, optimal, and what their parameters say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import clone
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    make_classification,
+    make_regression,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    QuantileRegressor,
+    Ridge,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
+
+from skreg._linear import RegularizedLinearClassifier, RegularizedLinearRegressor, l1_max
+from skreg._linear import prox_newton as newton
+
+VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+
+PENALTIES = {
+    "none": {"l1": 0.0, "l2": 0.0},
+    "L2": {"l1": 0.0, "l2": 0.05},
+    "L1": {"l1": 0.02, "l2": 0.0},
+    "both": {"l1": 0.01, "l2": 0.03},
+}
+
+
+def table(n_classes, n=120, seed=0):
+    """Classes that overlap, so that J has a minimum without a penalty too."""
+    X, y = make_classification(
+        n,
+        6,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=n_classes,
+        n_clusters_per_class=1,
+        class_sep=0.5,
+        flip_y=0.3,
+        random_state=seed,
+    )
+    return StandardScaler().fit_transform(X), y
+
+
+def numbers(n_targets=None, n=80, seed=0):
+    X, y = make_regression(n, 7, n_informative=4, n_targets=n_targets or 1, random_state=seed)
+    y = y + 20 * np.random.default_rng(seed).normal(size=y.shape) + 100
+    return StandardScaler().fit_transform(X) + 0.3, y
+
+
+def counts(n=150, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5))
+    return X, rng.poisson(np.exp(X @ [0.5, -0.3, 0.0, 0.0, 0.2] + 1)).astype(float)
+
+
+def row_weights(n, seed=1):
+    return np.random.default_rng(seed).uniform(0.0, 3.0, n)
+
+
+# -- scikit-learn's checks -------------------------------------------------------------------------
+
+ESTIMATORS = [
+    RegularizedLinearClassifier(),
+    RegularizedLinearClassifier(l1=1e-2, l2=0.0),
+    RegularizedLinearClassifier(l1=1e-3, l2=1e-3, class_weight="balanced"),
+    RegularizedLinearClassifier(l2=0.0),
+    RegularizedLinearClassifier(l2=1e-2, solver="lbfgs"),
+    RegularizedLinearRegressor(),
+    RegularizedLinearRegressor(l1=1e-2, l2=0.0),
+    RegularizedLinearRegressor(l1=1e-3, l2=1e-3, scale_target=False),
+    RegularizedLinearRegressor(l2=0.0, fit_intercept=False),
+    RegularizedLinearRegressor(l1=1e-3, loss="poisson"),
+    RegularizedLinearRegressor(l1=1e-3, l2=0.0, loss="absolute_error"),
+    RegularizedLinearRegressor(l1=1e-3, l2=0.0, loss="pinball", quantile=0.7),
+]
+
+
+def excused(estimator):
+    if getattr(estimator, "loss", None) == "poisson":
+        return {
+            "check_regressor_multioutput": "it gives targets below zero, whatever positive_only says"
+        }
+    return {}
+
+
+CHECKS = parametrize_with_checks(ESTIMATORS, expected_failed_checks=excused)
+
+
+# A list: scikit-learn 1.6 hands over a generator, which pytest no longer takes without a warning.
+@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("kind", [RegularizedLinearClassifier, RegularizedLinearRegressor])
+def test_parameters_are_validated(kind):
+    check_param_validation(kind.__name__, kind())
+
+
+def test_module_imports_no_torch():
+    code = "import sys, skreg._linear; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+# -- classifier: equal to LogisticRegression -------------------------------------------------------
+
+
+def logistic_regression(X, y, l1, l2, weight, class_weight=None, fit_intercept=True):
+    """LogisticRegression of the same objective: C multiplies the sum of the losses."""
+    total = len(y) if weight is None else weight.sum()
+    if class_weight is not None:
+        class_weights = compute_sample_weight(class_weight, y)
+        total = np.sum(class_weights if weight is None else class_weights * weight)
+    strength = l1 + l2
+    solver = "lbfgs" if l1 == 0 else "saga"
+    parameters = {"C": 1 / (strength * total) if strength else np.inf, "solver": solver}
+    if VERSION >= (1, 8):
+        parameters["l1_ratio"] = l1 / strength if strength else 0.0
+    elif l1 > 0:
+        parameters.update(penalty="elasticnet", l1_ratio=l1 / strength)
+    model = LogisticRegression(
+        **parameters,
+        class_weight=class_weight,
+        fit_intercept=fit_intercept,
+        tol=1e-10,
+        max_iter=100_000,
+        random_state=0,
+    )
+    return model.fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_classifier_equals_logistic_regression(penalty, n_classes, weighted):
+    X, y = table(n_classes)
+    weight = row_weights(len(y)) if weighted else None
+    ours = RegularizedLinearClassifier(**PENALTIES[penalty]).fit(X, y, sample_weight=weight)
+    theirs = logistic_regression(X, y, **PENALTIES[penalty], weight=weight)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    assert_allclose(ours.decision_function(X), theirs.decision_function(X), atol=1e-5)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
+    assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+@pytest.mark.parametrize("penalty", ["L2", "L1"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_no_intercept_equals_logistic_regression(penalty, n_classes):
+    X, y = table(n_classes)
+    ours = RegularizedLinearClassifier(**PENALTIES[penalty], fit_intercept=False).fit(X, y)
+    theirs = logistic_regression(X, y, **PENALTIES[penalty], weight=None, fit_intercept=False)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert_array_equal(ours.intercept_, np.zeros(1 if n_classes == 2 else n_classes))
+
+
+@pytest.mark.parametrize("penalty", ["L2", "L1"])
+def test_class_weight_dict_equals_logistic_regression(penalty):
+    X, codes = table(3)
+    y = np.array(["ant", "bee", "cat"])[codes]
+    class_weight, weight = {"bee": 2.5, "cat": 0.5}, row_weights(len(y))
+    ours = RegularizedLinearClassifier(**PENALTIES[penalty], class_weight=class_weight)
+    ours.fit(X, y, sample_weight=weight)
+    theirs = logistic_regression(
+        X, y, **PENALTIES[penalty], weight=weight, class_weight=class_weight
+    )
+    assert_array_equal(ours.classes_, ["ant", "bee", "cat"])
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert set(ours.predict(X)) <= {"ant", "bee", "cat"}
+
+
+def test_balanced_classes_weigh_the_same():
+    X, y = table(3)
+    rows = np.concatenate(
+        [np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:9], np.flatnonzero(y == 2)]
+    )
+    X, y, weight = X[rows], y[rows], row_weights(len(rows))
+    balanced = weight.copy()
+    for c in range(3):
+        balanced[y == c] /= weight[y == c].sum()
+    ours = RegularizedLinearClassifier(l1=0.01, class_weight="balanced").fit(X, y, weight)
+    assert_allclose(
+        ours.coef_, RegularizedLinearClassifier(l1=0.01).fit(X, y, balanced).coef_, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("solver", ["prox-newton", "newton-cholesky", "lbfgs", "saga"])
+def test_solvers_agree(solver, n_classes):
+    if solver == "newton-cholesky" and n_classes == 3 and VERSION < (1, 7):
+        pytest.skip("one versus rest before scikit-learn 1.7")
+    X, y = table(n_classes)
+    model = RegularizedLinearClassifier(l2=0.05, solver=solver, tol=1e-9, random_state=0).fit(X, y)
+    expected = logistic_regression(X, y, 0.0, 0.05, None)
+    assert_allclose(model.coef_, expected.coef_, atol=1e-6)
+
+
+def test_saga_with_l1_is_the_same_objective():
+    X, y = table(3)
+    parameters = {"l1": 0.02, "l2": 0.01, "random_state": 0}
+    saga = RegularizedLinearClassifier(**parameters, solver="saga", tol=1e-9).fit(X, y)
+    assert_allclose(
+        saga.coef_, RegularizedLinearClassifier(**parameters).fit(X, y).coef_, atol=1e-6
+    )
+
+
+# -- regressor: equal to Ridge, Lasso, ElasticNet, ... ---------------------------------------------
+
+
+def linear_regression(l1, l2, total, fit_intercept=True):
+    """The scikit-learn estimator of the same objective for an unscaled target."""
+    if l1 == 0:
+        return (
+            Ridge(l2 * total, fit_intercept=fit_intercept)
+            if l2
+            else LinearRegression(fit_intercept=fit_intercept)
+        )
+    tight = {"tol": 1e-13, "max_iter": 100_000, "fit_intercept": fit_intercept}
+    return ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), **tight) if l2 else Lasso(l1, **tight)
+
+
+@pytest.mark.parametrize("scale_target", [False, True], ids=["units", "standardised"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("n_targets", [None, 3])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_regressor_equals_scikit_learn(penalty, n_targets, weighted, scale_target):
+    X, y = numbers(n_targets)
+    weight = row_weights(len(y)) if weighted else None
+    mean, std = 0.0, 1.0
+    if scale_target:
+        mean = np.average(y, axis=0, weights=weight)
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+    ours = RegularizedLinearRegressor(**PENALTIES[penalty], scale_target=scale_target)
+    ours.fit(X, y, sample_weight=weight)
+    total = len(y) if weight is None else weight.sum()
+    theirs = linear_regression(**PENALTIES[penalty], total=total)
+    theirs.fit(X, (y - mean) / std, sample_weight=weight)
+    assert ours.coef_.shape == theirs.coef_.shape
+    assert np.shape(ours.intercept_) == np.shape(theirs.intercept_)
+    assert_allclose(ours.coef_, (theirs.coef_.T * std).T, rtol=1e-6, atol=1e-6)
+    assert_allclose(ours.predict(X), theirs.predict(X) * std + mean, rtol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_regressor_without_intercept_equals_scikit_learn(penalty):
+    X, y = numbers()
+    ours = RegularizedLinearRegressor(**PENALTIES[penalty], fit_intercept=False).fit(X, y)
+    theirs = linear_regression(**PENALTIES[penalty], total=len(y), fit_intercept=False)
+    theirs.fit(X, y / y.std())
+    assert ours.intercept_ == 0.0
+    assert_allclose(ours.coef_, theirs.coef_ * y.std(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.05])
+def test_poisson_equals_poisson_regressor(l2):
+    X, y = counts()
+    weight = row_weights(len(y))
+    ours = RegularizedLinearRegressor(l2=l2, loss="poisson", scale_target=False)
+    ours.fit(X, y, sample_weight=weight)
+    theirs = PoissonRegressor(alpha=l2, tol=1e-10, max_iter=1000).fit(X, y, sample_weight=weight)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_poisson_divides_targets_by_their_mean_inside(fit_intercept):
+    X, y = counts()
+    common = {"l1": 0.01, "l2": 0.02, "loss": "poisson", "fit_intercept": fit_intercept}
+    scaled = RegularizedLinearRegressor(**common).fit(X, y)
+    divisor = y.mean() if fit_intercept else 1.0
+    by_hand = RegularizedLinearRegressor(**common, scale_target=False).fit(X, y / divisor)
+    assert_allclose(scaled.coef_, by_hand.coef_, atol=1e-9)
+    assert_allclose(scaled.predict(X), by_hand.predict(X) * divisor)
+
+
+@pytest.mark.parametrize(
+    "loss, quantile, factor", [("pinball", 0.8, 1.0), ("absolute_error", 0.5, 0.5)]
+)
+def test_pinball_equals_quantile_regressor(loss, quantile, factor):
+    X, y = numbers()
+    weight = row_weights(len(y))
+    ours = RegularizedLinearRegressor(
+        l1=0.05, l2=0.0, loss=loss, quantile=quantile, scale_target=False
+    ).fit(X, y, sample_weight=weight)
+    theirs = QuantileRegressor(quantile=quantile, alpha=0.05 * factor)
+    theirs.fit(X, y, sample_weight=weight)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert ours.intercept_ == pytest.approx(theirs.intercept_, abs=1e-6)
+
+
+# -- optimality of what scikit-learn has no exact solver for ---------------------------------------
+
+
+def gradient(model, X, y, weight=None):
+    """Gradient of mean loss plus L2 penalty, written out: (outputs, columns), (outputs,)."""
+    w = (np.ones(len(y)) if weight is None else weight) / (
+        len(y) if weight is None else weight.sum()
+    )
+    raw = (X @ model.coef_.T + model.intercept_).reshape(len(y), -1)
+    if hasattr(model, "classes_"):
+        onehot = (y[:, None] == model.classes_).astype(float)
+        residual = softmax(raw, axis=1) - onehot if raw.shape[1] > 1 else expit(raw) - onehot[:, 1:]
+    else:
+        residual = (np.exp(raw) if model.loss == "poisson" else raw) - y.reshape(len(y), -1)
+    residual = residual * w[:, None]
+    return residual.T @ X + model.l2 * np.atleast_2d(model.coef_), residual.sum(axis=0)
+
+
+def assert_optimal(model, X, y, weight=None, atol=2e-8):
+    """0 is in the subdifferential: g = -l1 sign(c) where c is not zero, |g| <= l1 where it is."""
+    g, g_intercept = gradient(model, X, y, weight)
+    coef = np.atleast_2d(model.coef_)
+    unit = np.sqrt(np.mean(X**2, axis=0))
+    unit = np.where(unit > 0, unit, 1.0) * (1.0 if weight is None else 3.0)
+    on = coef != 0
+    assert np.all(np.abs(g + model.l1 * np.sign(coef))[on] <= (atol * unit * np.ones_like(g))[on])
+    assert np.all(np.abs(g)[~on] <= (model.l1 + atol * unit * np.ones_like(g))[~on])
+    assert np.abs(g_intercept).max() <= 10 * atol
+
+
+@pytest.mark.parametrize("standardised", [True, False])
+@pytest.mark.parametrize("l1, l2", [(0.05, 0.0), (1e-3, 0.0), (1e-3, 1e-2), (1e-5, 0.0)])
+def test_two_classes_are_optimal(l1, l2, standardised):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X) if standardised else X
+    model = RegularizedLinearClassifier(l1=l1, l2=l2).fit(X, y)
+    assert_optimal(model, X, y)
+    assert 0 < model.sparsity_ < 1
+
+
+@pytest.mark.parametrize("l1, l2", [(0.02, 0.0), (1e-3, 0.0), (1e-3, 1e-3)])
+def test_ten_classes_are_optimal(l1, l2):
+    X, y = load_digits(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    weight = row_weights(len(y))
+    model = RegularizedLinearClassifier(l1=l1, l2=l2).fit(X, y, sample_weight=weight)
+    assert_optimal(model, X, y, weight)
+    assert model.intercept_.sum() == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("l1", [0.3, 0.01, 1e-4])
+def test_numbers_are_optimal(l1, loss):
+    X, y = load_diabetes(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X), y / y.mean()
+    weight = row_weights(len(y))
+    model = RegularizedLinearRegressor(l1=l1, l2=1e-3, loss=loss, scale_target=False)
+    assert_optimal(model.fit(X, y, weight), X, y, weight)
+
+
+def test_duplicate_columns_are_optimal():
+    X, y = table(2)
+    X = np.hstack([X, X, X[:, :1] * 5, np.ones((len(X), 1)), np.zeros((len(X), 1))])
+    for l2 in (0.0, 1e-3):
+        model = RegularizedLinearClassifier(l1=0.005, l2=l2).fit(X, y)
+        assert_optimal(model, X, y)
+        assert_array_equal(model.coef_[0, -2:], 0.0)
+
+
+def test_more_columns_than_rows_is_optimal():
+    X, y = make_classification(60, 1000, n_informative=10, random_state=0)
+    model = RegularizedLinearClassifier(l1=0.01, l2=0.0).fit(X, y)
+    assert_optimal(model, X, y)
+    assert model.n_weights_ - model.n_zero_weights_ < 60
+
+
+@pytest.mark.parametrize("n_classes", [3, 4])
+def test_free_constants_of_a_softmax_become_zeros(n_classes):
+    X, y = table(n_classes, n=300)
+    model = RegularizedLinearClassifier(l1=1e-3, l2=0.0).fit(X, y)
+    assert_optimal(model, X, y)
+    assert np.all((model.coef_ == 0).any(axis=0))
+    free = RegularizedLinearClassifier(l2=0.0).fit(X, y)
+    assert_allclose(free.coef_.sum(axis=0), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("storage", ["dense", "sparse"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        newton.Squared(np.arange(8.0)),
+        newton.Poisson(np.arange(8.0)),
+        newton.Logistic(np.arange(8) % 2),
+        newton.Softmax(np.arange(8) % 3, 3),
+    ],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_hessian_is_the_derivative_of_the_gradient(loss, storage, monkeypatch):
+    monkeypatch.setattr(newton, "BLOCK_ENTRIES", 30)  # several blocks of rows
+    rng = np.random.default_rng(0)
+    X, k = rng.normal(size=(8, 4)), loss.n_outputs
+    problem = newton.Problem(
+        sparse.csr_matrix(X) if storage == "sparse" else X, loss, rng.uniform(1, 2, 8)
+    )
+    outputs, columns = np.nonzero(rng.uniform(size=(k, 4)) < 0.7)
+    W, b = rng.normal(size=(k, 4)) / 2, rng.normal(size=k)
+    H = problem.hessian(problem.forward(W, b), outputs, columns)
+
+    def centred_gradient(step):
+        dW = np.zeros_like(W)
+        dW[outputs, columns] = step[: len(outputs)]
+        db = step[len(outputs) :] - dW @ problem.centre
+        by_weight, by_intercept = problem.gradient(problem.forward(W + dW, b + db), W + dW)
+        by_weight = by_weight - np.outer(by_intercept, problem.centre)
+        return np.concatenate([by_weight[outputs, columns], by_intercept])
+
+    steps = 1e-5 * np.eye(len(H))
+    numeric = [(centred_gradient(step) - centred_gradient(-step)) / 2e-5 for step in steps]
+    assert_allclose(H, numeric, atol=1e-8)
+
+
+# -- weights, storage, units -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_integer_weights_are_repeated_rows(penalty, class_weight):
+    X, y = table(3)
+    weight = np.random.default_rng(0).integers(0, 4, len(y))
+    model = RegularizedLinearClassifier(**PENALTIES[penalty], class_weight=class_weight)
+    repeated = clone(model).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    weighted = model.fit(X, y, sample_weight=weight)
+    assert_allclose(weighted.coef_, repeated.coef_, atol=1e-6)
+    assert_allclose(clone(model).fit(X, y, 7.5 * weight).coef_, weighted.coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error"])
+@pytest.mark.parametrize("penalty", ["none", "L1"])
+def test_integer_weights_are_repeated_rows_for_numbers(penalty, loss):
+    X, y = counts()
+    weight = np.random.default_rng(0).integers(0, 4, len(y))
+    y = y + np.random.default_rng(1).uniform(size=len(y))  # no ties: one median only
+    model = RegularizedLinearRegressor(**PENALTIES[penalty], loss=loss)
+    repeated = clone(model).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert_allclose(model.fit(X, y, weight).coef_, repeated.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_sparse_classifier_equals_dense(penalty, n_classes):
+    X, y = table(n_classes)
+    X[np.abs(X) < 0.7] = 0
+    model = RegularizedLinearClassifier(**PENALTIES[penalty])
+    dense = clone(model).fit(X, y)
+    for storage in (sparse.csr_matrix, sparse.csc_array):
+        other = clone(model).fit(storage(X), y)
+        assert_allclose(other.coef_, dense.coef_, atol=1e-6)
+        assert_allclose(other.predict_proba(storage(X)), dense.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_sparse_regressor_equals_dense(penalty, loss):
+    X, y = counts()
+    X[np.abs(X) < 0.4] = 0
+    model = RegularizedLinearRegressor(**PENALTIES[penalty], loss=loss)
+    if loss == "absolute_error":
+        model.set_params(l2=0.0)
+    dense, other = clone(model).fit(X, y), clone(model).fit(sparse.csr_matrix(X), y)
+    assert_allclose(other.coef_, dense.coef_, atol=1e-6)
+    assert_allclose(other.predict(sparse.csr_matrix(X)), dense.predict(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3])
+def test_wide_sparse_least_squares_equals_dense(l2):
+    X = sparse.random(60, 1100, density=0.05, random_state=0, format="csr")
+    y = np.random.default_rng(0).normal(size=60)
+    model = RegularizedLinearRegressor(l2=l2)
+    dense, other = clone(model).fit(X.toarray(), y), clone(model).fit(X, y)
+    assert_allclose(other.predict(X), dense.predict(X), atol=1e-5)
+
+
+def test_columns_of_small_scale_are_not_dropped():
+    X, y = numbers()
+    X[:, 0] *= 1e-9
+    model = RegularizedLinearRegressor(l2=0.0).fit(X, y)
+    assert_allclose(model.predict(X), LinearRegression().fit(*numbers()).predict(numbers()[0]))
+
+
+def test_data_frames_keep_their_names():
+    frame, y = load_diabetes(return_X_y=True, as_frame=True)
+    model = RegularizedLinearRegressor(l1=0.01).fit(frame, y)
+    assert_array_equal(model.feature_names_in_, frame.columns)
+    assert model.predict(frame).shape == y.shape
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[frame.columns[::-1]])
+
+
+def test_labels_may_be_booleans_or_categories():
+    X, y = table(2)
+    by_number = RegularizedLinearClassifier().fit(X, y)
+    for labels in (y == 1, pd.Series(np.array(["no", "yes"])[y], dtype="category")):
+        model = RegularizedLinearClassifier().fit(X, labels)
+        assert_array_equal(model.predict(X) == model.classes_[1], by_number.predict(X) == 1)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_unit_of_the_target_does_not_matter(loss):
+    X, y = numbers()
+    model = RegularizedLinearRegressor(l1=0.03, l2=0.0, loss=loss)
+    first, other = clone(model).fit(X, y), clone(model).fit(X, 1000 * y - 5)
+    assert_allclose(other.coef_, 1000 * first.coef_, rtol=1e-6, atol=1e-6)
+    assert_allclose(other.predict(X), 1000 * first.predict(X) - 5, rtol=1e-6)
+
+
+def test_constant_target_is_predicted():
+    X, _ = numbers()
+    model = RegularizedLinearRegressor(l1=0.01).fit(X, np.full(len(X), 3.5))
+    assert_array_equal(model.coef_, 0.0)
+    assert_allclose(model.predict(X), 3.5)
+
+
+def test_rare_counts_of_zero_only_are_predicted_near_zero():
+    X, y = counts()
+    model = RegularizedLinearRegressor(loss="poisson").fit(X, np.zeros_like(y))
+    assert np.all(model.predict(X) < 1e-8)
+
+
+def test_class_without_weight_gets_no_probability():
+    X, y = table(3)
+    for l1 in (0.0, 0.01):
+        model = RegularizedLinearClassifier(l1=l1, l2=0.01).fit(X, y, sample_weight=y != 2)
+        assert_array_equal(model.classes_, [0, 1, 2])
+        assert model.predict_proba(X)[:, 2].max() < 1e-6
+
+
+# -- outputs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_fit_together(n_classes):
+    X, y = table(n_classes)
+    model = RegularizedLinearClassifier(l1=0.01).fit(X, y)
+    raw = model.decision_function(X)
+    logits = np.column_stack([np.zeros(len(raw)), raw]) if n_classes == 2 else raw
+    assert_allclose(model.predict_log_proba(X), log_softmax(logits, axis=1), atol=1e-12)
+    assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X))
+    assert_array_equal(model.predict(X), model.classes_[model.predict_proba(X).argmax(axis=1)])
+    assert model.score(X, y) == np.mean(model.predict(X) == y)
+
+
+def test_log_probabilities_do_not_run_out_of_numbers():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = RegularizedLinearClassifier(l2=1e-2).fit(X, y)
+    assert np.all(np.isfinite(model.predict_log_proba(1e6 * X)))
+
+
+def test_zeros_are_counted_and_grow_with_l1():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    shares = []
+    for l1 in (0.0, 1e-3, 1e-2, 3e-2, 1.0):
+        model = RegularizedLinearClassifier(l1=l1, l2=1e-2).fit(X, y)
+        assert model.n_weights_ == 640
+        assert model.n_zero_weights_ == np.sum(model.coef_ == 0)
+        assert model.sparsity_ == model.n_zero_weights_ / 640
+        shares.append(model.sparsity_)
+    assert np.all(np.diff(shares) > 0)
+    assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    "kind, data",
+    [(RegularizedLinearClassifier, table(3)), (RegularizedLinearRegressor, numbers(2))],
+)
+def test_norm_shrinks_with_l2(kind, data):
+    norms = [np.linalg.norm(kind(l2=l2).fit(*data).coef_) for l2 in (0.0, 1e-2, 1e-1, 1.0, 10.0)]
+    assert np.all(np.diff(norms) < 0)
+
+
+def test_one_grid_serves_both_penalties():
+    X, y = table(2)
+    grid = {"l1": [0.0, 1e-2], "l2": [0.0, 1e-2]}
+    search = GridSearchCV(RegularizedLinearClassifier(), grid, cv=3).fit(X, y)
+    assert set(search.best_params_) == {"l1", "l2"}
+    assert np.all(np.isfinite(search.cv_results_["mean_test_score"]))
+
+
+# -- l1_max ----------------------------------------------------------------------------------------
+
+L1_MAX_CASES = {
+    "numbers": (RegularizedLinearRegressor, numbers(), {}),
+    "several targets": (RegularizedLinearRegressor, numbers(3), {}),
+    "units of the target": (RegularizedLinearRegressor, numbers(), {"scale_target": False}),
+    "numbers through the origin": (RegularizedLinearRegressor, numbers(), {"fit_intercept": False}),
+    "two classes": (RegularizedLinearClassifier, table(2), {}),
+    "three classes": (RegularizedLinearClassifier, table(3), {}),
+    "balanced": (RegularizedLinearClassifier, table(3, seed=3), {"class_weight": "balanced"}),
+    "classes through the origin": (RegularizedLinearClassifier, table(3), {"fit_intercept": False}),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("case", L1_MAX_CASES)
+def test_l1_max_is_the_least_that_leaves_no_weight(case, weighted):
+    kind, (X, y), parameters = L1_MAX_CASES[case]
+    weight = row_weights(len(y)) if weighted else None
+    strongest = l1_max(X, y, sample_weight=weight, **parameters)
+
+    def n_weights_in_use(share):
+        model = kind(l1=share * strongest, l2=0.0, **parameters).fit(X, y, sample_weight=weight)
+        return model.n_weights_ - model.n_zero_weights_
+
+    assert n_weights_in_use(1.0001) == 0
+    assert n_weights_in_use(0.99) > 0
+
+
+def test_l1_max_of_sparse_and_of_labels():
+    X, y = table(3)
+    X[np.abs(X) < 0.7] = 0
+    expected = l1_max(X, y)
+    assert l1_max(sparse.csr_matrix(X), y) == pytest.approx(expected)
+    assert l1_max(X, np.array(["a", "b", "c"])[y]) == pytest.approx(expected)
+    assert l1_max(X, y, task="classification") == expected
+    assert l1_max(X, y, task="regression") != pytest.approx(expected)
+
+
+def test_l1_max_of_poisson():
+    X, y = counts()
+    strongest = l1_max(X, y, scale_target=False) / y.mean()
+    model = RegularizedLinearRegressor(l1=1.0001 * strongest, loss="poisson").fit(X, y)
+    assert model.sparsity_ == 1.0
+    assert model.set_params(l1=0.99 * strongest).fit(X, y).sparsity_ < 1.0
+
+
+def test_l1_max_takes_many_integers_for_numbers():
+    X, y = load_diabetes(return_X_y=True)
+    assert l1_max(X, y.astype(int)) == l1_max(X, y.astype(int), task="regression")
+
+
+def test_l1_max_has_no_class_weight_for_numbers():
+    with pytest.raises(ValueError, match=r"class_weight='balanced' .* Use class_weight=None"):
+        l1_max(*numbers(), class_weight="balanced")
+
+
+# -- beyond the sizes of Newton's method -----------------------------------------------------------
+
+
+def test_large_solutions_go_to_saga(monkeypatch):
+    X, y = table(3)
+    exact = RegularizedLinearClassifier(l1=0.01).fit(X, y)
+    monkeypatch.setattr(newton, "MAX_WORKING_SET", 3)
+    model = RegularizedLinearClassifier(l1=0.01, tol=1e-9, random_state=0).fit(X, y)
+    assert_allclose(model.coef_, exact.coef_, atol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"'prox-newton' would need .* Raise l1, or use solver='saga'"
+    ):
+        RegularizedLinearClassifier(l1=0.01, solver="prox-newton").fit(X, y)
+
+
+def test_large_solutions_go_to_elastic_net(monkeypatch):
+    X, y = numbers(2)
+    exact = RegularizedLinearRegressor(l1=0.01, l2=0.1).fit(X, y)
+    monkeypatch.setattr(newton, "MAX_WORKING_SET", 3)
+    model = RegularizedLinearRegressor(l1=0.01, l2=0.1, tol=1e-12).fit(X, y)
+    assert_allclose(model.coef_, exact.coef_, rtol=1e-6, atol=1e-6)
+
+
+def test_large_poisson_goes_to_poisson_regressor_or_says_so(monkeypatch):
+    X, y = counts()
+    exact = RegularizedLinearRegressor(l2=0.01, loss="poisson").fit(X, y)
+    monkeypatch.setattr(newton, "MAX_WORKING_SET", 1)
+    model = RegularizedLinearRegressor(l2=0.01, loss="poisson").fit(X, y)
+    assert_allclose(model.coef_, exact.coef_, atol=1e-6)
+    with pytest.raises(ValueError, match=r"'poisson' with l1=0.01 needs .* Raise l1"):
+        RegularizedLinearRegressor(l1=0.01, loss="poisson").fit(X, y)
+
+
+def test_many_weights_with_l2_only_go_to_lbfgs():
+    X, y = make_classification(100, 1200, random_state=0)
+    model = RegularizedLinearClassifier(l2=0.1).fit(X, y)
+    assert_optimal(model, X, y)
+
+
+# -- convergence and errors ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("penalty", ["L2", "L1", "both"])
+@pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
+def test_defaults_converge_on_standardised_classes(load, penalty):
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = RegularizedLinearClassifier(**PENALTIES[penalty]).fit(X, y)  # warnings are errors
+    assert model.n_iter_ < 100
+    assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("parameters", [{}, {"l2": 0.0}, {"l1": 1e-3}])
+def test_defaults_converge_on_raw_and_separable_classes(parameters):
+    X, y = load_breast_cancer(return_X_y=True)
+    assert RegularizedLinearClassifier(**parameters).fit(X, y).score(X, y) > 0.95
+
+
+def test_newton_that_stops_early_says_what_to_do():
+    X, y = table(2)
+    model = RegularizedLinearClassifier(l1=1e-3, max_iter=1)
+    with pytest.warns(
+        ConvergenceWarning, match=r"stopped after 1 Newton steps .* max_iter=1 or tol"
+    ):
+        model.fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="RegularizedLinearRegressor stopped"):
+        RegularizedLinearRegressor(l1=1e-3, max_iter=1).fit(*numbers())
+
+
+def test_warnings_of_scikit_learn_are_passed_on():
+    X, y = table(2)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        RegularizedLinearClassifier(solver="lbfgs", max_iter=1).fit(X, y)
+
+
+def test_penalty_that_a_solver_lacks_is_refused():
+    for solver in ("lbfgs", "newton-cholesky"):
+        with pytest.raises(ValueError, match=rf"solver='{solver}' has no L1 .* Use l1=0, or"):
+            RegularizedLinearClassifier(l1=0.1, solver=solver).fit(*table(2))
+
+
+def test_newton_cholesky_of_old_scikit_learn_is_refused(monkeypatch):
+    from skreg._linear import by_sklearn
+
+    monkeypatch.setattr(by_sklearn, "VERSION", (1, 6))
+    with pytest.raises(ValueError, match=r"one versus rest for 3 classes. Use solver='auto'"):
+        RegularizedLinearClassifier(solver="newton-cholesky").fit(*table(3))
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "pinball"])
+def test_l2_with_absolute_errors_is_refused(loss):
+    with pytest.raises(ValueError, match=rf"loss='{loss}' has no L2 .* l2=0.0001. Use l2=0"):
+        RegularizedLinearRegressor(loss=loss).fit(*numbers())
+
+
+def test_negative_counts_are_refused():
+    X, y = counts()
+    with pytest.raises(ValueError, match=r"'poisson' needs targets >= 0, .* -1. Use loss="):
+        RegularizedLinearRegressor(loss="poisson").fit(X, y - y.min() - 1)
+
+
+def test_one_class_is_refused():
+    X, y = table(2)
+    with pytest.raises(ValueError, match=r"one class only, .*0.* Check how the rows"):
+        RegularizedLinearClassifier().fit(X, 0 * y)
+
+
+@pytest.mark.parametrize("kind", [RegularizedLinearClassifier, RegularizedLinearRegressor])
+def test_weights_that_make_no_sense_are_refused(kind):
+    X, y = table(2)
+    with pytest.raises(ValueError, match=r"Negative values in data .* least is -1, allowed"):
+        kind().fit(X, y, sample_weight=np.where(y == 1, -1.0, 1.0))
+    with pytest.raises(
+        ValueError, match=r"sample_weight is zero for every row.* Give at least one"
+    ):
+        kind().fit(X, y, sample_weight=np.zeros(len(y)))
+
+
+@pytest.mark.parametrize("class_weight", [{0: -1.0}, {0: 0.0, 1: 0.0}])
+def test_class_weights_that_make_no_sense_are_refused(class_weight):
+    with pytest.raises(ValueError, match=r"leaves negative weights or none .* Allowed are numbers"):
+        RegularizedLinearClassifier(class_weight=class_weight).fit(*table(2))
