@@ -46,9 +46,9 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     >>> from skreg import RegularizedMLPClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    >>> net = RegularizedMLPClassifier((32,), dropout=0.2, max_iter=20, random_state=0)
+    >>> net = RegularizedMLPClassifier((32,), dropout=0.2, random_state=0)
     >>> model = make_pipeline(StandardScaler(), net).fit(X_train, y_train)
-    >>> model.score(X_test, y_test) > 0.95
+    >>> model.score(X_test, y_test) > 0.9
     True
 """,
     )

@@ -19,7 +19,7 @@ from torch import nn
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.engine.random import thresholds
-from skreg.engine.train import Stack
+from skreg.engine.stack import Stack
 from skreg.layers import batch_norm_eval, batch_norm_train, dropout
 from skreg.objective import penalties
 

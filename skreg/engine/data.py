@@ -217,11 +217,13 @@ class Feed:
     def _allocate(self, jobs):
         spec, s, b = self.spec, len(self.rows), self.width
         dtype = getattr(torch, spec.dtype)
-        self._x = torch.zeros(s, b, self.rows[0].d, dtype=dtype, device=self.device)
+        self.x_batch = torch.zeros(s, b, self.rows[0].d, dtype=dtype, device=self.device)
         if spec.loss == "multinomial":
-            self._y = torch.zeros(len(self.y), b, dtype=torch.int64, device=self.device)
+            self.y_batch = torch.zeros(len(self.y), b, dtype=torch.int64, device=self.device)
         else:
-            self._y = torch.zeros(len(self.y), spec.n_outputs, b, dtype=dtype, device=self.device)
+            self.y_batch = torch.zeros(
+                len(self.y), spec.n_outputs, b, dtype=dtype, device=self.device
+            )
         # position[s, step, j] is a place in the order of stream s; -1 is padding
         self._position = np.full((s, self.steps, b), -1, dtype=np.int64)
         for i, rows in enumerate(self.rows):
@@ -269,16 +271,16 @@ class Feed:
     def gather(self, order):
         """Rows and targets of one minibatch; order (s, b). The tensors are reused."""
         for i, rows in enumerate(self.rows):
-            rows.take(order[i], self._x[i])
+            rows.take(order[i], self.x_batch[i])
         for i, y in enumerate(self.y):
             index = order[self.target_stream[i]]
             if y.dim() == 1:
-                torch.index_select(y, 0, index, out=self._y[i])
+                torch.index_select(y, 0, index, out=self.y_batch[i])
             elif y.shape[0] == 1:
-                torch.index_select(y[0], 0, index, out=self._y[i, 0])
+                torch.index_select(y[0], 0, index, out=self.y_batch[i, 0])
             else:
-                torch.index_select(y, 1, index, out=self._y[i])
-        return self._x, self._y
+                torch.index_select(y, 1, index, out=self.y_batch[i])
+        return self.x_batch, self.y_batch
 
 
 def _target(y, spec, device):

@@ -6,6 +6,7 @@ No autograd, buffers allocated once, about a dozen calls a minibatch and layer p
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -31,6 +32,11 @@ def _tasks(theta, k):
                 rows.append((begin, end, member, int(layer) if kind == "weight" else -1))
         offset += k * n
     return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def _call(product, a, b, out):
+    """A product as a call without arguments."""
+    return functools.partial(product, a, b, out=out)
 
 
 class FusedStep:
@@ -66,20 +72,18 @@ class FusedStep:
         self.moments_flat = [m.flat.numpy() for m in self.state.moments]
         self.tasks = _tasks(self.state.theta, k)
         hidden = sizes[1:-1]
-        self.z, self.a, self.da = (
-            [torch.empty(k, h, b, dtype=dtype) for h in hidden] for _ in range(3)
-        )
+        # The gradient of an activation overwrites it once the gradient of the weights has used it.
+        self.z, self.a = ([torch.empty(k, h, b, dtype=dtype) for h in hidden] for _ in range(2))
         self.z_out = torch.empty(k, sizes[-1], b, dtype=dtype)
         self.mean, self.inv = ([np.zeros(k * h, dtype=self.F) for h in hidden] for _ in range(2))
-        self.x_own = (
-            torch.empty(k, b, sizes[0], dtype=dtype) if self.drop_input is not None else None
-        )
+        x = self.feed.x_batch
+        if self.drop_input is not None:
+            x = torch.empty(k, b, sizes[0], dtype=dtype)
+            self.x_np, self.x_own_np = self.feed.x_batch.numpy(), x.numpy()
         # numpy views made once: making them in each step would cost more than a small kernel
         flat = lambda t: t.view(-1, t.shape[-1]).numpy()  # noqa: E731
-        self.z_rows, self.a_rows, self.da_rows = (
-            [flat(t) for t in ts] for ts in (self.z, self.a, self.da)
-        )
-        self.z_out_np = self.z_out.numpy()
+        self.z_rows, self.a_rows = ([flat(t) for t in ts] for ts in (self.z, self.a))
+        self.z_out_np, self.y_np = self.z_out.numpy(), self.feed.y_batch.numpy()
         view = {n: v.reshape(-1).numpy() for n, v in self.state.theta.view.items()}
         slope = {n: v.reshape(-1).numpy() for n, v in self.grad.items()}
         empty = np.zeros(0, dtype=self.F)
@@ -96,16 +100,59 @@ class FusedStep:
         last = self.layout.n_layers - 1
         self.bias_out = self.state.theta.view[f"bias_{last}"].numpy()
         self.dbias_out = self.grad[f"bias_{last}"].numpy()
+        self.products = self._products(x)
+        self.bounded = [
+            (w.view(-1, w.shape[2]).numpy(), w.shape[1])
+            for w in (self.state.theta.view[f"weight_{i}"] for i in range(last + 1))
+        ]
+
+    def _products(self, x):
+        """Calls that make the products of each layer: outputs, gradient of weights, of inputs.
+
+        The operands are views made once: making them in each step would cost as much as a product of
+        a small net.
+        """
+        weight, grad, last = self.state.theta.view, self.grad, self.layout.n_layers - 1
+        products = []
+        for i in range(last + 1):
+            w, g, z = weight[f"weight_{i}"], grad[f"weight_{i}"], [*self.z, self.z_out][i]
+            dz = self.z_out if i == last else self.a[i]
+            if i == 0:
+                products.append((self._first(w, x, z), self._first_gradient(dz, x, g), None))
+            else:
+                a = self.a[i - 1]
+                calls = (torch.bmm, w, a, z), (torch.bmm, dz, a.mT, g), (torch.bmm, w.mT, dz, a)
+                products.append(tuple([_call(*call)] for call in calls))
+        return products
+
+    def _first(self, weight, x, out):
+        """out (k, h, b) = weight (k, h, d) times the minibatch x (s, b, d) of the member's stream."""
+        if x.shape[0] == self.k:
+            return [_call(torch.bmm, weight, x.mT, out)]
+        return [
+            _call(torch.mm, weight[m].flatten(0, 1), x[i].T, out[m].flatten(0, 1))
+            for i, m in enumerate(self.feed.streams)
+        ]
+
+    def _first_gradient(self, dz, x, out):
+        """out (k, h, d) = dz (k, h, b) times the minibatch x (s, b, d) of the member's stream."""
+        if x.shape[0] == self.k:
+            return [_call(torch.bmm, dz, x, out)]
+        return [
+            _call(torch.mm, dz[m].flatten(0, 1), x[i], out[m].flatten(0, 1))
+            for i, m in enumerate(self.feed.streams)
+        ]
 
     def run(self, batch):
         """Train on one minibatch."""
         share, coef = batch.share.numpy(), batch.coef.numpy()
-        x = self._first_input(batch)
-        self._propagate(x, share, batch.keys)
+        if self.drop_input is not None:
+            self._drop_inputs(batch.keys)
+        self._propagate(share, batch.keys)
         self.loss(
             self.z_out_np,
             self.bias_out,
-            batch.y.numpy(),
+            self.y_np,
             self.feed.target_of,
             coef,
             self.feed.stream_of,
@@ -115,57 +162,25 @@ class FusedStep:
             self.dbias_out,
             True,
         )
-        self._backpropagate(x, share, batch.keys)
+        self._backpropagate(share, batch.keys)
         self._update(batch)
 
-    def _first_input(self, batch):
-        if self.drop_input is None:
-            return batch.x
-        keys = batch.keys[:, 0]
+    def _drop_inputs(self, keys):
         self.drop_input(
-            batch.x.numpy(),
+            self.x_np,
             self.feed.stream_of,
             self.knobs.threshold[0],
             self.knobs.scale[0],
-            keys[0],
-            keys[1],
-            self.x_own.numpy(),
+            keys[0, 0],
+            keys[1, 0],
+            self.x_own_np,
         )
-        return self.x_own
 
-    def _first_product(self, weight, x, out):
-        """out (k, h, b) = weight (k, h, d) times the minibatch of the member's stream."""
-        k, h, d = weight.shape
-        s = x.shape[0]
-        if s == 1:
-            torch.mm(weight.view(k * h, d), x[0].T, out=out.view(k * h, -1))
-        elif s == k:
-            torch.bmm(weight, x.mT, out=out)
-        else:
-            for i, m in enumerate(self.feed.streams):
-                torch.mm(weight[m].view(-1, d), x[i].T, out=out[m].view(-1, out.shape[2]))
-
-    def _first_gradient(self, dz, x, out):
-        """out (k, h, d) = dz (k, h, b) times the minibatch of the member's stream, transposed."""
-        k, h, b = dz.shape
-        s = x.shape[0]
-        if s == 1:
-            torch.mm(dz.view(k * h, b), x[0], out=out.view(k * h, -1))
-        elif s == k:
-            torch.bmm(dz, x, out=out)
-        else:
-            for i, m in enumerate(self.feed.streams):
-                torch.mm(dz[m].view(-1, b), x[i], out=out[m].view(-1, out.shape[2]))
-
-    def _propagate(self, x, share, keys):
-        weight = self.state.theta.view
+    def _propagate(self, share, keys):
         last = self.layout.n_layers - 1
-        for i in range(self.layout.n_layers):
-            out = self.z[i] if i < last else self.z_out
-            if i == 0:
-                self._first_product(weight["weight_0"], x, out)
-            else:
-                torch.bmm(weight[f"weight_{i}"], self.a[i - 1], out=out)
+        for i in range(last + 1):
+            for product in self.products[i][0]:
+                product()
             if i == last:
                 return
             self.forward(
@@ -186,17 +201,16 @@ class FusedStep:
                 self.running_variance[i],
             )
 
-    def _backpropagate(self, x, share, keys):
-        weight, grad = self.state.theta.view, self.grad
-        dz = self.z_out
+    def _backpropagate(self, share, keys):
         for i in range(self.layout.n_layers - 1, -1, -1):
+            for product in self.products[i][1]:
+                product()
             if i == 0:
-                self._first_gradient(dz, x, grad["weight_0"])
                 return
-            torch.bmm(dz, self.a[i - 1].mT, out=grad[f"weight_{i}"])
-            dz = torch.bmm(weight[f"weight_{i}"].mT, dz, out=self.da[i - 1])
+            for product in self.products[i][2]:
+                product()
             self.backward(
-                self.da_rows[i - 1],
+                self.a_rows[i - 1],
                 self.z_rows[i - 1],
                 share,
                 self.feed.stream_of,
@@ -238,9 +252,8 @@ class FusedStep:
                 F(spec.epsilon),
             )
         if self.project is not None:
-            for i in range(self.layout.n_layers):
-                weight = self.state.theta.view[f"weight_{i}"]
-                self.project(weight.view(-1, weight.shape[2]).numpy(), weight.shape[1], knobs.bound)
+            for weight, h in self.bounded:
+                self.project(weight, h, knobs.bound)
 
     def take_losses(self):
         """Losses added up since the last call, shape (k,)."""

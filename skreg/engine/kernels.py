@@ -34,9 +34,9 @@ from skreg.engine.constants import (
 
 # Without nnan and ninf: a member that diverges has to be seen.
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
-_jit = functools.partial(nb.njit, parallel=True, fastmath=_FASTMATH, cache=True, nogil=True)
+_jit = functools.partial(nb.njit, fastmath=_FASTMATH, error_model="numpy", cache=True, nogil=True)
 # Inlined by LLVM: a call inside a loop would keep it from becoming vector code.
-_INLINE = {"fastmath": _FASTMATH, "forceinline": True}
+_INLINE = {"fastmath": _FASTMATH, "error_model": "numpy", "forceinline": True}
 _inline = functools.partial(nb.njit, **_INLINE)
 
 
@@ -263,7 +263,7 @@ def unit_kernels(activation, batch_norm, dtype):
     ):
         """z, a (k*h, b); share (s, b); stream, threshold, scale, key0, key1 (k,); rest (k*h,)."""
         R, m = z.shape
-        for r in nb.prange(R):
+        for r in range(R):
             k = r // h
             g, c = F(1), shift[r]
             if BN:
@@ -300,7 +300,7 @@ def unit_kernels(activation, batch_norm, dtype):
     ):
         """Turns da (k*h, b) into the gradient of z in place and fills dgain, dshift (k*h,)."""
         R, m = z.shape
-        for r in nb.prange(R):
+        for r in range(R):
             k = r // h
             g, c, mu = F(1), shift[r], F(0)
             if BN:
@@ -337,7 +337,7 @@ def unit_kernels(activation, batch_norm, dtype):
     def evaluate(z, g, c):
         """z (k*h, b) in place: activation of z * g + c, with g, c (k*h,) from the running statistics."""
         R, m = z.shape
-        for r in nb.prange(R):
+        for r in range(R):
             for i in range(m):
                 z[r, i] = _value(ACT, z[r, i] * g[r] + c[r])
 
@@ -368,7 +368,7 @@ def _multinomial(dtype):
         ``total`` (k,) gets the loss added: sum over rows of coef times log loss.
         """
         K, C, m = z.shape
-        for k in nb.prange(K):
+        for k in range(K):
             zk, labels, weight = z[k], y[target[k]], coef[stream[k]]
             top, norm = np.empty(m, F), np.zeros(m, F)
             even = smoothing[k] / F(C)
@@ -415,7 +415,7 @@ def _pointwise(loss, dtype):
     def pointwise(z, bias, y, target, coef, stream, smoothing, quantile, total, dbias, gradient):
         """z (k, o, b) becomes its gradient; y (t, o, b) floats; the loss is the sum over outputs."""
         K, C, m = z.shape
-        for k in nb.prange(K):
+        for k in range(K):
             weight, q = coef[stream[k]], quantile[k]
             loss = F(0)
             for j in range(C):
@@ -468,7 +468,7 @@ def input_dropout_kernel(dtype):
     @_jit
     def input_dropout(x, stream, threshold, scale, key0, key1, out):
         K, m, d = out.shape
-        for r in nb.prange(K * m):
+        for r in range(K * m):
             k = r // m
             i = r - k * m
             row, limit, s = x[stream[k], i], threshold[k], scale[k]
@@ -493,7 +493,7 @@ def optimiser_kernels(dtype):
     @_jit
     def adam(p, g, m, v, tasks, lr, decay, l1, l2, b1, b2, c1, c2, eps):
         """Proximal Adam: soft-thresholding in the metric of the step. c1, c2: 1 / (1 - beta^t)."""
-        for t in nb.prange(tasks.shape[0]):
+        for t in range(tasks.shape[0]):
             start, stop, k, layer = tasks[t, 0], tasks[t, 1], tasks[t, 2], tasks[t, 3]
             rate, shrink, sparse, ridge = lr[k], F(1), F(0), F(0)
             if layer >= 0:
@@ -516,7 +516,7 @@ def optimiser_kernels(dtype):
     @_jit
     def sgd(p, g, m, tasks, lr, decay, l1, l2, momentum, nesterov):
         """Proximal SGD: m is the velocity. See `skreg.objective.penalties` for the two forms."""
-        for t in nb.prange(tasks.shape[0]):
+        for t in range(tasks.shape[0]):
             start, stop, k, layer = tasks[t, 0], tasks[t, 1], tasks[t, 2], tasks[t, 3]
             rate, shrink, sparse, ridge = lr[k], F(1), F(0), F(0)
             if layer >= 0:
@@ -550,7 +550,7 @@ def max_norm_kernel(dtype):
     @_jit
     def max_norm(weight, h, bound):
         R, n = weight.shape
-        for r in nb.prange(R):
+        for r in range(R):
             s = F(0)
             for i in range(n):
                 s += weight[r, i] * weight[r, i]

@@ -13,7 +13,10 @@ from skreg.engine.job import SHAPE_FIELDS
 
 #: Bytes that one activation buffer of a stack may take, and the members that fit in any case and at
 #: most. Measured: below 8 members products are too small, beyond the cache nothing is won.
-ACTIVATION_BYTES, FEWEST, MOST = 2 << 20, 8, 64
+ACTIVATION_BYTES, FEWEST, MOST = 1 << 20, 8, 32
+
+#: Multiply-adds of a minibatch that make a second thread worth its while.
+THREAD_WORK = 5_000_000
 
 
 def shape_key(job):
@@ -52,7 +55,7 @@ def most_members(job, memory=None):
     return most
 
 
-def plan(jobs, *, fingerprints=None, memory=None):
+def plan(jobs, *, fingerprints=None, memory=None, lanes=1):
     """Cut jobs into stacks.
 
     Parameters
@@ -60,13 +63,15 @@ def plan(jobs, *, fingerprints=None, memory=None):
     jobs : list of Job
     fingerprints : list of Fingerprint, optional
     memory : float, optional
-        Bytes that one stack may take.
+        Bytes that the stacks in training may take together.
+    lanes : int, default=1
+        Stacks that train side by side: on the CPU the work is cut into as many parts at least.
 
     Returns
     -------
     list of list of int
-        Numbers of the jobs of each stack, in canonical order: it depends on what the jobs are, not
-        on the order in which they came.
+        Numbers of the jobs of each stack, the stacks with the most work first. It depends on what
+        the jobs are, not on the order in which they came.
     """
     fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
 
@@ -82,14 +87,47 @@ def plan(jobs, *, fingerprints=None, memory=None):
     for block in blocks.values():
         block.sort(key=order)
         shapes.setdefault(shape_key(jobs[block[0]]), []).append(block)
+    work = [_work(job) for job in jobs]
     for alike in shapes.values():
         alike.sort(key=lambda block: order(block[0]))
         # A cohort larger than a stack should be is one all the same.
-        most = max(1, most_members(jobs[alike[0][0]], memory) // max(map(len, alike)))
-        for part in np.array_split(np.arange(len(alike)), math.ceil(len(alike) / most)):
+        room = None if memory is None else memory / lanes
+        most = max(1, most_members(jobs[alike[0][0]], room) // max(map(len, alike)))
+        parts = math.ceil(len(alike) / most)
+        if jobs[alike[0][0]].spec.device == "cpu":
+            share = sum(work[i] for block in alike for i in block) / sum(work)
+            parts = min(len(alike), _even_parts(parts, share, lanes))
+        for part in np.array_split(np.arange(len(alike)), parts):
             stacks.append([i for p in part for i in alike[p]])
-    stacks.sort(key=lambda stack: order(stack[0]))
+    stacks.sort(key=lambda stack: (-sum(work[i] for i in stack), order(stack[0])))
     return stacks
+
+
+def _even_parts(parts, share, lanes):
+    """Parts of a shape that has this share of the work, so that no lane idles while others train."""
+    parts = max(parts, math.ceil(share * lanes - 0.1))
+    # Where one shape is nearly all there is, each lane gets as many parts.
+    return math.ceil(parts / lanes) * lanes if share > 0.9 else parts
+
+
+def _work(job):
+    """About how much there is to train, in multiply-adds."""
+    return job.X.shape[0] * job.spec.max_iter * _multiply_adds(job)
+
+
+def _multiply_adds(job):
+    """Of one row on its way through the net, kernels included."""
+    sizes = (job.X.shape[1], *job.spec.hidden, job.spec.n_outputs)
+    return sum(a * (b + 10) for a, b in itertools.pairwise(sizes))
+
+
+def threads_for(job, members):
+    """Threads that the products of a stack of such jobs can make use of.
+
+    Threads that meet after each product of a few microseconds lose more than they win.
+    """
+    width = min(job.spec.batch_size, job.X.shape[0])
+    return max(1, int(members * width * _multiply_adds(job) // THREAD_WORK))
 
 
 def cut_in_two(jobs):

@@ -6,7 +6,6 @@ badly (measured: 1.9 times slower). So fits outside of batched tasks are trained
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
 import queue
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from skreg.engine import lanes
 from skreg.engine.data import Fingerprint
 from skreg.engine.train import Control, failed, train
 from skreg.parallel.tasks import current_task
@@ -36,7 +36,7 @@ class Round:
     threads : int
         Threads that torch may use.
     memory : float or None
-        Bytes that one stack may take.
+        Bytes that the stacks in training may take together.
     begun : bool
         Whether it left the queue.
     """
@@ -137,20 +137,11 @@ class Trainer:
 
 
 def _train_locally(work):
-    _limit_threads(work.threads)
+    if torch.get_num_threads() != work.threads:  # as many as the thread that asks may use
+        torch.set_num_threads(work.threads)
     return train(
         work.jobs, fingerprints=work.fingerprints, control=work.control, memory=work.memory
     )
-
-
-def _limit_threads(threads):
-    """Let torch and the kernels use as many threads as the thread that asks for the fit may."""
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    with contextlib.suppress(ImportError):
-        import numba
-
-        numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
 
 
 TRAINER = Trainer()
@@ -218,7 +209,7 @@ def train_and_wait(jobs, fingerprints=None, **options):
     results : list of Result
     reports : list of StackReport
     """
-    if TRAINER.here:  # a callback that fits a net of its own
+    if TRAINER.here or lanes.in_lane():  # a callback that fits a net of its own
         return train(jobs, fingerprints=fingerprints)
     ended, box = threading.Event(), []
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skreg.engine import stack as stack_module
 from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.constants import LOSSES as LOSS_NUMBERS
-from skreg.engine.train import Stack
-from tests.engine.helpers import assert_same_result, distance, fit, make_job, train_module
+from skreg.engine.stack import Stack
+from tests.engine.helpers import assert_same_result, distance, fit, make_job
 from tests.engine.test_oracle import LOSSES, SOLVERS
 
 pytest.importorskip("numba")
@@ -144,7 +145,7 @@ def test_ties_of_losses_with_a_kink(loss):
 
 
 def test_large_tables_are_validated_in_chunks(monkeypatch):
-    monkeypatch.setattr(train_module, "_VALIDATION_ENTRIES", 64)
+    monkeypatch.setattr(stack_module, "_VALIDATION_ENTRIES", 64)
     seen = []
     jobs = [make_job(n_val=150, n_outputs=2, max_iter=1) for _ in range(2)]
     jobs[0].score = lambda raw: seen.append(raw) or 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skreg.engine.train import Stack
+from skreg.engine.stack import Stack
 from tests.engine.helpers import IMPLEMENTATIONS, assert_same_result, fit, make_job
 
 both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

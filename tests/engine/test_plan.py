@@ -10,7 +10,15 @@ import pytest
 from skreg.engine import plan as planning
 from skreg.engine.data import Fingerprint
 from skreg.engine.job import SHAPE_FIELDS
-from skreg.engine.plan import FEWEST, MOST, most_members, plan, shape_key, stack_bytes
+from skreg.engine.plan import (
+    FEWEST,
+    MOST,
+    most_members,
+    plan,
+    shape_key,
+    stack_bytes,
+    threads_for,
+)
 from tests.engine.helpers import fit, make_job
 
 MIXED = [
@@ -122,7 +130,7 @@ def test_small_nets_share_large_stacks_and_wide_nets_small_ones():
     assert most_members(make_job(hidden=(2,))) == MOST
     assert most_members(make_job(hidden=(4096,), n=500, batch_size=500)) == FEWEST
     between = most_members(make_job(hidden=(256,), n=128, batch_size=128, dtype="float32"))
-    assert between == (2 << 20) // (256 * 128 * 4)
+    assert between == (1 << 20) // (256 * 128 * 4)
 
 
 def test_memory_bounds_the_stack():
@@ -150,3 +158,24 @@ def test_cutting_changes_no_result(monkeypatch):
     assert [len(s) for s in plan(jobs)] == [2, 2, 2, 2, 1]
     for one, other in zip(fit(jobs), whole, strict=True):
         np.testing.assert_allclose(one.params["weight_0"], other.params["weight_0"], atol=1e-10)
+
+
+def test_every_lane_gets_as_much_work():
+    jobs = [make_job(seed=i) for i in range(10)]
+    assert [len(s) for s in plan(jobs, lanes=2)] == [5, 5]
+    assert [len(s) for s in plan(jobs, lanes=4)] == [3, 3, 2, 2]
+    assert [len(s) for s in plan(jobs[:2], lanes=4)] == [1, 1]
+    shapes = [make_job(seed=i, hidden=(5 + i // 4,)) for i in range(16)]
+    assert [len(s) for s in plan(shapes, lanes=2)] == [4, 4, 4, 4]  # enough parts as they are
+
+
+def test_the_most_work_comes_first():
+    jobs = [make_job(max_iter=1), make_job(hidden=(50, 50)), make_job(hidden=(9,))]
+    assert plan(jobs, lanes=2) == [[1], [2], [0]]
+
+
+def test_small_stacks_use_one_thread_and_large_ones_more():
+    small, large = make_job(hidden=(5,)), make_job(hidden=(300, 300), n=600, d=50, batch_size=300)
+    assert threads_for(small, 1) == 1
+    assert threads_for(large, 1) > 1
+    assert threads_for(large, 4) >= 4 * threads_for(large, 1)

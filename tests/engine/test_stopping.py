@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from skreg.engine import Control
+from skreg.engine import stack as stack_module
 from skreg.engine.stopping import Monitor
 from tests.engine.helpers import (
     IMPLEMENTATIONS,
@@ -16,7 +17,6 @@ from tests.engine.helpers import (
     fit,
     make_job,
     outputs,
-    train_module,
 )
 
 
@@ -177,15 +177,15 @@ def test_max_time_restores_the_best_epoch_of_each_member(monkeypatch):
     """On a clock that a test can wind: one second a minibatch."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(
-        train_module, "time", SimpleNamespace(perf_counter=lambda: clock.now), raising=True
+        stack_module, "time", SimpleNamespace(perf_counter=lambda: clock.now), raising=True
     )
-    gather = train_module.Feed.gather
+    gather = stack_module.Feed.gather
 
     def tick(self, order):
         clock.now += 1.0
         return gather(self, order)
 
-    monkeypatch.setattr(train_module.Feed, "gather", tick)
+    monkeypatch.setattr(stack_module.Feed, "gather", tick)
     jobs = [rigged_job([5, 4, 3, 6], max_time=t) for t in (10.5, 16.5, None)]
     jobs[2].spec = rigged_job([5], max_iter=8).spec
     results = fit(jobs)

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from skreg.engine import Control, Spec, train
-from skreg.engine.train import Stack, train_stack
+from skreg.engine import stack as stack_module
+from skreg.engine.stack import Stack
+from skreg.engine.train import train_stack
 from tests.engine.helpers import (
     IMPLEMENTATIONS,
-    NUMBA,
     assert_same_result,
     distance,
     fit,
@@ -280,7 +281,7 @@ def test_an_error_of_a_scorer_ends_its_member_alone():
 
 def test_without_numba_the_reference_runs_with_one_warning(monkeypatch):
     monkeypatch.setitem(sys.modules, "skreg.engine.fused_cpu", None)
-    monkeypatch.setattr(train_module, "_warned", False)
+    monkeypatch.setattr(stack_module, "_warned", False)
     with pytest.warns(RuntimeWarning, match="numba cannot be imported: .* pip install numba"):
         result = fit(make_job(), "auto")
     assert_same_result(result, fit(make_job(), "auto"), atol=0)
@@ -288,19 +289,12 @@ def test_without_numba_the_reference_runs_with_one_warning(monkeypatch):
 
 @pytest.mark.parametrize("missing", ["numba", "cpu"])
 def test_fused_on_demand_says_what_it_needs(missing, monkeypatch):
-    monkeypatch.setattr(train_module, "_warned", True)
+    monkeypatch.setattr(stack_module, "_warned", True)
     if missing == "numba":
         monkeypatch.setitem(sys.modules, "skreg.engine.fused_cpu", None)
     device = "meta" if missing == "cpu" else "cpu"
     with pytest.raises(RuntimeError, match="needs numba and device='cpu'"):
         Stack([make_job(device=device)], implementation="fused")
-
-
-@pytest.mark.skipif(not NUMBA, reason="the reference knows no forks")
-def test_a_forked_child_trains_with_the_reference(monkeypatch):
-    """The threads of the kernels do not survive a fork."""
-    monkeypatch.setattr(train_module, "_forked", True)
-    assert Stack([make_job()]).step_type.__name__ == "ReferenceStep"
 
 
 def test_progress_hears_every_epoch():

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.ensemble import (
@@ -410,10 +411,11 @@ def test_rounds_were_batched():
     X, y = table()
     with batched():
         grid_search(piped(classifier()), X, y)
-        assert [r.members for r in skreg.last_rounds()] == [(18,)]
+        assert [sum(r.members) for r in skreg.last_rounds()] == [18]
         bagged(classifier(), X, y)
     first, second = skreg.last_rounds()
-    assert (first.jobs, first.stacks, first.epochs) == (18, 1, (3,))
+    assert first.jobs == 18 and set(first.epochs) == {3}
+    assert first.stacks == len(first.members) <= torch.get_num_threads()  # one for each lane
     assert second.jobs == 6
     assert first.seconds > 0 and first.gflops > 0
 
@@ -424,7 +426,7 @@ def test_shapes_part_into_stacks():
     with batched():
         GridSearchCV(classifier(), options, cv=3, refit=False).fit(X, y)
     (only,) = skreg.last_rounds()
-    assert only.members == (6, 6, 6, 6)
+    assert sum(only.members) == 24 and only.stacks >= 4
 
 
 def test_estimators_of_others():

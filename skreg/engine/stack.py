@@ -1,0 +1,341 @@
+"""A stack in training: its epochs, limits, validation, and what becomes of members that end."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+import warnings
+
+import numpy as np
+import torch
+
+from skreg.engine.cohort import Cohort
+from skreg.engine.data import Batch, Feed, Fingerprint
+from skreg.engine.job import Result
+from skreg.engine.knobs import Knobs
+from skreg.engine.member import Member
+from skreg.engine.reference import ReferenceStep
+from skreg.engine.schedule import factors
+from skreg.engine.state import Layout, Snapshot, State, initial_parameters
+
+#: Entries of an activation during validation; more rows than fit are evaluated in chunks.
+_VALIDATION_ENTRIES = 1 << 20
+
+
+def _fused_step():
+    """The fused step, or None where numba cannot be used."""
+    try:
+        from skreg.engine.fused_cpu import FusedStep
+    except ImportError:
+        _warn_no_numba()
+        return None
+    return FusedStep
+
+
+_warned = False
+
+
+def _warn_no_numba():
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "numba cannot be imported: skreg trains with its reference implementation, which gives "
+            "the same results several times slower. Remedy: pip install numba.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+class Control:
+    """Lets another thread end training early, and hears how far it is.
+
+    Attributes
+    ----------
+    cancelled : bool
+        Set it to end training after the current minibatch; the best weights so far are kept.
+    progress : callable or None
+        ``progress(stack)`` after each epoch.
+    """
+
+    def __init__(self, progress=None):
+        self.cancelled = False
+        self.progress = progress
+
+
+class Stack:
+    """Members of equal shape in training.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        In canonical order, so that streams are neighbours.
+    fingerprints : list of Fingerprint, optional
+    implementation : {"auto", "fused", "reference"}
+    control : Control, optional
+    cache : dict, optional
+        Tables on the device, shared between stacks.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    members : list of Member
+        Those still in the stack.
+    results : dict of int to Result
+        Of members that ended, by position in ``jobs``.
+    flops : float
+        Floating-point operations of all products so far.
+    """
+
+    def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
+        self.began = time.perf_counter()
+        self.control = control or Control()
+        self.cache = {} if cache is None else cache
+        self.results, self.flops, self.epoch = {}, 0.0, 0
+        spec = jobs[0].spec
+        self.device = torch.device(spec.device)
+        fused = _fused_step() if implementation != "reference" and spec.device == "cpu" else None
+        if implementation == "fused" and fused is None:
+            raise RuntimeError("implementation='fused' needs numba and device='cpu'.")
+        self.step_type = fused or ReferenceStep
+        self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
+        self.cohorts = Cohort.among(self.members)
+        self.fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+        layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
+        self.state = State(layout, len(jobs), spec.solver, spec.dtype, self.device)
+        drawn = {}
+        for k, job in enumerate(jobs):
+            if job.start is None and job.seed not in drawn:
+                drawn[job.seed] = initial_parameters(layout, spec.activation, job.seed)
+            self.state.load(k, drawn[job.seed] if job.start is None else job.start)
+        self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
+        self.steps_done = 0
+        self.snapshot = Snapshot(self.state)
+        self._build()
+
+    @property
+    def spec(self):
+        """Spec of the first member still there."""
+        return self.members[0].job.spec
+
+    def _build(self):
+        jobs = [m.job for m in self.members]
+        specs = [job.spec for job in jobs]
+        self.feed = Feed(jobs, self.fingerprints, self.device, self.cache)
+        self.step = self.step_type(self.state, Knobs(specs), self.feed, specs[0])
+        ends = [s.max_steps for s in specs if s.max_steps is not None]
+        self.step_limits = sorted(set(ends))
+        times = [s.max_time for s in specs if s.max_time is not None]
+        self.deadline = self.began + min(times) if times else math.inf
+        sizes = self.state.layout.sizes
+        products = 4 * sizes[0] * sizes[1] + 6 * sum(
+            a * b for a, b in itertools.pairwise(sizes[1:])
+        )
+        self.flops_per_row = products * len(jobs)
+
+    def epochs(self):
+        """Train; yields itself after each epoch until no member is left."""
+        while self.members:
+            self._run_epoch()
+            self.epoch += 1
+            if self.control.progress is not None:
+                self.control.progress(self)
+            yield self
+            self._retire()
+
+    def run(self):
+        """Train to the end; returns the results in the order of the jobs."""
+        driver = self.members[0].job.driver
+        if driver is not None:
+            driver(self)
+        else:
+            for _ in self.epochs():
+                pass
+        if self.members:
+            self.interrupt("interrupt")
+        return [self.results[i] for i in range(len(self.results))]
+
+    def interrupt(self, reason):
+        """End all members that are left now; each keeps its best weights."""
+        self._end(self._training(), reason)
+        self._retire()
+
+    def rates(self, steps):
+        """Learning rates of the next ``steps`` minibatches, shape (steps, k)."""
+        done = self.steps_done + np.arange(steps)
+        columns = {}
+        out = np.empty((steps, len(self.members)))
+        for k, m in enumerate(self.members):
+            s = m.job.spec
+            key = (s.learning_rate, s.max_iter, s.power_t)
+            if key not in columns:
+                total = s.max_iter * self.feed.steps
+                columns[key] = factors(s.learning_rate, done, total, s.power_t)
+            factor = m.monitor.factor if m.monitor is not None else 1.0
+            out[:, k] = columns[key] * (s.learning_rate_init * factor)
+        return out.astype(self.spec.dtype)
+
+    def _run_epoch(self):
+        feed, step = self.feed, self.step
+        order, coef, share, keys = feed.epoch(self.first_epoch + self.epoch)
+        rates = self.rates(feed.steps)
+        # a member that diverges is reported later
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for s in range(feed.steps):
+                self.state.t += 1
+                x, y = feed.gather(order[s])
+                step.run(Batch(x, y, coef[s], share[s], keys[:, s], rates[s], self.state.t))
+                self.steps_done += 1
+                if ended := self._limit_reached():
+                    for k in ended:
+                        m = self.members[k]
+                        m.record(self.epoch + 1, step.total[k] / (s + 1), rates[s, k])
+                    if not self._training():
+                        break
+        self.flops += self.flops_per_row * (s + 1) * feed.width
+        self._close_epoch(step.take_losses() / (s + 1), rates[s])
+
+    def _limit_reached(self):
+        """End members at their step or time limit, all at a cancellation; returns their places."""
+        if self.control.cancelled:
+            reason, due = "interrupt", self._training()
+        elif self.step_limits and self.steps_done >= self.step_limits[0]:
+            reason, reached = "max_iter", self.step_limits.pop(0)
+            due = [k for k in self._training() if self.members[k].job.spec.max_steps == reached]
+        elif time.perf_counter() > self.deadline:
+            reason, now = "max_time", time.perf_counter() - self.began
+            times = [(k, self.members[k].job.spec.max_time) for k in self._training()]
+            due = [k for k, limit in times if limit is not None and now > limit]
+            left = [limit for _, limit in times if limit is not None and now <= limit]
+            self.deadline = self.began + min(left, default=math.inf)
+        else:
+            return []
+        self._end(due, reason)
+        return due
+
+    def _training(self):
+        """Places of the members that have not ended."""
+        return [k for k, m in enumerate(self.members) if m.ended is None]
+
+    def _end(self, places, reason):
+        """Mark members as ended; those without early stopping keep the weights of this moment."""
+        finite, keep = self._finite(), []
+        for k in places:
+            m = self.members[k]
+            m.ended, m.n_steps = reason, self.steps_done
+            if finite[k] and not m.validated:
+                m.best_step = self.steps_done
+                keep.append(k)
+        if keep:
+            self.snapshot.keep(self.state, keep)
+
+    def _finite(self):
+        """Whether all numbers of a member are finite, for each member."""
+        buffers = (self.state.theta, self.state.running)
+        # A sum is finite only if all that is added is, and takes one pass.
+        if all(math.isfinite(b.flat.sum()) for b in buffers):
+            return [True] * len(self.members)
+        views = [v.isfinite().flatten(1) for b in buffers for v in b.view.values()]
+        return torch.cat(views, dim=1).all(dim=1).tolist()
+
+    def _close_epoch(self, train_loss, rates):
+        """Write history, find the best epochs, end members whose time has come."""
+        valid_loss, valid_score, outputs = self._validate()
+        finite, keep = self._finite(), []
+        for cohort in self.cohorts:
+            self._ask(cohort, outputs, np.isfinite(train_loss + valid_loss) & finite, valid_score)
+        for k in self._training():
+            m = self.members[k]
+            values = float(train_loss[k]), float(valid_loss[k]), float(valid_score[k])
+            m.record(self.epoch + 1, values[0], rates[k], *values[1:])
+            if m.judge(self.epoch + 1, self.steps_done, finite[k], *values):
+                keep.append(k)
+        if keep:
+            self.snapshot.keep(self.state, None if len(keep) == len(self.members) else keep)
+
+    def _ask(self, cohort, outputs, sound, valid_score):
+        """Let a cohort judge the epoch by those of its members that have not diverged."""
+        places = [k for k in self._training() if self.members[k].cohort is cohort]
+        if not places:
+            return
+        try:
+            cohort.evaluate([outputs[k] for k in places if sound[k]])
+        except Exception as error:
+            for k in places:
+                self.members[k].ended, self.members[k].error = "error", error
+        valid_score[places] = cohort.score
+
+    def _validate(self):
+        """Validation loss and score of each member, NaN where there is none; outputs of cohorts."""
+        k = len(self.members)
+        loss, score, outputs = np.full(k, math.nan), np.full(k, math.nan), {}
+        hidden = self.state.layout.sizes[1:]
+        for group in self.feed.groups:
+            members = self.members[group.members]
+            if all(m.ended for m in members):
+                continue
+            kept = any(m.job.score is not None or m.cohort is not None for m in members)
+            size = max(64, _VALIDATION_ENTRIES // (len(members) * max(hidden)))
+            parts, total = [], 0.0
+            for start in range(0, group.rows.n, size):
+                stop = min(start + size, group.rows.n)
+                raw = self.step.outputs(group.members, group.rows.chunk(start, stop))
+                y = group.y[..., start:stop]
+                total = total + self.step.losses_of(group.members, raw, y, group.weight[start:stop])
+                if kept:
+                    parts.append(raw.cpu().double().numpy())
+            loss[group.members] = total
+            raw = np.concatenate(parts, axis=2) if kept else None
+            for i, m in enumerate(members if kept else ()):
+                if m.ended is not None:
+                    continue
+                place = group.members.start + i
+                if m.cohort is not None:
+                    outputs[place] = raw[i]
+                elif m.job.score is not None:
+                    score[place] = self._score(m, raw[i].T)
+        return loss, score, outputs
+
+    @staticmethod
+    def _score(member, raw):
+        """Score of one member; an error of its scorer ends that member alone."""
+        if not np.isfinite(raw).all():
+            return math.nan
+        try:
+            return float(member.job.score(raw))
+        except Exception as error:
+            member.ended, member.error = "error", error
+            return math.nan
+
+    def _retire(self):
+        """Turn ended members into results; close the gap they leave where that pays."""
+        for k, m in enumerate(self.members):
+            if m.ended is not None and m.index not in self.results:
+                self.results[m.index] = self._result(k, m)
+        alive = self._training()
+        dead = len(self.members) - len(alive)
+        if not alive:
+            self.members = []
+        elif dead and (dead * 8 >= len(self.members) or dead * self.feed.steps >= 16):
+            self.members = [self.members[k] for k in alive]
+            self.fingerprints = [self.fingerprints[k] for k in alive]
+            self.state = self.state.take(alive)
+            self.snapshot = self.snapshot.take(alive)
+            self._build()
+
+    def _result(self, k, m):
+        return Result(
+            params=self.snapshot.member(k),
+            history=m.history,
+            n_iter=len(m.history["epoch"]),
+            best_iter=m.best_iter,
+            best_loss=m.best_loss,
+            n_steps=m.n_steps,
+            best_step=m.best_step,
+            stopped_by=m.ended,
+            optimiser=self.state.optimiser(k) if m.job.keep_optimiser else None,
+            seconds=time.perf_counter() - self.began,
+            error=m.error,
+        )
