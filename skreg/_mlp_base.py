@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 from numbers import Integral
 
@@ -35,6 +36,13 @@ from skreg.parallel import submit
 
 class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
     """Base class; a subclass says what targets are (``_encode``) and what outputs mean."""
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        # Reading the signature of some thirty parameters takes as long as a small fit's checks, and
+        # scikit-learn asks for it several times a fit.
+        return super()._get_param_names()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -310,6 +310,7 @@ class Scope:
         entry = None
 
         def done(results, reports, seconds):
+            nonlocal entry
             with self._changed:
                 self._training.remove(entry)
                 if reports:
@@ -320,6 +321,7 @@ class Scope:
                     if task in entry[1]:  # the others have gone on without
                         task.result = None if task.group.given_up else own
                         self._ready.append(task)
+                entry = None  # a cycle would keep the rows of all rounds until it is collected
                 self._pump()
 
         work = trainer.Round(
