@@ -8,10 +8,14 @@ from numpy.typing import NDArray
 
 from skreg.comparison.statistics import PairedTest, corrected_resampled_t, holm
 
-__all__ = ["LEVEL", "PairedScores"]
+__all__ = ["DUMMY_LEVEL", "LEVEL", "PairedScores"]
 
 # level of every family of tests
 LEVEL = 0.05
+
+#: Stricter, for "beats the dummy": whoever reads that there is something to learn where there is nothing
+#: is misled about everything else on the page, and what is worth learning passes with ease.
+DUMMY_LEVEL = 0.01
 # metrics of which one row of a test fold is a step that is known
 COUNTED = ("accuracy", "balanced_accuracy")
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from skreg.comparison.advice import Advice, advise
 from skreg.comparison.profile import Profile
-from skreg.comparison.scores import LEVEL, PairedScores
+from skreg.comparison.scores import DUMMY_LEVEL, LEVEL, PairedScores
 from skreg.comparison.wording import counted, joined, metric_words, number, p_text, signed
 
 __all__ = ["Statement", "Verdict", "judge"]
@@ -44,7 +44,7 @@ class Verdict:
     best : str
         Candidate with the highest mean score.
     beats_dummy : list of str
-        Candidates that beat the dummy; the chance of a false name here is at most 5 %.
+        Candidates that beat the dummy; the chance of a false name here is at most 1 %.
     pays, costs, undecided : list of str
         Candidates that are better than the baseline, worse, and those that cannot be told apart
         from it, at a family level of 5 %.
@@ -108,7 +108,7 @@ def judge(
         prefer = "L1" if difference_l1 > 0 else "L2"
     verdict = Verdict(
         best=best,
-        beats_dummy=list(frame.index[frame["p_dummy"] < LEVEL]),
+        beats_dummy=list(frame.index[frame["p_dummy"] < DUMMY_LEVEL]),
         pays=list(frame.index[frame["verdict"] == "pays"]),
         costs=list(frame.index[frame["verdict"] == "costs"]),
         undecided=list(frame.index[frame["verdict"] == "cannot be told apart"]),
