@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs" / "benchmarks"
-NAMES = ("single", "search", "scaling", "bagging")
+NAMES = ("single", "search", "scaling", "bagging", "linear_solvers")
 
 
 def measure(name, repeats):

@@ -1,45 +1,45 @@
-"""How exact each solver of a linear model with L1 is, and what that costs.
+"""The solvers that a linear model can be handed to: what each costs and how near it comes.
 
-Prints one line a problem and solver: seconds (the least of three runs, or of as many as fit into a
-second), the largest violation of an optimality condition (in units of its column; 0 is exact), the
-objective above the lowest one found, and the weights that are not zero.
-
-    python benchmarks/linear_solvers.py
-
-saga stops after 2,000 passes. skglm is measured where it is installed (`pip install skglm`), its
-compilation not counted; it has no softmax and no row weights for the log loss. liblinear penalises
-the intercept, which is why it stays away from the minimum.
+skglm is measured where it is installed (``pip install skglm``).
 """
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_regression
-from sklearn.linear_model import Lasso, LogisticRegression
+from scipy.special import expit, logsumexp, softmax
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    make_classification,
+    make_regression,
+)
+from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from skreg import RegularizedLinearClassifier, RegularizedLinearRegressor, l1_max
-from skreg._linear.prox_newton import Logistic, Problem, Softmax, Squared
+from benchmarks.timing import in_turn, median
+from skreg import RegularizedLinearClassifier, RegularizedLinearRegressor
 
 try:
     import skglm
 except ImportError:
     skglm = None
 
-SHARES = 0.1, 0.01, 0.001
-RUNS = 3
-BUDGET = 1.0
+#: Passes over the rows that saga is given: where it is not done by then, it is of no use.
+SAGA_PASSES = 1000
 
 
-def classes(load):
-    X, y = load(return_X_y=True)
+def classes(X, y):
+    """Standardised columns and class numbers."""
     return StandardScaler().fit_transform(X), y
 
 
 def numbers(X, y):
+    """Standardised columns and target."""
     return StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
 
 
@@ -52,78 +52,133 @@ def correlated(n=2000, d=200, seed=0):
     return X, X[:, ::10] @ rng.normal(size=d // 10) + rng.normal(size=n)
 
 
-def tables():
-    yield "breast cancer", True, *classes(load_breast_cancer)
-    yield "digits", True, *classes(load_digits)
-    yield "diabetes", False, *numbers(*load_diabetes(return_X_y=True))
-    wide = make_regression(200, 2000, n_informative=20, noise=10, random_state=0)
-    yield "wide", False, *numbers(*wide)
-    yield "correlated", False, *numbers(*correlated())
+TABLES = {
+    "breast cancer, 569 x 30, 2 classes": lambda: classes(*load_breast_cancer(return_X_y=True)),
+    "made, 10,000 x 100, 2 classes": lambda: classes(
+        *make_classification(10_000, 100, n_informative=10, random_state=0)
+    ),
+    "digits, 1,797 x 64, 10 classes": lambda: classes(*load_digits(return_X_y=True)),
+    "diabetes, 442 x 10, numbers": lambda: numbers(*load_diabetes(return_X_y=True)),
+    "made, 200 x 2,000, numbers": lambda: numbers(
+        *make_regression(200, 2000, n_informative=20, noise=10, random_state=0)
+    ),
+    "correlated, 2,000 x 200, numbers": lambda: numbers(*correlated()),
+}
+
+#: (l1, l2) of each run.
+PENALTIES = {"L2": (0.0, 1e-3), "L1": (1e-2, 0.0), "weak L1": (1e-3, 0.0), "both": (1e-2, 1e-2)}
 
 
-def classifiers(l1, n, n_classes):
-    skreg = {"l1": l1, "l2": 0.0}
-    yield "skreg", RegularizedLinearClassifier(**skreg)
-    l1_penalty = {"C": 1 / (l1 * n), "l1_ratio": 1.0, "max_iter": 2000, "random_state": 0}
-    for tol in (1e-4, 1e-6):
-        yield f"saga, tol={tol:g}", LogisticRegression(**l1_penalty, solver="saga", tol=tol)
-    if n_classes == 2:
-        for tol in (1e-4, 1e-8):
-            model = LogisticRegression(**l1_penalty, solver="liblinear", tol=tol)
-            yield f"liblinear, tol={tol:g}", model
-        if skglm is not None:
-            yield "skglm, tol=1e-8", skglm.SparseLogisticRegression(l1, tol=1e-8, max_iter=200)
-
-
-def regressors(l1):
-    yield "skreg", RegularizedLinearRegressor(l1=l1, l2=0.0, scale_target=False)
-    for tol in (1e-4, 1e-8):
-        yield f"Lasso, tol={tol:g}", Lasso(l1, tol=tol, max_iter=50_000)
-    if skglm is not None:
-        yield "skglm, tol=1e-8", skglm.Lasso(l1, tol=1e-8, max_iter=200)
-
-
-def seconds(model, X, y):
-    times = []
-    while not times or (len(times) < RUNS and sum(times) < BUDGET):
-        start = time.perf_counter()
-        model.fit(X, y)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def measure(X, y, is_classes, share):
-    """Rows (solver, seconds, violation, objective, weights in use)."""
-    l1 = share * l1_max(X, y, scale_target=False)
-    n_classes = len(np.unique(y)) if is_classes else 0
-    if n_classes > 2:
-        loss = Softmax(y, n_classes)
+def solvers(l1, l2, n, n_classes):
+    """Estimators of one objective by name; n_classes is 0 for numbers."""
+    if n_classes:
+        yield from _classifiers(l1, l2, n, n_classes)
     else:
-        loss = Logistic(y) if is_classes else Squared(y)
-    problem = Problem(X, loss, np.ones(len(y)), l1=l1)
-    models = classifiers(l1, len(y), n_classes) if is_classes else regressors(l1)
-    for solver, model in models:
-        if "skglm" in solver:
+        yield from _regressors(l1, l2, n)
+
+
+def _classifiers(l1, l2, n, n_classes):
+    yield "skreg", RegularizedLinearClassifier(l1, l2)
+    common = {"C": 1 / ((l1 + l2) * n), "l1_ratio": l1 / (l1 + l2), "random_state": 0}
+    if l1 == 0:
+        for solver in ("lbfgs", "newton-cholesky"):
+            model = LogisticRegression(**common, solver=solver, tol=1e-8, max_iter=1000)
+            yield f"{solver}, tol=1e-8", model
+        return
+    model = LogisticRegression(**common, solver="saga", tol=1e-6, max_iter=SAGA_PASSES)
+    yield "saga, tol=1e-6", model
+    if n_classes == 2 and l2 == 0:
+        model = LogisticRegression(**common, solver="liblinear", tol=1e-6, max_iter=1000)
+        yield "liblinear, intercept_scaling=1", model
+    if n_classes == 2 and skglm is not None:
+        model = skglm.SparseLogisticRegression(
+            l1 + l2, l1_ratio=l1 / (l1 + l2), tol=1e-8, max_iter=200
+        )
+        yield "skglm, tol=1e-8", model
+
+
+def _regressors(l1, l2, n):
+    yield "skreg", RegularizedLinearRegressor(l1, l2, scale_target=False)
+    if l1 == 0:
+        yield "Ridge, lsqr", Ridge(l2 * n, solver="lsqr", tol=1e-8)
+        return
+    for tol in (1e-4, 1e-8):
+        model = ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), tol=tol, max_iter=50_000)
+        yield f"coordinate descent, tol={tol:g}", model
+    if skglm is not None:
+        model = skglm.ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), tol=1e-8, max_iter=200)
+        yield "skglm, tol=1e-8", model
+
+
+def state(model, X, y, l1, l2):
+    """Objective of a fitted model, and by how much its worst optimality condition is violated."""
+    W, b = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
+    f = X @ W.T + b  # (n, k)
+    if not hasattr(model, "classes_"):
+        residual = f - y[:, None]
+        loss = 0.5 * residual**2
+    elif len(W) == 1:
+        residual = expit(f) - y[:, None]
+        loss = np.logaddexp(0.0, f) - y[:, None] * f
+    else:
+        residual = softmax(f, axis=1) - np.eye(len(W))[y]
+        loss = logsumexp(f, axis=1) - f[np.arange(len(y)), y]
+    gradient = residual.T @ X / len(y) + l2 * W
+    on = np.abs(gradient + l1 * np.sign(W))
+    off = np.maximum(np.abs(gradient) - l1, 0.0)
+    violation = max(np.where(W != 0, on, off).max(), np.abs(residual.mean(axis=0)).max())
+    penalty = l1 * np.abs(W).sum() + 0.5 * l2 * np.square(W).sum()
+    return float(loss.sum() / len(y) + penalty), float(violation)
+
+
+def compare(X, y, l1, l2, n_classes, repeats):
+    """Seconds, optimality and size of each solver's model."""
+    models = dict(solvers(l1, l2, len(y), n_classes))
+    for name, model in models.items():
+        if "skglm" in name:
             model.fit(X, y)  # numba compiles
-        spent = seconds(model, X, y)
-        W = np.atleast_2d(model.coef_)
-        f = problem.forward(W, np.atleast_1d(model.intercept_))
-        objective = problem.value(f, W, l1)
-        yield solver, spent, problem.violation(f, W), objective, np.count_nonzero(W)
+    seconds = in_turn({name: lambda m=m: m.fit(X, y) for name, m in models.items()}, repeats)
+    states = {name: state(model, X, y, l1, l2) for name, model in models.items()}
+    best = min(objective for objective, _ in states.values())
+    return {
+        name: {
+            "seconds": median(seconds[name]),
+            "violation": violation,
+            "above best": objective - best,
+            "weights": int(np.count_nonzero(models[name].coef_)),
+        }
+        for name, (objective, violation) in states.items()
+    }
 
 
-def main():
-    warnings.simplefilter("ignore")  # solvers that do not converge are what is measured
-    print("| table | l1 / l1_max | solver | seconds | violation | objective above best | weights |")
-    print("|---|---|---|---|---|---|---|")
-    for name, is_classes, X, y in tables():
-        for share in SHARES:
-            rows = list(measure(X, y, is_classes, share))
-            best = min(row[3] for row in rows)
-            for solver, spent, violation, objective, in_use in rows:
-                figures = f"{spent:.4f} | {violation:.0e} | {objective - best:.0e} | {in_use}"
-                print(f"| {name} | {share:g} | {solver} | {figures} |", flush=True)
+def about_skglm():
+    """Its version, what it compiles for, and whether it takes weights of rows; None without it."""
+    if skglm is None:
+        return None
+    from importlib.metadata import version
+
+    X, y = TABLES["breast cancer, 569 x 30, 2 classes"]()
+    began = time.perf_counter()
+    skglm.SparseLogisticRegression(0.01).fit(X, y)
+    return {
+        "version": version("skglm"),
+        "seconds of the first fit": time.perf_counter() - began,
+        "row weights": "sample_weight"
+        in inspect.signature(skglm.SparseLogisticRegression.fit).parameters,
+    }
 
 
-if __name__ == "__main__":
-    main()
+def measure(repeats):
+    """All tables with all penalties."""
+    # Solvers that do not converge are what is measured; skglm says its own in other categories.
+    warnings.simplefilter("ignore")
+    about = about_skglm()  # before anything else makes it compile
+    found = {}
+    for table, load in TABLES.items():
+        X, y = load()
+        n_classes = 0 if "numbers" in table else len(np.unique(y))
+        found[table] = {
+            penalty: compare(X, y, l1, l2, n_classes, repeats)
+            for penalty, (l1, l2) in PENALTIES.items()
+        }
+    return {"skglm": about, "tables": found, "penalties": PENALTIES}

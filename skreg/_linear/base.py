@@ -1,23 +1,16 @@
-"""What the two linear estimators share: weights of rows and classes, fitted attributes, Newton."""
+"""What the two linear estimators share: weights of rows and classes, fitted attributes."""
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-
-from skreg._linear.prox_newton import Problem, prox_newton
-from skreg._rows import warn
-
-# Up to here a Hessian costs less than the hundreds of first-order passes it saves.
-NEWTON_WEIGHTS = 1000
 
 
 def row_weights(sample_weight, X):
@@ -35,6 +28,17 @@ def row_weights(sample_weight, X):
             "allowed are numbers >= 0. A weight of 0 leaves a row out."
         )
     return weight * (len(weight) / weight.sum())
+
+
+def encode_classes(y):
+    """The distinct labels, sorted, and the number of each row's label among them."""
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class only, {classes[0]!r}; a classifier needs rows of two or more. Check "
+            "how the rows were split or selected."
+        )
+    return classes, codes
 
 
 def times_class_weight(weight, class_weight, codes, classes):
@@ -73,8 +77,6 @@ class RegularizedLinearModel(BaseEstimator):
         "l1": [Interval(Real, 0, None, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __sklearn_tags__(self):
@@ -94,16 +96,3 @@ class RegularizedLinearModel(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-
-    def _prox_newton(self, X, loss, weight):
-        problem = Problem(X, loss, weight, l1=self.l1, l2=self.l2, fit_intercept=self.fit_intercept)
-        solution = prox_newton(problem, tol=self.tol, max_iter=self.max_iter)
-        if solution.violation > self.tol:
-            warn(
-                f"{type(self).__name__} stopped after {solution.n_iter} Newton steps with an "
-                f"optimality condition violated by {solution.violation:.1e}, above "
-                f"tol={self.tol:g}. Standardise the columns (StandardScaler), raise l1 or l2, or "
-                f"raise max_iter={self.max_iter} or tol.",
-                ConvergenceWarning,
-            )
-        return solution

@@ -1,10 +1,11 @@
 """The linear objective, handed over to the scikit-learn estimator that minimises it.
 
-Row weights have mean 1 here, so that a sum over n rows is n times the mean. Each function gives
-back weights (k, d) and intercepts (k,).
+Row weights have mean 1 here, so that a sum over n rows is n times the mean.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import sklearn
@@ -18,22 +19,63 @@ from sklearn.linear_model import (
     Ridge,
 )
 
-from skreg._linear.prox_newton import Solution
-
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 
+# Up to here a Hessian costs less than the hundreds of first-order passes it saves.
+NEWTON_WEIGHTS = 1000
+# liblinear penalises the intercept too: the gradient of the loss with respect to it, which is 0 at
+# the minimum of J, is left at this. Less takes liblinear to where rounding ends its line search.
+INTERCEPT_SLACK = 1e-7
 
-def logistic(X, codes, weight, *, l1, l2, solver, **parameters):
-    """Log loss by LogisticRegression, whose C multiplies the sum of the losses."""
+
+class Solution(NamedTuple):
+    """What a solver hands back."""
+
+    coef: np.ndarray  # (k, d)
+    intercept: np.ndarray  # (k,)
+    n_iter: int
+
+
+def logistic(X, codes, weight, *, l1, l2, solver, start, fit_intercept, **parameters):
+    """Log loss by LogisticRegression, whose C multiplies the sum of the losses.
+
+    `start` are the intercepts that are best without weights, (1,) or (n_classes,).
+    """
     strength = l1 + l2
+    model = LogisticRegression(
+        C=1 / (strength * len(weight)) if strength > 0 else np.inf,
+        solver=solver,
+        fit_intercept=fit_intercept,
+        **_penalty(l1, strength, solver),
+        **parameters,
+    )
+    # The intercepts make up for what is taken off the columns, so J stays what it was; the solvers
+    # find the intercepts much sooner.
+    centre = np.zeros(X.shape[1])
+    if fit_intercept and not sparse.issparse(X):
+        centre = np.average(X, axis=0, weights=weight)
+        X = X - centre
+    if solver == "liblinear":
+        model.set_params(intercept_scaling=max(1.0, l1 / INTERCEPT_SLACK))
+    elif solver == "saga":
+        # It stops once the weights rest, be the intercepts where they may.
+        model.set_params(warm_start=True)
+        model.coef_, model.intercept_ = np.zeros((len(start), X.shape[1])), start
+    coef, intercept, n_iter = _solution(model.fit(X, codes, sample_weight=weight))
+    intercept = intercept - coef @ centre
+    if len(intercept) > 1 and fit_intercept:  # a constant on all of a softmax changes nothing
+        intercept = intercept - intercept.mean()
+    return Solution(coef, intercept, n_iter)
+
+
+def _penalty(l1, strength, solver):
+    """The parameters that turn L1 on, or the balance of L1 and L2."""
     ratio = l1 / strength if strength > 0 else 0.0
     if VERSION >= (1, 8):
-        penalty = {"l1_ratio": ratio}
-    else:
-        penalty = {"penalty": "elasticnet", "l1_ratio": ratio} if l1 > 0 else {"penalty": "l2"}
-    C = 1 / (strength * len(weight)) if strength > 0 else np.inf
-    model = LogisticRegression(C=C, solver=solver, **penalty, **parameters)
-    return _solution(model.fit(X, codes, sample_weight=weight))
+        return {"l1_ratio": ratio}
+    if solver == "liblinear":
+        return {"penalty": "l1"}
+    return {"penalty": "elasticnet", "l1_ratio": ratio} if l1 > 0 else {"penalty": "l2"}
 
 
 def least_squares(X, Y, weight, *, l2, fit_intercept, max_iter, tol):
@@ -50,22 +92,18 @@ def least_squares(X, Y, weight, *, l2, fit_intercept, max_iter, tol):
     return _solution(model.fit(X, Y, sample_weight=weight))
 
 
-def elastic_net(X, y, weight, *, l1, l2, fit_intercept, max_iter, tol):
+def elastic_net(X, y, weight, *, l1, l2, **parameters):
     """Squared error by ElasticNet, which takes the mean over rows as we do; y is (n,)."""
-    strength = l1 + l2
-    model = ElasticNet(
-        strength,
-        l1_ratio=l1 / strength,
-        fit_intercept=fit_intercept,
-        max_iter=max_iter,
-        tol=tol,
-    )
+    model = ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), **parameters)
     return _solution(model.fit(X, y, sample_weight=weight))
 
 
-def poisson(X, y, weight, *, l2, fit_intercept, max_iter, tol):
+def poisson(X, y, weight, *, l2, **parameters):
     """Half the Poisson deviance by PoissonRegressor, which takes the mean over rows; y is (n,)."""
-    model = PoissonRegressor(alpha=l2, fit_intercept=fit_intercept, max_iter=max_iter, tol=tol)
+    # Without a penalty a Hessian may be singular.
+    newton = l2 > 0 and X.shape[1] <= NEWTON_WEIGHTS
+    solver = "newton-cholesky" if newton else "lbfgs"
+    model = PoissonRegressor(alpha=l2, solver=solver, **parameters)
     return _solution(model.fit(X, y, sample_weight=weight))
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skreg._linear import by_sklearn
-from skreg._linear.base import (
-    NEWTON_WEIGHTS,
-    RegularizedLinearModel,
-    row_weights,
-    standardisation,
-)
-from skreg._linear.prox_newton import Poisson, Solution, Squared, WorkingSetTooLarge
+from skreg._linear.base import RegularizedLinearModel, row_weights, standardisation
+from skreg._linear.null_model import SMALLEST_SHARE, largest_gradient
+
+#: Penalties of each loss that scikit-learn has a solver for.
+PENALTIES = {
+    "squared_error": ("l1", "l2"),
+    "absolute_error": ("l1",),
+    "pinball": ("l1",),
+    "poisson": ("l2",),
+}
 
 
 class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
@@ -39,7 +41,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     Parameters
     ----------
     l1 : float >= 0, default=0.0
-        Strength of the L1 penalty. :func:`l1_max` is the least that makes all weights zero.
+        Strength of the L1 penalty; must be 0 with "poisson". :func:`l1_max` is the least that makes
+        all weights zero (of "squared_error").
     l2 : float >= 0, default=1e-4
         Strength of the L2 penalty; must be 0 with "absolute_error" and "pinball".
     loss : {"squared_error", "absolute_error", "pinball", "poisson"}, default="squared_error"
@@ -54,11 +57,14 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     scale_target : bool, default=True
         Standardise the targets inside, by their weighted mean and standard deviation. With
         "poisson", divide them by their mean if there is an intercept, and leave them if not.
-    max_iter : int >= 1, default=1000
-        Iterations of the solver at most.
+    max_iter : int >= 1, default=10_000
+        Iterations of the solver at most, where it has any; those of coordinate descent are passes
+        over the columns.
     tol : float > 0, default=1e-8
-        Where L1 is on (and with "poisson"), the solver stops when no optimality condition is
-        violated by more than this, relative to the root mean square of its column.
+        With `l1` and "squared_error", coordinate descent stops when the duality gap is below this
+        share of the mean square of the target; with "poisson", the solver stops when no entry of
+        the gradient of J is larger. Closed forms and linear programs take no notice, but for
+        "squared_error" on sparse X, where it is the relative residual.
 
     Attributes
     ----------
@@ -92,17 +98,15 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     :class:`~sklearn.linear_model.QuantileRegressor` ``alpha = l1`` ("absolute_error": ``l1 / 2``).
     With a standardised target of standard deviation s, the same hold for y / s.
 
-    Problems with L1 and a smooth loss are solved by Newton steps around coordinate descent, after
-    [2]_; if a solution uses more than 4,000 weights, "squared_error" goes on with
-    :class:`~sklearn.linear_model.ElasticNet`. Without a penalty and with more columns than rows
-    the weights are those of least norm.
+    These are also the estimators that solve it, LinearRegression where there is no penalty: with
+    more columns than rows its weights are those of least norm. A loss with a penalty that none of
+    them has is refused; ``RegularizedMLPRegressor(hidden_layer_sizes=(), weight_decay=0)`` has the
+    same objective with any loss and any penalty, minimised by gradient steps.
 
     References
     ----------
     .. [1] Zou, H. and Hastie, T. (2005). "Regularization and variable selection via the elastic
        net." Journal of the Royal Statistical Society B 67(2), 301-320.
-    .. [2] Friedman, J., Hastie, T. and Tibshirani, R. (2010). "Regularization paths for generalized
-       linear models via coordinate descent." Journal of Statistical Software 33(1).
 
     Examples
     --------
@@ -122,9 +126,11 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
 
     _parameter_constraints: ClassVar[dict] = {
         **RegularizedLinearModel._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error", "pinball", "poisson"})],
+        "loss": [StrOptions(set(PENALTIES))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "scale_target": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -136,7 +142,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         quantile=0.5,
         fit_intercept=True,
         scale_target=True,
-        max_iter=1000,
+        max_iter=10_000,
         tol=1e-8,
     ):
         self.l1 = l1
@@ -172,8 +178,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         Raises
         ------
         ValueError
-            If no weight is left, `loss` cannot do the penalty or the targets, or the solution is
-            too large for "poisson".
+            If no weight is left, or `loss` cannot do the penalty or the targets.
         """
         X, y = validate_data(
             self,
@@ -209,11 +214,16 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         return np.exp(raw) if self.loss == "poisson" else raw
 
     def _check_loss(self, y):
-        if self.loss in ("absolute_error", "pinball") and self.l2 > 0:
-            raise ValueError(
-                f"loss={self.loss!r} has no L2 penalty, but l2={self.l2:g}. Use l2=0 (with l1 if "
-                "you like), or loss='squared_error'."
-            )
+        for name in {"l1", "l2"}.difference(PENALTIES[self.loss]):
+            strength = getattr(self, name)
+            if strength > 0:
+                allowed = PENALTIES[self.loss][0]
+                raise ValueError(
+                    f"loss={self.loss!r} has no {name.upper()} penalty here, but {name}="
+                    f"{strength:g}. Use {name}=0 (with {allowed} if you like), "
+                    "loss='squared_error', or RegularizedMLPRegressor(hidden_layer_sizes=(), "
+                    "weight_decay=0), which has this objective with every loss and penalty."
+                )
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(
                 f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
@@ -234,47 +244,46 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
 
     def _solve(self, X, y, weight):
         """Weights (n_targets, n_features) and intercepts (n_targets,) of the scaled targets."""
-        # Ridge on sparse columns is iterative, and less exact than one Newton step.
-        newton = sparse.issparse(X) and self.l2 > 0 and X.shape[1] <= NEWTON_WEIGHTS
-        if self.loss == "squared_error" and self.l1 == 0 and not newton:
-            return by_sklearn.least_squares(X, y, weight, l2=self.l2, **self._common())
-        parts = [self._solve_target(X, column, weight) for column in y.T]
-        return Solution(
-            np.vstack([part.coef for part in parts]),
-            np.concatenate([part.intercept for part in parts]),
-            max(part.n_iter for part in parts),
-        )
-
-    def _solve_target(self, X, y, weight):
-        if self.loss in ("absolute_error", "pinball"):
-            # abs(r) is twice the pinball loss of the median.
-            half = self.loss == "absolute_error"
-            return by_sklearn.quantile(
-                X,
-                y,
-                weight,
-                quantile=0.5 if half else self.quantile,
-                l1=self.l1 / 2 if half else self.l1,
-                fit_intercept=self.fit_intercept,
-            )
-        loss = Squared(y) if self.loss == "squared_error" else Poisson(y)
-        try:
-            return self._prox_newton(X, loss, weight)
-        except WorkingSetTooLarge:
-            if self.loss == "squared_error":
-                return by_sklearn.elastic_net(
-                    X, y, weight, l1=self.l1, l2=self.l2, **self._common()
-                )
-            if self.l1 == 0:
-                return by_sklearn.poisson(X, y, weight, l2=self.l2, **self._common())
-            raise ValueError(
-                f"loss='poisson' with l1={self.l1:g} needs more than 4,000 weights at once here. "
-                "Raise l1, take fewer columns, or use l1=0."
-            ) from None
-
-    def _common(self):
-        return {
+        options = {
             "fit_intercept": self.fit_intercept,
             "max_iter": self.max_iter,
             "tol": self.tol,
         }
+        if self.loss == "squared_error" and self.l1 == 0:
+            return by_sklearn.least_squares(X, y, weight, l2=self.l2, **options)
+        solve = {
+            "squared_error": self._solve_elastic_net,
+            "absolute_error": self._solve_quantile,
+            "pinball": self._solve_quantile,
+            "poisson": self._solve_poisson,
+        }[self.loss]
+        coefs, intercepts, n_iters = zip(
+            *(solve(X, column, weight, options) for column in y.T), strict=True
+        )
+        return by_sklearn.Solution(np.vstack(coefs), np.concatenate(intercepts), max(n_iters))
+
+    def _solve_elastic_net(self, X, y, weight, options):
+        mean = np.atleast_1d(np.average(y, weights=weight) * self.fit_intercept)
+        # Constant targets among them, on which old scikit-learn never converges.
+        if largest_gradient(X, mean - y[:, None], weight) <= self.l1:
+            return by_sklearn.Solution(np.zeros((1, X.shape[1])), mean, n_iter=1)
+        return by_sklearn.elastic_net(X, y, weight, l1=self.l1, l2=self.l2, **options)
+
+    def _solve_poisson(self, X, y, weight, options):
+        if self.fit_intercept and not np.any(weight * y):
+            # The intercept would run off to minus infinity.
+            null = np.log([SMALLEST_SHARE])
+            return by_sklearn.Solution(np.zeros((1, X.shape[1])), null, n_iter=1)
+        return by_sklearn.poisson(X, y, weight, l2=self.l2, **options)
+
+    def _solve_quantile(self, X, y, weight, options):
+        # abs(r) is twice the pinball loss of the median.
+        half = self.loss == "absolute_error"
+        return by_sklearn.quantile(
+            X,
+            y,
+            weight,
+            quantile=0.5 if half else self.quantile,
+            l1=self.l1 / 2 if half else self.l1,
+            fit_intercept=options["fit_intercept"],
+        )

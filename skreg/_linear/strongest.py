@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skreg._linear.base import row_weights, standardisation, times_class_weight
-from skreg._linear.prox_newton import Logistic, Problem, Softmax, Squared
+from skreg._linear.base import encode_classes, row_weights, standardisation, times_class_weight
+from skreg._linear.null_model import class_intercepts, class_residuals, largest_gradient
 
 # Whole numbers with at most this many distinct values are taken for class labels.
 _MAX_CLASSES_OF_NUMBERS = 20
@@ -52,7 +52,6 @@ def l1_max(
     fit_intercept : bool, default=True
     scale_target : bool, default=True
         As in :class:`RegularizedLinearRegressor` with ``loss="squared_error"``; for numbers only.
-        For ``loss="poisson"`` divide ``l1_max(X, y, scale_target=False)`` by the mean of y.
     task : {"auto", "classification", "regression"}, default="auto"
         Whether y holds classes. "auto" takes for classes what is no number, two distinct numbers,
         and up to 20 distinct integers.
@@ -64,7 +63,8 @@ def l1_max(
     Raises
     ------
     ValueError
-        If X, y or the weights are not valid, or `class_weight` is given for numbers.
+        If X, y or the weights are not valid, y holds one class only, or `class_weight` is given for
+        numbers.
 
     References
     ----------
@@ -89,27 +89,18 @@ def l1_max(
     if task == "auto":
         task = "classification" if _holds_classes(y) else "regression"
     if task == "classification":
-        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+        classes, codes = encode_classes(column_or_1d(y))
         weight = times_class_weight(weight, class_weight, codes, classes)
-        losses = [Logistic(codes) if len(classes) == 2 else Softmax(codes, len(classes))]
-    elif class_weight is not None:
+        start = class_intercepts(codes, len(classes), weight, fit_intercept)
+        return largest_gradient(X, class_residuals(start, codes), weight)
+    if class_weight is not None:
         raise ValueError(
             f"class_weight={class_weight!r} was given for a target of numbers. Use "
             "class_weight=None, or task='classification'."
         )
-    else:
-        y = y.astype(np.float64).reshape(len(y), -1)
-        if scale_target:
-            mean, scale = standardisation(y, weight, fit_intercept)
-            y = (y - mean) / scale
-        losses = [Squared(column) for column in y.T]
-    return max(_largest_gradient(X, loss, weight, fit_intercept) for loss in losses)
-
-
-def _largest_gradient(X, loss, weight, fit_intercept):
-    problem = Problem(X, loss, weight, fit_intercept=fit_intercept)
-    W, b = problem.start()
-    return float(np.abs(problem.gradient(problem.forward(W, b), W)[0]).max())
+    y = y.astype(np.float64).reshape(len(y), -1)
+    mean, scale = standardisation(y, weight, fit_intercept)
+    return largest_gradient(X, (mean - y) / (scale if scale_target else 1.0), weight)
 
 
 def _holds_classes(y):

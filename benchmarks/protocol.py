@@ -1,0 +1,398 @@
+"""Which rows and columns a method sees, and how it is scored: one protocol for every table.
+
+For a seed, classes with fewer than 5 rows are left out, a quarter of the rows is held out for the
+test (stratified for classes), and at most 10,000 training rows are drawn (stratified, same seed).
+Networks and linear models see the "network" view: numbers imputed by the median and standardised,
+categories one-hot. Trees see the "tree" view: numbers as they are, categories as ordinals. Packages
+that encode for themselves see the "frame" view: imputed numbers and categories, unchanged otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+TASKS = ("binary", "multiclass", "regression")
+HALVES = ("choose", "judge")
+
+#: Rows a class must have to take part, and training rows at most.
+SMALLEST_CLASS, MOST_ROWS = 5, 10_000
+
+#: Probabilities below count as this in the log loss, so that one hopeless row cannot outweigh all
+#: others, and methods of either precision are treated alike.
+LEAST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is read when it is needed.
+
+    Attributes
+    ----------
+    name : str
+    task : {"binary", "multiclass", "regression"}
+    read : callable
+        Returns columns, a DataFrame of shape (n, d), and targets, a Series of shape (n,).
+    """
+
+    name: str
+    task: str
+    read: Callable[[], tuple[pd.DataFrame, pd.Series]]
+
+
+# -- where tables come from -----------------------------------------------------------------------
+
+
+def folder_tables(folder):
+    """The tables of a folder with ``INDEX.csv`` (name, task) and ``<name>.csv.gz`` for each.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    list of Table
+        In the order of the index.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the index or a table is missing.
+    ValueError
+        Where a task is not known.
+    """
+    folder = Path(folder)
+    index = folder / "INDEX.csv"
+    if not index.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no INDEX.csv. Give the folder that holds INDEX.csv and a "
+            "<name>.csv.gz for each of its names, or use --bundled."
+        )
+    tables = []
+    for row in pd.read_csv(index).itertuples():
+        path = folder / f"{row.name}.csv.gz"
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{index} names {row.name!r}, but {path} does not exist. Add the file or take the "
+                "name out of the index."
+            )
+        if row.task not in TASKS:
+            raise ValueError(
+                f"{index} gives {row.name!r} the task {row.task!r}; allowed are {', '.join(TASKS)}."
+            )
+        tables.append(Table(row.name, row.task, lambda path=path: _read_file(path)))
+    return tables
+
+
+def _read_file(path):
+    """Columns and target (the last one) of a file."""
+    frame = pd.read_csv(path)
+    return frame.iloc[:, :-1], frame.iloc[:, -1]
+
+
+def bundled_tables():
+    """scikit-learn's own tables: those that come with it, and two that it generates.
+
+    Returns
+    -------
+    list of Table
+        All three tasks are in both halves (`halves`).
+    """
+    made = {
+        "hastie": ("binary", lambda: datasets.make_hastie_10_2(2000, random_state=0)),
+        "friedman": ("regression", lambda: datasets.make_friedman1(1000, 10, random_state=0)),
+    }
+    stored = {
+        "breast-cancer": ("binary", datasets.load_breast_cancer),
+        "digits": ("multiclass", datasets.load_digits),
+        "iris": ("multiclass", datasets.load_iris),
+        "wine": ("multiclass", datasets.load_wine),
+        "diabetes": ("regression", datasets.load_diabetes),
+    }
+    loaders = {
+        **made,
+        **{
+            name: (task, lambda load=load: load(return_X_y=True))
+            for name, (task, load) in stored.items()
+        },
+    }
+    return [
+        Table(name, task, lambda load=load: _as_pandas(*load()))
+        for name, (task, load) in sorted(loaders.items())
+    ]
+
+
+def _as_pandas(X, y):
+    return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]), pd.Series(y)
+
+
+def halves(tables):
+    """The half of each table: what is chosen on one half is judged on the other.
+
+    Within each task the names are sorted and go to "choose" and "judge" in turn, so that both
+    halves have every task of which there are two tables. The split is that of a whole folder: it
+    is kept with the results, since a part of the tables would be split otherwise.
+
+    Parameters
+    ----------
+    tables : list of Table
+        All tables of the folder.
+
+    Returns
+    -------
+    dict of str to {"choose", "judge"}
+
+    Examples
+    --------
+    >>> from benchmarks.protocol import Table, halves
+    >>> halves([Table(name, "binary", None) for name in ("c", "a", "b")])
+    {'a': 'choose', 'b': 'judge', 'c': 'choose'}
+    """
+    out = {}
+    for task in TASKS:
+        names = sorted(table.name for table in tables if table.task == task)
+        out.update({name: HALVES[i % 2] for i, name in enumerate(names)})
+    return out
+
+
+# -- what a method sees ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table under one seed, ready for every method.
+
+    Attributes
+    ----------
+    dataset, task : str
+    seed : int
+    d : int
+        Columns of the table as it is stored.
+    y, y_test : ndarray
+        Class numbers from 0 on, or floats.
+    views : dict of str to tuple
+        "network" and "tree" (float64 arrays) and "frame" (DataFrames): training and test rows.
+    """
+
+    dataset: str
+    task: str
+    seed: int
+    d: int
+    y: np.ndarray
+    y_test: np.ndarray
+    views: dict[str, tuple]
+
+
+def make_cell(name, task, X, y, seed):
+    """Split a table and make all of its views.
+
+    Parameters
+    ----------
+    name, task : str
+    X : DataFrame of shape (n, d)
+    y : Series of shape (n,)
+    seed : int
+
+    Returns
+    -------
+    Cell
+    """
+    X_train, X_test, y_train, y_test = split(X, y, task, seed)
+    X_train, X_test = clean(X_train, X_test)
+    views = {
+        "network": network_view(X_train, X_test),
+        "tree": tree_view(X_train, X_test),
+        "frame": frame_view(X_train, X_test),
+    }
+    return Cell(name, task, seed, X.shape[1], y_train, y_test, views)
+
+
+def split(X, y, task, seed):
+    """Training and test rows of a seed.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n, d)
+    y : Series of shape (n,)
+    task : str
+    seed : int
+
+    Returns
+    -------
+    X_train, X_test : DataFrame
+    y_train, y_test : ndarray
+        Class numbers from 0 on for classes, else floats.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two classes have enough rows.
+    """
+    stratified = task != "regression"
+    if stratified:
+        X, y = _without_rare_classes(X, y)
+    else:
+        y = np.asarray(y, dtype=np.float64)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=0.25, random_state=seed, stratify=y if stratified else None
+    )
+    if len(X_train) > MOST_ROWS:
+        X_train, _, y_train, _ = train_test_split(
+            X_train,
+            y_train,
+            train_size=MOST_ROWS,
+            random_state=seed,
+            stratify=y_train if stratified else None,
+        )
+    return X_train, X_test, y_train, y_test
+
+
+def _without_rare_classes(X, y):
+    """The rows of classes that are large enough, and their class numbers."""
+    labels = np.asarray(y).astype(str)
+    names, counts = np.unique(labels, return_counts=True)
+    kept = np.isin(labels, names[counts >= SMALLEST_CLASS])
+    classes, codes = np.unique(labels[kept], return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{len(classes)} of {len(names)} classes have at least {SMALLEST_CLASS} rows; a "
+            "classification table needs two. Add rows or leave the table out."
+        )
+    return X[kept], codes
+
+
+def clean(X_train, X_test):
+    """Numbers as float64, categories as strings; columns without a value are left out.
+
+    A column that has no value in the training rows says nothing, and some methods fail on it.
+    """
+    present = [name for name in X_train if X_train[name].notna().any()]
+    return tuple(
+        X[present].apply(
+            lambda column: (
+                column.astype(np.float64)
+                if pd.api.types.is_numeric_dtype(column)
+                else column.astype(object).map(str, na_action="ignore")
+            )
+        )
+        for X in (X_train, X_test)
+    )
+
+
+def network_view(X_train, X_test):
+    """Numbers imputed by the median and standardised; categories one-hot, the unknown ignored.
+
+    A missing category is a category. Categories seen once, and those beyond the 100 most frequent
+    of a column, share one.
+    """
+    numbers, categories = _kinds(X_train)
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
+        (
+            make_pipeline(
+                SimpleImputer(strategy="constant", fill_value="missing"),
+                OneHotEncoder(
+                    handle_unknown="ignore",
+                    min_frequency=2,
+                    max_categories=100,
+                    sparse_output=False,
+                ),
+            ),
+            categories,
+        ),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
+        return columns.fit_transform(X_train), columns.transform(X_test)
+
+
+def tree_view(X_train, X_test):
+    """Numbers as they are, missing ones NaN; categories as ordinals, -1 the missing and unknown."""
+    numbers, categories = _kinds(X_train)
+    ordinals = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
+    )
+    columns = make_column_transformer(("passthrough", numbers), (ordinals, categories))
+    return (
+        np.asarray(columns.fit_transform(X_train), dtype=np.float64),
+        np.asarray(columns.transform(X_test), dtype=np.float64),
+    )
+
+
+def frame_view(X_train, X_test):
+    """DataFrames of numbers imputed by the median and of categories, the missing one among them."""
+    numbers, categories = _kinds(X_train)
+    filling = {**X_train[numbers].median(), **dict.fromkeys(categories, "missing")}
+    kinds = dict.fromkeys(categories, "category")
+    return tuple(X.fillna(filling).astype(kinds) for X in (X_train, X_test))
+
+
+def _kinds(X):
+    """Names of the numeric and of the categorical columns."""
+    numbers = [name for name in X if pd.api.types.is_numeric_dtype(X[name])]
+    return numbers, [name for name in X if name not in numbers]
+
+
+# -- how it is scored -----------------------------------------------------------------------------
+
+
+def evaluate(model, X, y, task):
+    """Scores of a fitted model on the test rows, and the seconds that predicting them took.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : ndarray of shape (n, d)
+    y : ndarray of shape (n,)
+        As in `Cell`.
+    task : str
+
+    Returns
+    -------
+    dict
+        score (balanced accuracy or R2), logloss, auc (one versus rest; both None for regression),
+        predict_s (of probabilities, or of values).
+    """
+    began = time.perf_counter()
+    raw = model.predict(X) if task == "regression" else model.predict_proba(X)
+    seconds = time.perf_counter() - began
+    if task == "regression":
+        return {"score": r2_score(y, raw), "logloss": None, "auc": None, "predict_s": seconds}
+    raw = np.asarray(raw)
+    n_classes = int(max(y.max(), np.max(model.classes_))) + 1
+    proba = np.zeros((len(raw), n_classes), dtype=raw.dtype)
+    # A class may have no training row left after the draw.
+    proba[:, np.asarray(model.classes_, dtype=int)] = raw
+    return {
+        "score": balanced_accuracy_score(y, proba.argmax(axis=1)),
+        "logloss": _log_loss(y, proba),
+        "auc": _auc(y, proba),
+        "predict_s": seconds,
+    }
+
+
+def _log_loss(y, proba):
+    proba = np.clip(proba.astype(np.float64), LEAST_PROBABILITY, 1.0)
+    proba /= proba.sum(axis=1, keepdims=True)
+    return log_loss(y, proba, labels=np.arange(proba.shape[1]))
+
+
+def _auc(y, proba):
+    """Area under the ROC curve; the mean of one versus rest for more than two classes."""
+    if proba.shape[1] == 2:
+        return roc_auc_score(y, proba[:, 1])
+    return roc_auc_score(y, proba, multi_class="ovr", labels=np.arange(proba.shape[1]))

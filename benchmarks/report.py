@@ -1,0 +1,176 @@
+"""``python -m benchmarks.report results.csv [--peers peers.csv]``: results to a page with pictures.
+
+The page is written from the stored rows alone, so that the same rows give the same page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import sections
+from benchmarks.protocol import HALVES
+from benchmarks.ranking import median_scores
+from benchmarks.results_file import read, read_notes
+
+DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
+
+
+@dataclass
+class Results:
+    """Rows to report, and where they come from.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Those measured, and those given of methods that were not measured.
+    given : DataFrame or None
+        All given rows.
+    notes : dict
+        `benchmarks.results_file.read_notes`.
+    half : str or None
+        The half that the rows are restricted to.
+    """
+
+    rows: pd.DataFrame
+    given: pd.DataFrame | None
+    notes: dict
+    half: str | None
+
+    @property
+    def tasks(self):
+        """Series from table to task."""
+        return self.rows.drop_duplicates("dataset").set_index("dataset")["task"]
+
+
+def load(path, peers=None, half=None):
+    """Read results and what is merged into them.
+
+    Parameters
+    ----------
+    path : path-like
+    peers : path-like, default=None
+        Rows given for orientation. Methods that `path` has rows of stay those of `path`.
+    half : {"choose", "judge"} or None, default=None
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    ValueError
+        Where nothing is left.
+    """
+    rows, notes = read(path), read_notes(path)
+    if half is not None:
+        rows = rows[rows["dataset"].map(notes["halves"]) == half]
+    if rows.empty:
+        raise ValueError(
+            f"{path} has no row{f' of the half {half!r}' if half else ''}. Run "
+            "`python -m benchmarks.tables` first, or leave --half out."
+        )
+    given = None
+    if peers is not None:
+        given = read(peers)
+        given = given[given["dataset"].isin(rows["dataset"])]
+        added = given[~given["method"].isin(rows["method"])]
+        rows = pd.concat(
+            [rows, added.assign(method=added["method"] + sections.GIVEN)], ignore_index=True
+        )
+    return Results(rows, given, notes, half)
+
+
+def ranked_methods(rows):
+    """The methods that are ranked: neither single knobs nor variants with parameters."""
+    return [name for name in rows["method"].unique() if "+" not in name and ":" not in name]
+
+
+def complete(scores):
+    """The tables on which every method was run, and the names of the others."""
+    kept = scores.dropna()
+    return kept, sorted(set(scores.index) - set(kept.index))
+
+
+def write(results, reference, methods=None, *, page="tables", docs=DOCS):
+    """Write the page and its pictures.
+
+    Parameters
+    ----------
+    results : Results
+    reference : str
+        The method whose wins are counted.
+    methods : list of str, default=None
+        What is ranked; None takes `ranked_methods`.
+    page : str, default="tables"
+        Name of the files.
+    docs : path-like
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    ValueError
+        Where a method has no row, or no table has all of them.
+    """
+    methods = methods or ranked_methods(results.rows)
+    known = list(results.rows["method"].unique())
+    for name in (reference, *methods):
+        if name not in known:
+            raise ValueError(f"There is no row of {name!r}. Methods are {', '.join(known)}.")
+    rows = results.rows[results.rows["method"].isin([*methods, reference])]
+    scores, incomplete = complete(median_scores(rows))
+    if scores.empty:
+        raise ValueError(
+            f"No table has rows of all of {', '.join(sorted(scores.columns))}. Run the missing "
+            "ones, or choose fewer by --methods."
+        )
+    rows = rows[rows["dataset"].isin(scores.index)]
+    docs = Path(docs)
+    docs.mkdir(parents=True, exist_ok=True)
+    parts = [
+        sections.introduction(results, scores, incomplete),
+        sections.ranking(rows, scores, results.tasks, docs / f"{page}-ranks.svg"),
+        sections.duels(rows, scores, reference),
+        sections.time(rows, scores, docs / f"{page}-time.svg"),
+        sections.knobs(results.rows),
+        sections.repeated(results),
+        sections.failures(rows),
+        sections.numbers(rows, scores, results.tasks),
+        sections.runs(results),
+    ]
+    path = docs / f"{page}.rst"
+    path.write_text("".join(parts))
+    return path
+
+
+def main(arguments=None):
+    """Read, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
+    parser.add_argument("results", help="file of python -m benchmarks.tables")
+    parser.add_argument("--peers", help="further rows, given for orientation")
+    parser.add_argument("--reference", default="skreg", help="whose wins are counted (skreg)")
+    parser.add_argument("--methods", nargs="+", help="what is ranked; else all but variants")
+    parser.add_argument("--half", choices=HALVES, help="only one half of the tables")
+    parser.add_argument("--page", default="tables", help="name of the page (tables)")
+    parser.add_argument("--docs", default=DOCS, help="folder of the page (docs/benchmarks)")
+    options = parser.parse_args(arguments)
+    try:
+        results = load(options.results, options.peers, options.half)
+        path = write(
+            results, options.reference, options.methods, page=options.page, docs=options.docs
+        )
+    except (ValueError, OSError) as error:
+        sys.exit(f"python -m benchmarks.report: {error}")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

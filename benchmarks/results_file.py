@@ -1,0 +1,184 @@
+"""The file of results: a row per table, seed and method, and beside it what it was run on.
+
+Beside ``results.csv`` stands ``results.json`` with the machines, the methods run on each of them,
+and which half each table of the folder belongs to.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = (
+    "dataset",
+    "task",
+    "n_train",
+    "d",
+    "seed",
+    "method",
+    "score",
+    "logloss",
+    "auc",
+    "fit_s",
+    "predict_s",
+    "peak_mb",
+    "epochs",
+    "error",
+)
+#: Digits after the point that are kept; scores to more than any test set resolves.
+DIGITS = {
+    "score": 6,
+    "logloss": 6,
+    "auc": 6,
+    "fit_s": 4,
+    "predict_s": 4,
+    "peak_mb": 1,
+    "epochs": 1,
+}
+
+
+class ResultsFile:
+    """Rows that are written one by one as they come, so that a run can be broken off and resumed.
+
+    Parameters
+    ----------
+    path : path-like
+        Ends in ``.csv``; made at the first row.
+
+    Raises
+    ------
+    ValueError
+        Where the file is no ``.csv``, or has other columns.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if self.path.suffix != ".csv":
+            raise ValueError(f"Results are kept in a file that ends in .csv, got {str(path)!r}.")
+        self.done = set()
+        if self.path.exists():
+            rows = read(self.path)
+            self.done = {key(row) for row in rows.to_dict("records")}
+
+    def drop_errors(self):
+        """Take out the rows that ended in an error, so that they are run again."""
+        if self.path.exists():
+            rows = pd.read_csv(self.path, dtype=str, keep_default_na=False)
+            rows = rows[rows["error"] == ""]
+            rows.to_csv(self.path, index=False, lineterminator="\n")
+            self.__init__(self.path)
+
+    def append(self, row):
+        """Write a row; what it does not hold is left empty."""
+        new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            if new:
+                writer.writeheader()
+            writer.writerow({name: _text(name, row.get(name)) for name in COLUMNS})
+        self.done.add(key(row))
+
+
+def key(row):
+    """What tells a row from all others."""
+    return row["dataset"], int(row["seed"]), row["method"]
+
+
+def _text(name, value):
+    if value is None:
+        return ""
+    return f"{value:.{DIGITS[name]}f}" if name in DIGITS else value
+
+
+def read(path):
+    """Rows of a file of results.
+
+    A file without the columns peak_mb and epochs is read too; they are empty then.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ValueError
+        Where a column is missing, or one is not known.
+    """
+    rows = pd.read_csv(path, dtype={"error": object, "method": str, "dataset": str})
+    optional = {"peak_mb", "epochs"}
+    missing = set(COLUMNS) - optional - set(rows)
+    if missing or set(rows) - set(COLUMNS):
+        raise ValueError(
+            f"{path} has the columns {', '.join(rows)}; a file of results has "
+            f"{', '.join(COLUMNS)}. Give another --out, or another file."
+        )
+    return rows.reindex(columns=list(COLUMNS))
+
+
+# -- what it was run on ---------------------------------------------------------------------------
+
+
+def notes_path(path):
+    """The JSON file beside a file of results."""
+    return Path(path).with_suffix(".json")
+
+
+def note_run(path, *, data, halves, machine, methods, seeds):
+    """Keep what a run is made on, before its first row.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the results.
+    data : str
+        Name of the folder, or "bundled".
+    halves : dict of str to str
+        `benchmarks.protocol.halves` of the whole folder.
+    machine : dict
+    methods : list of str
+    seeds : list of int
+
+    Raises
+    ------
+    ValueError
+        Where the results were begun on other tables.
+    """
+    notes = read_notes(path) if notes_path(path).exists() else {"runs": []}
+    if notes.get("halves", halves) != halves:
+        raise ValueError(
+            f"{path} was begun on the tables of {notes['data']!r}, which are not those of {data!r} "
+            "as they are now. Give another --out."
+        )
+    run = next((run for run in notes["runs"] if run["machine"] == machine), None)
+    if run is None:
+        run = {"machine": machine, "methods": [], "seeds": []}
+        notes["runs"].append(run)
+    run["methods"] += [method for method in methods if method not in run["methods"]]
+    run["seeds"] = sorted({*run["seeds"], *seeds})
+    notes_path(path).write_text(
+        json.dumps({"data": data, "halves": halves, "runs": notes["runs"]}, indent=1) + "\n"
+    )
+
+
+def read_notes(path):
+    """What results were run on: data, halves and runs (machine, methods, seeds).
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the notes are missing.
+    """
+    notes = notes_path(path)
+    if not notes.exists():
+        raise FileNotFoundError(
+            f"{notes} is missing, which says what {path} was run on. It is written by "
+            "`python -m benchmarks.tables`; keep the two together."
+        )
+    return json.loads(notes.read_text())

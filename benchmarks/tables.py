@@ -1,0 +1,256 @@
+"""``python -m benchmarks.tables --data DIR --methods skreg hgb --seeds 0,1,2 --out results.csv``.
+
+Every method on every table under `benchmarks.protocol`, a row each. Rows that the file already holds
+are skipped, so a run that was broken off goes on where it was. ``python -m benchmarks.report`` turns
+the file into a page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import logging
+import sys
+import time
+import warnings
+from functools import cache
+from pathlib import Path
+
+from sklearn.datasets import make_classification, make_regression
+
+from benchmarks import protocol
+from benchmarks.memory import PeakMemory
+from benchmarks.methods import (
+    GROUPS,
+    METHODS,
+    epochs_of,
+    expand,
+    make,
+    optional_versions,
+    view_of,
+)
+from benchmarks.results_file import ResultsFile, note_run
+from benchmarks.timing import machine
+
+
+def run(tables, methods, seeds, results, say=print):
+    """Run what the results do not hold yet.
+
+    Parameters
+    ----------
+    tables : list of Table
+    methods : list of str
+        As `benchmarks.methods.parse` reads them.
+    seeds : list of int
+    results : ResultsFile
+        Rows are appended to it.
+    say : callable
+        Told of each row.
+    """
+    for table in tables:
+        waiting = [
+            (seed, method)
+            for seed, method in itertools.product(seeds, methods)
+            if (table.name, seed, method) not in results.done
+        ]
+        if not waiting:
+            continue
+        X, y = table.read()
+        for seed, group in itertools.groupby(waiting, key=lambda pair: pair[0]):
+            for row in run_cell(table, X, y, seed, [method for _, method in group]):
+                results.append(row)
+                say(_line(row))
+
+
+def run_cell(table, X, y, seed, methods):
+    """The rows of one table under one seed, as they come; an error becomes a row.
+
+    Yields
+    ------
+    dict
+        With the keys of `benchmarks.results_file.COLUMNS` that have a value.
+    """
+    known = {"dataset": table.name, "task": table.task, "d": X.shape[1], "seed": seed}
+    try:
+        with _quiet():
+            cell = protocol.make_cell(table.name, table.task, X, y, seed)
+    except Exception as error:
+        for method in methods:
+            yield {**known, "method": method, "error": _told(error)}
+        return
+    for method in methods:
+        _warm_up(method, table.task)
+        row = {**known, "n_train": len(cell.y), "method": method}
+        try:
+            row.update(run_method(cell, method))
+        except Exception as error:
+            row["error"] = _told(error)
+        yield row
+
+
+def run_method(cell, method):
+    """Fit a method on a cell, and score it.
+
+    Parameters
+    ----------
+    cell : benchmarks.protocol.Cell
+    method : str
+
+    Returns
+    -------
+    dict
+        score, logloss, auc, fit_s, predict_s, peak_mb (of fit and prediction), epochs.
+    """
+    X, X_test = cell.views[view_of(method)]
+    model = make(method, cell.task, cell.seed)
+    with _quiet(), PeakMemory() as peak:
+        began = time.perf_counter()
+        model.fit(X, cell.y)
+        seconds = time.perf_counter() - began
+        scores = protocol.evaluate(model, X_test, cell.y_test, cell.task)
+    return {**scores, "fit_s": seconds, "peak_mb": peak.mb, "epochs": epochs_of(model)}
+
+
+@cache
+def _warm_up(method, task):
+    """Fit a method once on a few made rows, so that imports and compilation are in no fit's time."""
+    if task == "regression":
+        X, y = make_regression(200, 6, random_state=0)
+    else:
+        classes = 2 if task == "binary" else 3
+        X, y = make_classification(200, 6, n_informative=5, n_redundant=0, n_classes=classes)
+    cell = protocol.Cell("made", task, 0, X.shape[1], y, y, {view_of(method): (X, X)})
+    try:
+        run_method(cell, method)
+    except Exception:
+        return  # whatever it is, the row itself will tell
+
+
+@contextlib.contextmanager
+def _quiet():
+    """No warnings: that a peer's defaults do not converge is part of what is measured."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _told(error):
+    """An error on one line of at most 200 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _line(row):
+    """A row for the screen."""
+    what = f"{row['dataset']:<20} seed {row['seed']}  {row['method']:<28}"
+    if "error" in row:
+        return f"{what} {row['error']}"
+    return f"{what} score {row['score']:.4f}  fit {row['fit_s']:.2f} s"
+
+
+# -- command line ---------------------------------------------------------------------------------
+
+
+def main(arguments=None):
+    """Check everything that can be checked, then run."""
+    options = _parser().parse_args(arguments)
+    try:
+        everything, data = _find_tables(options)
+        halves = protocol.halves(everything)
+        tables = select(everything, halves, options.tables, options.tasks, options.half)
+        methods = expand(options.methods)
+        for method, task in itertools.product(methods, sorted({table.task for table in tables})):
+            make(method, task, 0)
+        results = ResultsFile(options.out)
+        note_run(
+            options.out,
+            data=data,
+            halves=halves,
+            machine={**machine(), **optional_versions(methods)},
+            methods=methods,
+            seeds=options.seeds,
+        )
+    except (ValueError, ImportError, OSError) as error:
+        sys.exit(f"python -m benchmarks.tables: {error}")
+    if options.retry:
+        results.drop_errors()
+    run(tables, methods, options.seeds, results, say=lambda line: print(line, flush=True))
+
+
+def select(tables, halves, names=None, tasks=None, half=None):
+    """The tables that are asked for; None asks for all.
+
+    Raises
+    ------
+    ValueError
+        Where a name is not there, or nothing is left.
+    """
+    known = [table.name for table in tables]
+    unknown = sorted(set(names or ()) - set(known))
+    if unknown:
+        raise ValueError(
+            f"There is no table {', '.join(map(repr, unknown))}. Tables are {', '.join(known)}."
+        )
+    chosen = [
+        table
+        for table in tables
+        if (names is None or table.name in names)
+        and (tasks is None or table.task in tasks)
+        and (half is None or halves[table.name] == half)
+    ]
+    if not chosen:
+        raise ValueError(
+            "No table is left: --tables, --tasks and --half have none in common. Leave one of "
+            "them out."
+        )
+    return chosen
+
+
+def _find_tables(options):
+    if options.bundled:
+        return protocol.bundled_tables(), "bundled"
+    return protocol.folder_tables(options.data), Path(options.data).resolve().name
+
+
+def _words(text):
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text):
+    return [int(word) for word in _words(text)]
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tables",
+        description="Run methods on tables; rows that the file holds are skipped.",
+        epilog=f"Methods: {', '.join(METHODS)}. Groups: "
+        + "; ".join(f"{name} = {', '.join(group)}" for name, group in GROUPS.items())
+        + ". A method may have parameters: skreg:dropout=0.2,patience=20.",
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--data", metavar="DIR", help="folder of INDEX.csv and <name>.csv.gz")
+    where.add_argument("--bundled", action="store_true", help="scikit-learn's own data sets")
+    parser.add_argument("--tables", type=_words, help="only these, with commas between")
+    parser.add_argument("--tasks", nargs="+", choices=protocol.TASKS, help="only these tasks")
+    parser.add_argument(
+        "--half", choices=protocol.HALVES, help="one half of the tables of each task"
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["ours", "peers"],
+        help="methods and groups (ours peers)",
+    )
+    parser.add_argument("--seeds", type=_numbers, default=[0, 1, 2], help="0,1,2")
+    parser.add_argument("--out", required=True, help="file of results, made or gone on with")
+    parser.add_argument("--retry", action="store_true", help="run again what ended in an error")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import report
+from benchmarks.figures import place_labels, rank_diagram, score_against_time
+from benchmarks.results_file import COLUMNS, ResultsFile, read
+
+TASKS = {"t0": "binary", "t1": "binary", "t2": "multiclass", "t3": "regression", "t4": "regression"}
+MACHINE = {
+    "cpu": "Some CPU",
+    "cores": 2,
+    "threads": 2,
+    "capability": "AVX2",
+    **dict.fromkeys(
+        ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib"), "1.0"
+    ),
+}
+
+
+def fill(path, methods, seeds=(0, 1, 2), *, failed=(), tables=TASKS):
+    """A file of results; a method's score is its number in the list, and the last is the best."""
+    file = ResultsFile(path)
+    for (table, seed), (i, method) in itertools.product(
+        itertools.product(tables, seeds), enumerate(methods)
+    ):
+        row = {"dataset": table, "task": TASKS[table], "n_train": 90, "d": 4}
+        row.update(seed=seed, method=method)
+        if (table, method) in failed:
+            file.append({**row, "error": "ValueError: a `bad` table"})
+            continue
+        score = 0.5 + i / 10 + seed / 1000
+        classes = TASKS[table] != "regression"
+        file.append(
+            {
+                **row,
+                "score": score,
+                "logloss": 1 - score / 2 if classes else None,
+                "auc": score if classes else None,
+                "fit_s": 10.0 ** (i - 1),
+                "predict_s": 0.001,
+                "peak_mb": 12.0,
+            }
+        )
+    return path
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Three methods, one knob and one variant, with notes."""
+    path = tmp_path / "results.csv"
+    methods = ["skreg-plain", "hgb", "skreg", "skreg-plain+dropout", "skreg:dropout=0.3,patience=9"]
+    fill(path, methods, failed={("t2", "hgb")})
+    halves = {name: "judge" if name in ("t1", "t4") else "choose" for name in TASKS}
+    runs = [{"machine": MACHINE, "methods": methods, "seeds": [0, 1, 2]}]
+    notes = {"data": "dev", "halves": halves, "runs": runs}
+    path.with_suffix(".json").write_text(json.dumps(notes))
+    return path
+
+
+@pytest.fixture
+def peers(tmp_path):
+    """Given rows of one seed, without the columns that came later."""
+    path = fill(tmp_path / "peers.csv", ["hgb", "realmlp"], seeds=(0,))
+    read(path).drop(columns=["peak_mb", "epochs"]).to_csv(path, index=False)
+    return path
+
+
+def page_of(results, tmp_path, *options):
+    """The page that the command writes."""
+    report.main([str(results), "--docs", str(tmp_path / "docs"), *options])
+    return (tmp_path / "docs" / "tables.rst").read_text()
+
+
+def row_of(page, section, method):
+    """Cells of a method in the first table of a section."""
+    block = page.split(f"\n{section}\n")[1]
+    found = re.search(rf"   \* - {re.escape(method)}\n((?:     - .*\n)+)", block)
+    return [line.removeprefix("     - ") for line in found.group(1).splitlines()]
+
+
+def test_page_of_a_small_file(results, tmp_path):
+    page = page_of(results, tmp_path)
+    assert page.startswith("Tables\n======\n")
+    assert "5 tables of ``dev``: 2 binary, 1 multiclass, 2 regression." in page
+    assert "Taken on 2 cores of Some CPU" in page
+    # Rank and normalised score; the failed table counts 3 and 0.
+    assert row_of(page, "Ranks", "skreg")[:2] == ["1.00", "1.000"]
+    assert row_of(page, "Ranks", "hgb")[:2] == ["2.20", "0.400"]
+    assert row_of(page, "Ranks", "skreg-plain")[:2] == ["2.80", "0.000"]
+    # Variants are not ranked.
+    assert "skreg:dropout" not in page.split("What was run")[0]
+    assert row_of(page, "Failures", "t2")[1:] == ["hgb", "``ValueError: a 'bad' table``"]
+
+
+def test_wins_losses_and_relative_time(results, tmp_path):
+    page = page_of(results, tmp_path)
+    wins = row_of(page, "skreg against each", "hgb")
+    assert wins[:4] == ["5", "0", "0", "100 %"]
+    assert wins[-1] == "0.10"
+    page = page_of(results, tmp_path, "--reference", "hgb")
+    losses = row_of(page, "hgb against each", "skreg")
+    assert losses[:4] == ["0", "0", "5", "0 %"]
+    assert losses[4] == "−0.1000"
+    assert losses[6] == "t2 −1.000"
+
+
+def test_knobs_stand_against_the_plain_net(results, tmp_path):
+    page = page_of(results, tmp_path)
+    cells = row_of(page, "One knob at a time", "skreg-plain+dropout")
+    assert cells[1:6] == ["5", "5", "0", "0", "+0.3000"]
+
+
+def test_numbers_are_medians_with_the_best_in_bold(results, tmp_path):
+    page = page_of(results, tmp_path)
+    assert row_of(page, "R2, regression", "t3") == ["**0.7010**", "0.6010", "0.5010"]
+    assert row_of(page, "Balanced accuracy, multiclass", "t2") == ["**0.7010**", "failed", "0.5010"]
+    assert row_of(page, "Log loss", "t0")[0] == "**0.6495**"
+    assert row_of(page, "Seconds of a fit", "t0") == ["10.00", "1.00", "**0.10**"]
+
+
+def test_given_rows_are_marked_and_compared(results, peers, tmp_path):
+    page = page_of(results, tmp_path, "--peers", str(peers))
+    assert "Methods with a † were not run here" in page
+    assert row_of(page, "Ranks", "realmlp †")[-1] == "–"
+    assert "hgb †" not in page
+    # Measured 0.6 and given 0.5, except where it failed here.
+    assert row_of(page, "Measured again", "hgb") == ["4", "1.0e-01", "1.0e-01"]
+
+
+def test_half_restricts_the_tables(results, peers, tmp_path):
+    page = page_of(results, tmp_path, "--half", "judge", "--peers", str(peers))
+    assert "2 tables of ``dev``: 1 binary, 0 multiclass, 1 regression." in page
+    assert "Only the half *judge*" in page
+    assert "t0" not in page
+
+
+def test_tables_that_not_all_have_are_named(results, tmp_path):
+    fill(results, ["linear"], tables=["t0", "t1", "t3"])
+    page = page_of(results, tmp_path)
+    assert "Left out, since not every method was run on them: t2, t4." in page
+    assert "5 tables" in page_of(results, tmp_path, "--methods", "hgb", "skreg")
+
+
+def test_the_same_rows_give_the_same_files(results, tmp_path):
+    for folder in ("one", "two"):
+        report.main([str(results), "--docs", str(tmp_path / folder)])
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["tables-ranks.svg", "tables-time.svg", "tables.rst"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "mlp"], "There is no row of 'mlp'. Methods are skreg-plain, hgb, skreg"),
+        (["--methods", "forest"], "There is no row of 'forest'"),
+    ],
+)
+def test_unknown_methods(results, tmp_path, options, message):
+    with pytest.raises(SystemExit, match=message):
+        page_of(results, tmp_path, *options)
+
+
+def test_results_without_notes_are_refused(results, tmp_path):
+    results.with_suffix(".json").unlink()
+    with pytest.raises(SystemExit, match=r"results\.json is missing"):
+        page_of(results, tmp_path)
+
+
+def test_no_common_table(results, tmp_path):
+    rows = read(results)
+    rows = rows[(rows["method"] != "hgb") | (rows["dataset"] == "none")]
+    rows.loc[rows.index[:1], "method"] = "hgb"
+    rows[
+        rows["method"].isin(["hgb", "skreg"]) & ~rows["dataset"].eq("t0")
+        | (rows["method"] == "hgb")
+    ][list(COLUMNS)].to_csv(results, index=False)
+    with pytest.raises(SystemExit, match="No table has rows of all of hgb, skreg"):
+        page_of(results, tmp_path)
+
+
+# -- pictures -------------------------------------------------------------------------------------
+
+
+def text_boxes(figure, texts):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return [Text.get_window_extent(text, canvas.get_renderer()) for text in texts]
+
+
+def overlapping(boxes):
+    return [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
+@pytest.mark.parametrize("n", [3, 14])
+def test_rank_diagram_overlaps_nowhere_and_stays_inside(n):
+    names = [f"skreg-plain+a-long-knob-{i}" for i in range(n)]
+    mean_ranks = pd.Series(1 + np.linspace(0, 0.2, n), names)
+    figure = rank_diagram(mean_ranks, 2.5, [names[: n // 2 + 1], names[1:]])
+    boxes = text_boxes(figure, figure.axes[0].texts)
+    assert len(boxes) == 2 * n + 1
+    assert not overlapping(boxes)
+    frame = figure.bbox
+    assert all(frame.x0 <= b.x0 and b.x1 <= frame.x1 for b in boxes)
+    assert all(frame.y0 <= b.y0 and b.y1 <= frame.y1 for b in boxes)
+
+
+def test_labels_of_crowded_points_do_not_overlap():
+    rng = np.random.default_rng(0)
+    names = [f"method-{i}" for i in range(14)]
+    seconds = pd.Series(10 ** rng.normal(0, 0.1, 14), names)
+    scores = pd.Series(rng.normal(0.7, 0.01, 14), names)
+    scores["method-1"], seconds["method-1"] = scores["method-0"], seconds["method-0"]
+    seconds["method-13"], scores["method-13"] = 100.0, 0.1
+    figure = score_against_time(seconds, scores, given=["method-2"])
+    ax = figure.axes[0]
+    labels = [text for text in ax.texts if text.get_text()]
+    assert sorted(text.get_text() for text in labels) == sorted(names)
+    assert not overlapping(text_boxes(figure, labels))
+
+
+def test_place_labels_keeps_near_labels_without_a_line():
+    figure = score_against_time(pd.Series({"a": 1.0, "b": 10.0}), pd.Series({"a": 0.2, "b": 0.8}))
+    ax = figure.axes[0]
+    assert len(ax.texts) == 2
+    assert len(place_labels(ax, {"c": (3.0, 0.5)})) == 1

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import memory, tables
+from benchmarks.results_file import COLUMNS, ResultsFile, note_run, read, read_notes
+
+METHODS = ["linear", "hgb:max_iter=5"]
+
+
+@pytest.fixture
+def run(folder, tmp_path):
+    """Runs the command, and returns the rows."""
+
+    def run(*options, methods=METHODS, seeds="0", out=tmp_path / "results.csv"):
+        arguments = ["--data", str(folder), "--seeds", seeds, "--out", str(out)]
+        tables.main([*arguments, "--methods", *methods, *options])
+        return read(out)
+
+    return run
+
+
+def test_a_row_per_table_seed_and_method(run):
+    rows = run(seeds="0,1")
+    assert tuple(rows) == COLUMNS
+    assert len(rows) == 3 * 2 * 2
+    assert not rows.duplicated(["dataset", "seed", "method"]).any()
+    assert rows["error"].isna().all()
+    numbers = rows.set_index(["dataset", "seed", "method"])
+    assert numbers.loc[("amount", 0, "linear"), "score"] > 0.95
+    assert numbers.loc[("two", 1, "hgb:max_iter=5"), "score"] > 0.9
+    assert numbers.loc[("three", 0, "linear"), ["n_train", "d"]].tolist() == [87, 4]
+    regression = rows["task"] == "regression"
+    assert rows.loc[regression, ["logloss", "auc"]].isna().all(axis=None)
+    assert rows.loc[~regression, ["logloss", "auc"]].notna().all(axis=None)
+    assert (rows[["fit_s", "predict_s"]] >= 0).all(axis=None)
+
+
+def test_what_is_there_is_skipped(run, monkeypatch):
+    first = run(methods=["linear"])
+    fitted = []
+    once = tables.run_method
+    monkeypatch.setattr(
+        tables, "run_method", lambda cell, method: fitted.append(method) or once(cell, method)
+    )
+    tables._warm_up.cache_clear()
+    second = run()
+    # Each table, and one made table for each task before it.
+    assert fitted == ["hgb:max_iter=5"] * 6
+    kept = second[second["method"] == "linear"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, first, check_dtype=False)
+    assert len(second) == 6
+
+
+def test_a_broken_off_run_goes_on(run, monkeypatch):
+    once = tables.run_method
+
+    def interrupted(cell, method):
+        if cell.dataset == "three":
+            raise KeyboardInterrupt
+        return once(cell, method)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "run_method", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    rows = run()
+    assert sorted(rows["dataset"]) == ["amount"] * 2 + ["three"] * 2 + ["two"] * 2
+
+
+def test_an_error_is_a_row_and_is_run_again_when_asked(run, monkeypatch):
+    once = tables.run_method
+
+    def broken(cell, method):
+        if cell.dataset == "two" and method == "linear":
+            raise RuntimeError('no\nmemory, "left"')
+        return once(cell, method)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "run_method", broken)
+        rows = run()
+    failed = rows[rows["error"].notna()]
+    assert failed[["dataset", "method"]].values.tolist() == [["two", "linear"]]
+    assert failed["error"].item() == 'RuntimeError: no memory, "left"'
+    assert failed["score"].isna().all()
+    assert run()["error"].notna().sum() == 1
+    rows = run("--retry")
+    assert len(rows) == 6
+    assert rows["error"].isna().all()
+
+
+def test_a_table_that_cannot_be_split_is_an_error_of_every_method(folder, run):
+    frame = pd.read_csv(folder / "two.csv.gz")
+    frame.assign(target="same").to_csv(folder / "two.csv.gz", index=False)
+    rows = run("--tables", "two")
+    assert rows["error"].str.contains("1 of 1 classes have at least 5 rows").tolist() == [
+        True,
+        True,
+    ]
+
+
+def test_half_and_names_and_tasks_restrict(run, tmp_path):
+    assert set(run("--tables", "two,amount")["dataset"]) == {"two", "amount"}
+    out = tmp_path / "more.csv"
+    assert set(run("--tasks", "multiclass", out=out)["dataset"]) == {"three"}
+    assert set(run("--half", "choose", out=out)["dataset"]) == {"two", "three", "amount"}
+
+
+@pytest.mark.parametrize(
+    ("options", "methods", "message"),
+    [
+        (["--tables", "four"], METHODS, "There is no table 'four'. Tables are two, three, amount"),
+        (["--half", "judge"], METHODS, "No table is left"),
+        ([], ["skreg:drop=1"], "Invalid parameter 'drop'"),
+        ([], ["nothing"], "There is no method 'nothing'"),
+    ],
+)
+def test_wrong_options_end_before_anything_is_run(run, tmp_path, options, methods, message):
+    with pytest.raises(SystemExit, match=message):
+        run(*options, methods=methods)
+    assert not (tmp_path / "results.csv").exists()
+
+
+def test_other_columns_and_other_files_are_refused(run, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit, match=r"has the columns a, b; a file of results has dataset"):
+        run(out=other)
+    with pytest.raises(SystemExit, match=r"ends in \.csv, got .*results\.json"):
+        run(out=tmp_path / "results.json")
+
+
+def test_notes_keep_machine_methods_and_halves(run, tmp_path):
+    run(methods=["linear"])
+    run(seeds="2,1", methods=["hgb:max_iter=5"])
+    notes = read_notes(tmp_path / "results.csv")
+    assert notes["data"] == "data"
+    assert notes["halves"] == {"two": "choose", "three": "choose", "amount": "choose"}
+    (only,) = notes["runs"]
+    assert only["methods"] == METHODS
+    assert only["seeds"] == [0, 1, 2]
+    assert only["machine"]["cores"] >= 1
+
+
+def test_another_machine_is_another_run_and_other_tables_are_refused(tmp_path):
+    out = tmp_path / "results.csv"
+    run = {"data": "dev", "halves": {"a": "choose"}, "methods": ["hgb"], "seeds": [0]}
+    note_run(out, machine={"cpu": "one"}, **run)
+    note_run(out, machine={"cpu": "two"}, **run)
+    assert [run["machine"]["cpu"] for run in read_notes(out)["runs"]] == ["one", "two"]
+    with pytest.raises(ValueError, match=r"was begun on the tables of 'dev'.*another --out"):
+        note_run(out, machine={"cpu": "one"}, **{**run, "halves": {"b": "choose"}})
+
+
+def test_results_survive_a_round_trip(tmp_path):
+    out = tmp_path / "results.csv"
+    row = {"dataset": "a", "task": "binary", "seed": 1, "method": "skreg:dropout=0.1,patience=2"}
+    ResultsFile(out).append({**row, "score": 0.123456789})
+    again = ResultsFile(out)
+    assert again.done == {("a", 1, "skreg:dropout=0.1,patience=2")}
+    assert read(out)["score"].item() == 0.123457
+
+
+def test_notes_that_are_missing_are_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"results\.json is missing.*keep the two together"):
+        read_notes(tmp_path / "results.csv")
+
+
+@pytest.mark.skipif(not memory.CLEAR_REFS.exists(), reason="no account of memory on this system")
+def test_peak_memory_sees_what_is_held_and_freed():
+    with memory.PeakMemory() as peak:
+        block = np.ones(8_000_000)
+        del block
+    assert 50 < peak.mb < 100
+    with memory.PeakMemory() as peak:
+        pass
+    assert peak.mb < 20
+
+
+def test_peak_memory_is_none_where_the_system_does_not_tell(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path / "none" / "clear_refs")
+    with memory.PeakMemory() as peak:
+        pass
+    assert peak.mb is None
+
+
+def test_bundled_tables_run_without_a_folder(tmp_path):
+    out = tmp_path / "bundled.csv"
+    tables.main(
+        ["--bundled", "--tables", "iris", "--methods", "linear", "--seeds", "0", "--out", str(out)]
+    )
+    assert read(out)["score"].item() > 0.9
+    assert json.loads(out.with_suffix(".json").read_text())["data"] == "bundled"
