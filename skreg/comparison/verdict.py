@@ -44,7 +44,7 @@ class Verdict:
     best : str
         Candidate with the highest mean score.
     beats_dummy : list of str
-        Candidates that beat the dummy; the chance of a false name here is at most 1 %.
+        Candidates that beat the dummy; the chance of a false name here is at most 2.5 %.
     pays, costs, undecided : list of str
         Candidates that are better than the baseline, worse, and those that cannot be told apart
         from it, at a family level of 5 %.

@@ -69,6 +69,7 @@ def nothing_beats_the_dummy(result):
     return result.verdict_.beats_dummy == []
 
 
+@pytest.mark.slow
 def test_on_noise_nothing_beats_the_dummy():
     """With models that are quick to fit, so that 20 seeds can be tried."""
     candidates = {
