@@ -30,7 +30,7 @@ except ImportError:
     skglm = None
 
 #: Passes over the rows that saga is given: where it is not done by then, it is of no use.
-SAGA_PASSES = 1000
+SAGA_PASSES = 300
 
 
 def classes(X, y):

@@ -69,7 +69,7 @@ STACKS = {
 }
 
 
-def stacks(repeats, sizes=(1, 4, 16, 50)):
+def stacks(repeats, sizes=(1, 16, 50)):
     """GFLOP/s of members with batch norm, dropout and decay, over the peak of a matrix product."""
     out = {}
     for name, (load, hidden, batch, epochs) in STACKS.items():

@@ -23,9 +23,6 @@ VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 
 # Up to here a Hessian costs less than the hundreds of first-order passes it saves.
 NEWTON_WEIGHTS = 1000
-# liblinear penalises the intercept too: the gradient of the loss with respect to it, which is 0 at
-# the minimum of J, is left at this. Less takes liblinear to where rounding ends its line search.
-INTERCEPT_SLACK = 1e-7
 
 
 class Solution(NamedTuple):
@@ -34,20 +31,17 @@ class Solution(NamedTuple):
     coef: np.ndarray  # (k, d)
     intercept: np.ndarray  # (k,)
     n_iter: int
+    converged: bool = True
 
 
-def logistic(X, codes, weight, *, l1, l2, solver, start, fit_intercept, **parameters):
-    """Log loss by LogisticRegression, whose C multiplies the sum of the losses.
-
-    `start` are the intercepts that are best without weights, (1,) or (n_classes,).
-    """
-    strength = l1 + l2
+def logistic(X, codes, weight, *, l2, solver, fit_intercept, max_iter, tol):
+    """Log loss by LogisticRegression, whose C multiplies the sum of the losses."""
     model = LogisticRegression(
-        C=1 / (strength * len(weight)) if strength > 0 else np.inf,
+        C=1 / (l2 * len(weight)) if l2 > 0 else np.inf,
         solver=solver,
         fit_intercept=fit_intercept,
-        **_penalty(l1, strength, solver),
-        **parameters,
+        max_iter=max_iter,
+        tol=tol,
     )
     # The intercepts make up for what is taken off the columns, so J stays what it was; the solvers
     # find the intercepts much sooner.
@@ -55,27 +49,8 @@ def logistic(X, codes, weight, *, l1, l2, solver, start, fit_intercept, **parame
     if fit_intercept and not sparse.issparse(X):
         centre = np.average(X, axis=0, weights=weight)
         X = X - centre
-    if solver == "liblinear":
-        model.set_params(intercept_scaling=max(1.0, l1 / INTERCEPT_SLACK))
-    elif solver == "saga":
-        # It stops once the weights rest, be the intercepts where they may.
-        model.set_params(warm_start=True)
-        model.coef_, model.intercept_ = np.zeros((len(start), X.shape[1])), start
-    coef, intercept, n_iter = _solution(model.fit(X, codes, sample_weight=weight))
-    intercept = intercept - coef @ centre
-    if len(intercept) > 1 and fit_intercept:  # a constant on all of a softmax changes nothing
-        intercept = intercept - intercept.mean()
-    return Solution(coef, intercept, n_iter)
-
-
-def _penalty(l1, strength, solver):
-    """The parameters that turn L1 on, or the balance of L1 and L2."""
-    ratio = l1 / strength if strength > 0 else 0.0
-    if VERSION >= (1, 8):
-        return {"l1_ratio": ratio}
-    if solver == "liblinear":
-        return {"penalty": "l1"}
-    return {"penalty": "elasticnet", "l1_ratio": ratio} if l1 > 0 else {"penalty": "l2"}
+    coef, intercept, n_iter, _ = _solution(model.fit(X, codes, sample_weight=weight))
+    return Solution(coef, intercept - coef @ centre, n_iter, n_iter < max_iter)
 
 
 def least_squares(X, Y, weight, *, l2, fit_intercept, max_iter, tol):

@@ -257,10 +257,12 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
             "pinball": self._solve_quantile,
             "poisson": self._solve_poisson,
         }[self.loss]
-        coefs, intercepts, n_iters = zip(
-            *(solve(X, column, weight, options) for column in y.T), strict=True
+        found = [solve(X, column, weight, options) for column in y.T]
+        return by_sklearn.Solution(
+            np.vstack([one.coef for one in found]),
+            np.concatenate([one.intercept for one in found]),
+            max(one.n_iter for one in found),
         )
-        return by_sklearn.Solution(np.vstack(coefs), np.concatenate(intercepts), max(n_iters))
 
     def _solve_elastic_net(self, X, y, weight, options):
         mean = np.atleast_1d(np.average(y, weights=weight) * self.fit_intercept)
