@@ -27,14 +27,17 @@ def measure(name, repeats):
 
 
 def write_pages():
-    """Write a page for each stored result."""
+    """Write a page for each stored result, and the picture of the README."""
     from benchmarks.pages import PAGES
+    from benchmarks.pictures import draw_searches
 
     for name, page in PAGES.items():
         path = RESULTS / f"{name}.json"
         if path.exists():
             stored = json.loads(path.read_text())
             (DOCS / f"{name}.rst").write_text(page(stored["result"], stored["machine"]))
+            if name == "search":
+                draw_searches(stored["result"], DOCS.parent / "images" / "batched_search.png")
 
 
 def main():
