@@ -26,7 +26,7 @@ test-slow: $(VENV)/.test  ## Run the tests that take long
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions, without numba
-	$(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+	$(OLDEST)/bin/python -m pytest --ignore tests/benchmarks $(PYTEST_ARGS)
 
 doctest: $(VENV)/.test  ## Run the examples of the docstrings
 	$(BIN)/python -m pytest --doctest-modules skreg $(PYTEST_ARGS)

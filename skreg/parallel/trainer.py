@@ -128,8 +128,8 @@ class Trainer:
 
     @property
     def here(self):
-        """Whether the calling thread is the trainer's."""
-        return threading.current_thread() is self._thread
+        """Whether the calling thread trains: it is the trainer's, or one of its lanes."""
+        return threading.current_thread() is self._thread or lanes.in_lane()
 
     def _run(self):
         while True:
@@ -209,7 +209,7 @@ def train_and_wait(jobs, fingerprints=None, **options):
     results : list of Result
     reports : list of StackReport
     """
-    if TRAINER.here or lanes.in_lane():  # a callback that fits a net of its own
+    if TRAINER.here:  # a callback that fits a net of its own
         return train(jobs, fingerprints=fingerprints)
     ended, box = threading.Event(), []
 
