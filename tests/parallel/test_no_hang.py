@@ -610,6 +610,9 @@ except KeyboardInterrupt:
 
 def test_interrupted_process():
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=55
+        [sys.executable, "-W", "ignore:numba cannot be imported", "-c", INTERRUPTED],
+        capture_output=True,
+        text=True,
+        timeout=55,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("interrupted True 0\n", "", 0)
