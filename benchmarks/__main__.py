@@ -35,7 +35,8 @@ def write_pages():
         path = RESULTS / f"{name}.json"
         if path.exists():
             stored = json.loads(path.read_text())
-            (DOCS / f"{name}.rst").write_text(page(stored["result"], stored["machine"]))
+            about = {**stored["machine"], "repeats": stored["repeats"]}
+            (DOCS / f"{name}.rst").write_text(page(stored["result"], about))
             if name == "search":
                 draw_searches(stored["result"], DOCS.parent / "images" / "batched_search.png")
 

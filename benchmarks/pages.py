@@ -17,9 +17,11 @@ def head(title, text, machine):
         f"{name} {machine[name]}"
         for name in ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
     )
+    repeats = f" Repetitions: {machine['repeats']}." if "repeats" in machine else ""
     return (
         f"{title}\n{'=' * len(title)}\n\n{text}\n\nTaken on {machine['cores']} cores of "
-        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} torch threads; {versions}.\n\n"
+        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} torch threads; {versions}."
+        f"{repeats}\n\n"
     )
 
 

@@ -70,8 +70,10 @@ def run(tasks, useful, cancel):
     if n <= 1:
         work()
     else:
-        _side_by_side(lane, n, cancel)
-        torch.set_num_threads(threads)  # threads that start later take over what was set last
+        try:
+            _side_by_side(lane, n, cancel)
+        finally:
+            torch.set_num_threads(threads)  # threads that start later take over what was set last
     if errors:
         raise errors[0]
     return results

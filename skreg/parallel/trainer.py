@@ -1,7 +1,8 @@
-"""The trainer: one thread per process that owns all torch work.
+"""The trainer: one thread per process from which all training starts.
 
-A second thread that uses torch gets an OpenMP team of its own, and the two teams share the cores
-badly (measured: 1.9 times slower). So fits outside of batched tasks are trained here too.
+A round that is more than one stack goes on in lanes (`skreg.engine.lanes`), one thread each. A second
+thread that used several torch threads would get an OpenMP team of its own, and the two teams share
+the cores badly (measured: 1.9 times slower). So fits outside of batched tasks are trained here too.
 """
 
 from __future__ import annotations

@@ -1,14 +1,10 @@
-"""One thread, so that jobs of one shape become one stack; `test_lanes` asks for two."""
+"""Stacks as they are planned for one lane; `test_lanes` asks for two."""
 
 from __future__ import annotations
 
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """Each test of the engine."""
