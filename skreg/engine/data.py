@@ -83,30 +83,28 @@ def runs(keys):
 
 
 @dataclass
-class Batch:
-    """A minibatch of each of s streams, for k members.
+class Epoch:
+    """The minibatches of one epoch: ``steps`` of them, of each of s streams, for k members.
 
     Attributes
     ----------
-    x : tensor, shape (s, b, d)
-    y : tensor, shape (t, b) ints or (t, o, b) floats
-    coef : tensor, shape (s, b)
+    order : int64 tensor, shape (steps, s, b)
+        Numbers of the rows.
+    coef : tensor, shape (steps, s, b)
         What the loss of a row counts; 0 for padding.
-    share : tensor, shape (s, b)
+    share : tensor, shape (steps, s, b)
         Share of a row in the statistics of batch norm.
-    keys : ndarray of uint32, shape (2, layers, k)
-    lr : ndarray, shape (k,)
-    t : int
-        Number of the step, from 1.
+    keys : ndarray of uint32, shape (2, steps, layers, k)
+        Of the dropout masks.
+    rates : ndarray, shape (steps, k)
+        Learning rates.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
+    order: torch.Tensor
     coef: torch.Tensor
     share: torch.Tensor
     keys: np.ndarray
-    lr: np.ndarray
-    t: int
+    rates: np.ndarray
 
 
 class Rows:
@@ -173,6 +171,7 @@ class Feed:
             self._cached(fingerprints[s.start].rows, lambda job=job: Rows(job.X, device))
             for job, s in zip(first, self.streams, strict=True)
         ]
+        self.sparse = any(rows.sparse for rows in self.rows)
         self.weights = [job.sample_weight for job in first]
         self.y = [
             self._cached(

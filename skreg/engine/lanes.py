@@ -9,6 +9,7 @@ and kernel, 0.67 as two lanes). Only a stack that is alone uses several threads,
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 
 import torch
@@ -77,6 +78,15 @@ def run(tasks, useful, cancel):
     if errors:
         raise errors[0]
     return results
+
+
+def each(function, parts):
+    """Call a function once for each of the parts, side by side, one thread each."""
+    if len(parts) == 1:
+        function(parts[0])
+    else:
+        tasks = [functools.partial(function, part) for part in parts]
+        run(tasks, [1] * len(tasks), lambda: None)
 
 
 def _side_by_side(target, n, cancel):

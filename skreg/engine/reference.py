@@ -18,6 +18,15 @@ from skreg.layers import (
 from skreg.objective import losses, penalties
 
 
+class _Minibatch:
+    """One minibatch: x (s, b, d); y (t, b) ints or (t, o, b); the rest as of `Epoch`, at one step."""
+
+    def __init__(self, x, y, epoch, step):
+        self.x, self.y = x, y
+        self.coef, self.share = epoch.coef[step], epoch.share[step]
+        self.keys, self.lr = epoch.keys[:, step], epoch.rates[step]
+
+
 class ReferenceStep:
     """Forward, backward and update of a stack.
 
@@ -48,8 +57,20 @@ class ReferenceStep:
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         self.total = torch.zeros(state.k, dtype=dtype, device=device)
 
-    def run(self, batch):
-        """Train on one minibatch."""
+    def run(self, epoch, first, stop):
+        """Train on minibatches ``first`` to ``stop`` of an epoch.
+
+        Parameters
+        ----------
+        epoch : Epoch
+        first, stop : int
+        """
+        for step in range(first, stop):
+            self.state.t += 1
+            x, y = self.feed.gather(epoch.order[step])
+            self._train(_Minibatch(x, y, epoch, step))
+
+    def _train(self, batch):
         leaves = {n: v.detach().requires_grad_() for n, v in self.state.theta.view.items()}
         loss, moments = self._loss(leaves, batch)
         grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
@@ -132,7 +153,7 @@ class ReferenceStep:
                     beta_1=spec.beta_1,
                     beta_2=spec.beta_2,
                     epsilon=spec.epsilon,
-                    t=batch.t,
+                    t=state.t,
                     **options,
                 )
             if penalised and self.knobs.max_norm:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from skreg.engine.cohort import Cohort
-from skreg.engine.data import Batch, Feed, Fingerprint
+from skreg.engine.data import Epoch, Feed, Fingerprint
 from skreg.engine.job import Result
 from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
@@ -21,6 +21,9 @@ from skreg.engine.state import Layout, Snapshot, State, initial_parameters
 
 #: Entries of an activation during validation; more rows than fit are evaluated in chunks.
 _VALIDATION_ENTRIES = 1 << 20
+
+#: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
+_PAUSE = 0.05
 
 
 def _fused_step():
@@ -54,7 +57,7 @@ class Control:
     Attributes
     ----------
     cancelled : bool
-        Set it to end training after the current minibatch; the best weights so far are kept.
+        Set it to end training within a twentieth of a second; the best weights so far are kept.
     progress : callable or None
         ``progress(stack)`` after each epoch.
     """
@@ -111,7 +114,7 @@ class Stack:
                 drawn[job.seed] = initial_parameters(layout, spec.activation, job.seed)
             self.state.load(k, drawn[job.seed] if job.start is None else job.start)
         self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
-        self.steps_done = 0
+        self.steps_done, self.step_seconds = 0, math.inf
         self.snapshot = Snapshot(self.state)
         self._build()
 
@@ -178,24 +181,33 @@ class Stack:
         return out.astype(self.spec.dtype)
 
     def _run_epoch(self):
-        feed, step = self.feed, self.step
-        order, coef, share, keys = feed.epoch(self.first_epoch + self.epoch)
+        feed, step, done = self.feed, self.step, 0
         rates = self.rates(feed.steps)
+        epoch = Epoch(*feed.epoch(self.first_epoch + self.epoch), rates)
         # a member that diverges is reported later
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for s in range(feed.steps):
-                self.state.t += 1
-                x, y = feed.gather(order[s])
-                step.run(Batch(x, y, coef[s], share[s], keys[:, s], rates[s], self.state.t))
-                self.steps_done += 1
+            while done < feed.steps:
+                stop, began = self._next_pause(done), time.perf_counter()
+                step.run(epoch, done, stop)
+                self.step_seconds = (time.perf_counter() - began) / (stop - done)
+                self.steps_done += stop - done
+                done = stop
                 if ended := self._limit_reached():
                     for k in ended:
                         m = self.members[k]
-                        m.record(self.epoch + 1, step.total[k] / (s + 1), rates[s, k])
+                        m.record(self.epoch + 1, step.total[k] / done, rates[done - 1, k])
                     if not self._training():
                         break
-        self.flops += self.flops_per_row * (s + 1) * feed.width
-        self._close_epoch(step.take_losses() / (s + 1), rates[s])
+        self.flops += self.flops_per_row * done * feed.width
+        self._close_epoch(step.take_losses() / done, rates[done - 1])
+
+    def _next_pause(self, done):
+        """Minibatch of this epoch before which limits are looked at, ``done`` of them being done."""
+        seconds = min(_PAUSE, max(0.0, self.deadline - time.perf_counter()))
+        steps = min(self.feed.steps - done, max(1, int(seconds / self.step_seconds)))
+        if self.step_limits:
+            steps = min(steps, self.step_limits[0] - self.steps_done)
+        return done + steps
 
     def _limit_reached(self):
         """End members at their step or time limit, all at a cancellation; returns their places."""

@@ -7,13 +7,11 @@ import pytest
 
 from skreg.engine import stack as stack_module
 from skreg.engine.constants import ACTIVATIONS
-from skreg.engine.constants import LOSSES as LOSS_NUMBERS
 from skreg.engine.stack import Stack
 from tests.engine.helpers import assert_same_result, distance, fit, make_job
 from tests.engine.test_oracle import LOSSES, SOLVERS
 
 pytest.importorskip("numba")
-from skreg.engine import kernels
 
 #: Streams by (rows, seed, weighted): one, as many as members, and between.
 STREAMS = {
@@ -158,8 +156,6 @@ def test_large_tables_are_validated_in_chunks(monkeypatch):
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-12)
     for one, other in zip(chunked, whole, strict=True):
         assert_same_result(one, other, atol=1e-12)
-    compiled = kernels.loss_kernel(LOSS_NUMBERS["squared_error"], "float64")
-    assert len(compiled.signatures) == 1, "a kernel is compiled twice, which takes seconds"
 
 
 def test_a_stack_on_the_cpu_is_fused_unless_told_otherwise():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -148,6 +150,13 @@ def test_validation_loss_is_weighted_and_without_smoothing_or_dropout():
     assert result.history["valid_loss"] == [pytest.approx(expected, abs=1e-12)]
 
 
+@pytest.fixture
+def looks_often(monkeypatch):
+    """Limits are looked at after each minibatch, and not once in a while."""
+    monkeypatch.setattr(stack_module, "_PAUSE", 0.0)
+
+
+@pytest.mark.usefixtures("looks_often")
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_an_interrupt_restores_the_best_epoch(implementation):
     """The flag is seen after the next minibatch; that broken epoch is not judged."""
@@ -163,6 +172,7 @@ def test_an_interrupt_restores_the_best_epoch(implementation):
     assert_restored(job, result, 3)
 
 
+@pytest.mark.usefixtures("looks_often")
 def test_an_interrupt_without_early_stopping_keeps_the_weights_of_the_moment():
     control = Control(progress=lambda stack: setattr(control, "cancelled", stack.epoch == 2))
     interrupted = fit(make_job(max_iter=50), control=control)
@@ -171,6 +181,23 @@ def test_an_interrupt_without_early_stopping_keeps_the_weights_of_the_moment():
     )
     expected = fit(make_job(max_iter=50, max_steps=7))
     np.testing.assert_array_equal(interrupted.params["weight_0"], expected.params["weight_0"])
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_an_interrupt_need_not_wait_for_the_end_of_a_long_epoch(implementation):
+    """An epoch of many seconds, of which the first is not over when training is to end."""
+    control = Control()
+    job = make_job(n=400_000, d=2, batch_size=2, max_iter=1)
+    timer = threading.Timer(0.3, setattr, (control, "cancelled", True))
+    timer.start()
+    began = time.perf_counter()
+    result = fit(job, implementation, control=control)
+    seconds = time.perf_counter() - began
+    timer.join()
+    assert result.stopped_by == "interrupt"
+    assert 0 < result.n_steps < 200_000
+    # As many minibatches as were done take this long, plus what the table takes to be put in order.
+    assert seconds < 5
 
 
 def test_max_time_restores_the_best_epoch_of_each_member(monkeypatch):

@@ -44,11 +44,11 @@ def test_hash_equals_integers():
 
 def test_hash_of_the_kernels_equals_integers():
     nb = pytest.importorskip("numba")
-    from skreg.engine import kernels
+    from skreg.engine.compiled.pieces import random_u32
 
     @nb.njit
     def compiled(counter, key0, key1):
-        return kernels._random_u32(counter, key0, key1)
+        return random_u32(counter, key0, key1)
 
     for numbers in itertools.product(CORNERS, repeat=3):
         assert compiled(*map(np.uint32, numbers)) == hash_of_ints(*numbers)

@@ -1,0 +1,338 @@
+"""The loop over minibatches, without Python: gather, forward, loss, backward, update.
+
+A member's step touches its own numbers alone, so the loop takes the members one after the other, each
+through several minibatches: its weights, moments and activations stay in the cache, and a stack of any
+size needs the activations of one member only. What the members share is gathered once.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numba as nb
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from skreg.engine.compiled.optimisers import project_max_norm
+from skreg.engine.compiled.pieces import call, compiled, float_types, part
+from skreg.engine.compiled.products import pointer_to, product
+
+#: Columns of the table of layers: where weight, gain and shift (or bias) start in the parameters of
+#: the stack, and in the gradient of one member; where the running mean and variance start in those
+#: of the stack; where activations and moments of a minibatch start in the workspace.
+WEIGHT, GAIN, SHIFT, WEIGHT_SLOT, GAIN_SLOT, SHIFT_SLOT, MEAN, VARIANCE, ROWS, UNITS = range(10)
+
+#: Places in the array of addresses that are called.
+GEMM, INPUT_DROPOUT, FORWARD, BACKWARD, LOSS, OPTIMISER = range(6)
+
+
+@part
+def _gather_rows(addresses, lengths, order, first, stop, out):
+    """Rows of each stream for the minibatches first to stop: out (s, steps, b, d)."""
+    d = out.shape[3]
+    for s in range(addresses.shape[0]):
+        X = nb.carray(pointer_to(addresses[s], out.dtype.type(0)), (lengths[s], d))
+        for j in range(first, stop):
+            for i in range(out.shape[2]):
+                row = order[j, s, i]
+                for c in range(d):
+                    out[s, j - first, i, c] = X[row, c]
+
+
+def _gather_targets(addresses, lengths, order, streams, first, stop, out):
+    """Targets for the minibatches first to stop: ``out`` (t, steps, b) ints or (t, steps, o, b)."""
+    raise NotImplementedError("only called from compiled code")
+
+
+@overload(_gather_targets)
+def _overload_gather_targets(addresses, lengths, order, streams, first, stop, out):
+    if out.ndim == 3:
+
+        def gather(addresses, lengths, order, streams, first, stop, out):
+            for t in range(addresses.shape[0]):
+                y = nb.carray(pointer_to(addresses[t], out.dtype.type(0)), (lengths[t],))
+                for j in range(first, stop):
+                    for i in range(out.shape[2]):
+                        out[t, j - first, i] = y[order[j, streams[t], i]]
+    else:
+
+        def gather(addresses, lengths, order, streams, first, stop, out):
+            o = out.shape[2]
+            for t in range(addresses.shape[0]):
+                y = nb.carray(pointer_to(addresses[t], out.dtype.type(0)), (o, lengths[t]))
+                for j in range(first, stop):
+                    for q in range(o):
+                        for i in range(out.shape[3]):
+                            out[t, j - first, q, i] = y[q, order[j, streams[t], i]]
+
+    return gather
+
+
+@part
+def _forward(x, share, keys, step, k, sizes, layers, theta, running, work, knobs, calls):
+    """All layers of one member on one minibatch; the raw outputs without bias come last in z."""
+    z_flat, a_flat, means, spreads = work
+    threshold, scale = knobs
+    n_layers, b = sizes.shape[0] - 1, x.shape[0]
+    for i in range(n_layers):
+        d, h = sizes[i], sizes[i + 1]
+        at = layers[i, WEIGHT] + k * h * d
+        weight = theta[at : at + h * d].reshape(h, d)
+        rows = layers[i, ROWS]
+        z = z_flat[rows : rows + h * b].reshape(h, b)
+        if i == 0:
+            product(calls[GEMM], weight, False, x, True, z)
+        else:
+            before = layers[i - 1, ROWS]
+            product(
+                calls[GEMM], weight, False, a_flat[before : before + d * b].reshape(d, b), False, z
+            )
+        if i == n_layers - 1:
+            return
+        u = layers[i, UNITS]
+        gain, mean, variance = theta[:0], theta[:0], theta[:0]
+        if layers[i, GAIN] >= 0:
+            at = layers[i, GAIN] + k * h
+            gain = theta[at : at + h]
+            at = layers[i, MEAN] + k * h
+            mean = running[at : at + h]
+            at = layers[i, VARIANCE] + k * h
+            variance = running[at : at + h]
+        at = layers[i, SHIFT] + k * h
+        call(
+            calls[FORWARD],
+            (
+                z,
+                a_flat[rows : rows + h * b].reshape(h, b),
+                share,
+                gain,
+                theta[at : at + h],
+                means[u : u + h],
+                spreads[u : u + h],
+                mean,
+                variance,
+                threshold[k, i + 1],
+                scale[k, i + 1],
+                keys[0, step, i + 1, k],
+                keys[1, step, i + 1, k],
+            ),
+        )
+
+
+@part
+def _backward(x, share, keys, step, k, sizes, layers, theta, slope, work, knobs, calls):
+    """Gradient of all parameters of one member but the output bias, from that of its raw outputs.
+
+    The gradient of an activation overwrites it once the gradient of the weights has used it.
+    """
+    z_flat, a_flat, means, spreads = work
+    threshold, scale = knobs
+    last, b = sizes.shape[0] - 2, x.shape[0]
+    for i in range(last, -1, -1):
+        d, h = sizes[i], sizes[i + 1]
+        rows = layers[i, ROWS]
+        dz = (z_flat if i == last else a_flat)[rows : rows + h * b].reshape(h, b)
+        at = layers[i, WEIGHT_SLOT]
+        dweight = slope[at : at + h * d].reshape(h, d)
+        if i == 0:
+            product(calls[GEMM], dz, False, x, False, dweight)
+            return
+        before, u = layers[i - 1, ROWS], layers[i - 1, UNITS]
+        a = a_flat[before : before + d * b].reshape(d, b)
+        product(calls[GEMM], dz, False, a, True, dweight)
+        at = layers[i, WEIGHT] + k * h * d
+        product(calls[GEMM], theta[at : at + h * d].reshape(h, d), True, dz, False, a)
+        gain, dgain = theta[:0], slope[:0]
+        if layers[i - 1, GAIN] >= 0:
+            at = layers[i - 1, GAIN] + k * d
+            gain = theta[at : at + d]
+            at = layers[i - 1, GAIN_SLOT]
+            dgain = slope[at : at + d]
+        at, slot = layers[i - 1, SHIFT] + k * d, layers[i - 1, SHIFT_SLOT]
+        call(
+            calls[BACKWARD],
+            (
+                a,
+                z_flat[before : before + d * b].reshape(d, b),
+                share,
+                gain,
+                theta[at : at + d],
+                means[u : u + d],
+                spreads[u : u + d],
+                dgain,
+                slope[slot : slot + d],
+                threshold[k, i],
+                scale[k, i],
+                keys[0, step, i, k],
+                keys[1, step, i, k],
+            ),
+        )
+
+
+def _array(kind, dimensions):
+    return types.Array(kind, dimensions, "C")
+
+
+@functools.cache
+def minibatch_loop(dtype, classes):
+    """The compiled loop for a precision.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+    classes : bool
+        Whether targets are numbers of classes, else floats.
+
+    Returns
+    -------
+    callable
+        Takes the minibatches ``first`` to ``stop`` of an epoch for the members ``low`` to ``high``;
+        ``t`` is the number of optimiser steps before. Then the epoch: order (steps, s, b), coef and
+        share (steps, s, b), keys (2, steps, layers, k), rates (steps, k). The tables: addresses and
+        lengths of rows (s,) and targets (t,), and which stream (t,), stream and target (k,) belong
+        together; ``gathered`` is 1 where the minibatch is in its place already. The net: sizes,
+        layers, blocks of parameters, calls. The stack's numbers: theta, two moments, running, total
+        (k,). The knobs, member first: threshold, scale, l1, l2; decay, bound, smoothing, quantile
+        (k,); numbers of the solver; ``switches``: whether inputs are dropped, norms bounded. The
+        workspace: x (s, steps, b, d), y, x of one member, gradient, z, a, means, spreads.
+    """
+    f, vector, matrix, u, nothing = float_types(dtype)
+    i1, i2 = _array(types.int64, 1), _array(types.int64, 2)
+    epoch = _array(types.int64, 3), _array(f, 3), _array(f, 3), _array(u, 4), matrix
+    tables = [i1] * 7
+    numbers = [*[vector] * 5, _array(u, 2), matrix, matrix, matrix, *[vector] * 4]
+    targets = _array(types.int64, 3) if classes else _array(f, 4)
+    workspace = [_array(f, 4), targets, matrix, *[vector] * 5]
+
+    @compiled(
+        nothing(
+            *[types.int64] * 6,
+            *epoch,
+            *tables,
+            *(i1, i2, i2, i1),
+            *numbers,
+            *(_array(types.float64, 1), i1),
+            *workspace,
+        )
+    )
+    def run(
+        first,
+        stop,
+        low,
+        high,
+        t,
+        gathered,
+        order,
+        coef,
+        share,
+        keys,
+        rates,
+        x_at,
+        x_length,
+        y_at,
+        y_length,
+        target_stream,
+        stream_of,
+        target_of,
+        sizes,
+        layers,
+        blocks,
+        calls,
+        theta,
+        moment,
+        second,
+        running,
+        total,
+        threshold,
+        scale,
+        l1,
+        l2,
+        decay,
+        bound,
+        smoothing,
+        quantile,
+        solver,
+        switches,
+        x_block,
+        y_block,
+        x_own,
+        slope,
+        z_flat,
+        a_flat,
+        means,
+        spreads,
+    ):
+        last = sizes.shape[0] - 2
+        o, b = sizes[last + 1], x_block.shape[2]
+        work, knobs = (z_flat, a_flat, means, spreads), (threshold, scale)
+        rows, bias = layers[last, ROWS], layers[last, SHIFT_SLOT]
+        for begin in range(first, stop, x_block.shape[1]):
+            end = min(stop, begin + x_block.shape[1])
+            if gathered == 0:
+                _gather_rows(x_at, x_length, order, begin, end, x_block)
+                _gather_targets(y_at, y_length, order, target_stream, begin, end, y_block)
+            for k in range(low, high):
+                s = stream_of[k]
+                at = layers[last, SHIFT] + k * o
+                for j in range(begin, end):
+                    x = x_block[s, j - begin]
+                    if switches[0] != 0:
+                        call(
+                            calls[INPUT_DROPOUT],
+                            (
+                                x,
+                                x_own,
+                                threshold[k, 0],
+                                scale[k, 0],
+                                keys[0, j, 0, k],
+                                keys[1, j, 0, k],
+                            ),
+                        )
+                        x = x_own
+                    part_of = share[j, s]
+                    _forward(
+                        x, part_of, keys, j, k, sizes, layers, theta, running, work, knobs, calls
+                    )
+                    call(
+                        calls[LOSS],
+                        (
+                            z_flat[rows : rows + o * b].reshape(o, b),
+                            theta[at : at + o],
+                            y_block[target_of[k], j - begin],
+                            coef[j, s],
+                            smoothing[k],
+                            quantile[k],
+                            total[k : k + 1],
+                            slope[bias : bias + o],
+                            np.int64(1),
+                        ),
+                    )
+                    _backward(
+                        x, part_of, keys, j, k, sizes, layers, theta, slope, work, knobs, calls
+                    )
+                    call(
+                        calls[OPTIMISER],
+                        (
+                            theta,
+                            slope,
+                            moment,
+                            second,
+                            blocks,
+                            np.int64(k),
+                            rates[j, k],
+                            decay[k],
+                            l1[k],
+                            l2[k],
+                            solver,
+                            np.int64(t + j - first + 1),
+                        ),
+                    )
+                    if switches[1] != 0:
+                        for i in range(last + 1):
+                            d, h = sizes[i], sizes[i + 1]
+                            place = layers[i, WEIGHT] + k * h * d
+                            weight = theta[place : place + h * d].reshape(h, d)
+                            project_max_norm(weight, bound[k])
+
+    return run

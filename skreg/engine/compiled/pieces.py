@@ -1,0 +1,243 @@
+"""What compiled loops are made of: how they are compiled, random bits, and activations.
+
+Branches inside inner loops are selects: a branch on a random mask would be mispredicted half of the
+time and keeps the loop from becoming vector code (measured: nine times slower).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.experimental.function_type import _get_wrapper_address
+from numba.extending import intrinsic, overload
+
+from skreg.engine.constants import ACTIVATIONS, LINE_STRIDE, SELU_ALPHA, SELU_SCALE
+
+# Without nnan and ninf: a member that diverges has to be seen.
+_FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
+_OPTIONS = {"fastmath": _FASTMATH, "error_model": "numpy", "nogil": True}
+# Inlined by LLVM: a call inside a loop would keep it from becoming vector code.
+_INLINE = {"fastmath": _FASTMATH, "error_model": "numpy", "forceinline": True}
+
+#: Compiles a function for others to call from compiled code, inlined.
+inline = functools.partial(nb.njit, **_INLINE)
+#: Compiles a function that Python or compiled code calls; its machine code is kept on disk.
+compiled = functools.partial(nb.njit, cache=True, **_OPTIONS)
+#: The same, for compiled code alone: its caller is what is kept on disk.
+part = functools.partial(nb.njit, **_OPTIONS)
+
+
+def float_types(dtype):
+    """numba's types for a precision: a float, a vector, a matrix; and of a mask's bits, and nothing."""
+    f = getattr(types, dtype)
+    return f, types.Array(f, 1, "C"), types.Array(f, 2, "C"), types.uint32, types.void
+
+
+def address_of(kernel):
+    """Address of a kernel that was compiled for one signature, for `call`."""
+    return _get_wrapper_address(kernel, kernel.nopython_signatures[0])
+
+
+@intrinsic
+def call(typing, address, arguments):
+    """Call the kernel at an address with a tuple of arguments. It returns nothing.
+
+    The arguments must have the very types of the kernel's signature: nothing checks or converts them.
+    numba's own function type would, but takes 20 us of Python for each function handed over.
+    """
+    signature = types.void(types.intp, arguments)
+
+    def generate(context, builder, signature, values):
+        kinds = [context.get_value_type(kind) for kind in signature.args[1].types]
+        routine = ir.FunctionType(ir.VoidType(), kinds)
+        pointer = builder.inttoptr(values[0], routine.as_pointer())
+        builder.call(pointer, cgutils.unpack_tuple(builder, values[1]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@inline
+def random_u32(counter, key0, key1):
+    """Hash of a 32-bit counter under a 64-bit key (see `skreg.layers.dropout`)."""
+    x = np.uint32(counter ^ key0)
+    x = np.uint32(x ^ np.uint32(x >> np.uint32(16)))
+    x = np.uint32(x * np.uint32(0x21F0AAAD))
+    x = np.uint32(x + key1)
+    x = np.uint32(x ^ np.uint32(x >> np.uint32(15)))
+    x = np.uint32(x * np.uint32(0x735A2D97))
+    return np.uint32(x ^ np.uint32(x >> np.uint32(15)))
+
+
+@inline
+def mask_base(line):
+    """Where a line of a mask starts to count (see `skreg.layers.dropout.keep_mask`)."""
+    return np.uint32(np.uint32(line) * np.uint32(LINE_STRIDE))
+
+
+def exp(x):
+    """Exponential: a polynomial for float32, so that loops vectorise; the library's for float64."""
+    raise NotImplementedError("only called from compiled code")
+
+
+@overload(exp, jit_options=_INLINE)
+def _overload_exp(x):
+    if x == nb.types.float32:
+
+        def impl(x):
+            # Comparisons and not min/max: a NaN has to come out as a NaN.
+            x = np.float32(-87.0) if x < np.float32(-87.0) else x
+            x = np.float32(88.0) if x > np.float32(88.0) else x
+            n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+            r = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
+            p = np.float32(1.9875691500e-4)
+            p = p * r + np.float32(1.3981999507e-3)
+            p = p * r + np.float32(8.3334519073e-3)
+            p = p * r + np.float32(4.1665795894e-2)
+            p = p * r + np.float32(1.6666665459e-1)
+            p = p * r + np.float32(5.0000001201e-1)
+            p = p * r * r + r + np.float32(1.0)
+            return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+    else:
+
+        def impl(x):
+            return math.exp(x)
+
+    return impl
+
+
+def erf(x):
+    """Error function: Abramowitz and Stegun 7.1.26 (1.5e-7) for float32, exact for float64."""
+    raise NotImplementedError("only called from compiled code")
+
+
+@overload(erf, jit_options=_INLINE)
+def _overload_erf(x):
+    if x == nb.types.float32:
+
+        def impl(x):
+            a = abs(x)
+            t = np.float32(1.0) / (np.float32(1.0) + np.float32(0.3275911) * a)
+            p = np.float32(1.061405429)
+            p = p * t - np.float32(1.453152027)
+            p = p * t + np.float32(1.421413741)
+            p = p * t - np.float32(0.284496736)
+            p = p * t + np.float32(0.254829592)
+            v = np.float32(1.0) - p * t * exp(-a * a)
+            return -v if x < np.float32(0.0) else v
+    else:
+
+        def impl(x):
+            return math.erf(x)
+
+    return impl
+
+
+def value(act, y):
+    """Activation number ``act`` at ``y``."""
+    raise NotImplementedError("only called from compiled code")
+
+
+def slope(act, y):
+    """Derivative of activation number ``act`` at ``y``."""
+    raise NotImplementedError("only called from compiled code")
+
+
+def _float_type(y):
+    return np.float32 if y == nb.types.float32 else np.float64
+
+
+# The number of the activation is a literal when a kernel is compiled, so that each kernel holds the
+# code of one activation: a chain of ifs inside the loop would keep it from becoming vector code.
+@overload(value, prefer_literal=True, jit_options=_INLINE)
+def _overload_value(act, y):
+    return _activations(_float_type(y))[act.literal_value][0]
+
+
+@overload(slope, prefer_literal=True, jit_options=_INLINE)
+def _overload_slope(act, y):
+    return _activations(_float_type(y))[act.literal_value][1]
+
+
+@functools.cache
+def _activations(F):
+    """Value and slope by number, as functions of (act, y), for one float type."""
+    one, two, half = F(1), F(2), F(0.5)
+    root_half, density = F(0.7071067811865476), F(0.3989422804014327)
+    scale, alpha = F(SELU_SCALE), F(SELU_ALPHA)
+
+    def identity(act, y):
+        return y
+
+    def identity_slope(act, y):
+        return one
+
+    def relu(act, y):
+        return F(0) if y <= F(0) else y
+
+    def relu_slope(act, y):
+        return F(0) if y <= F(0) else one
+
+    def tanh(act, y):
+        return one - two / (exp(two * y) + one)
+
+    def tanh_slope(act, y):
+        t = one - two / (exp(two * y) + one)
+        return one - t * t
+
+    def logistic(act, y):
+        return one / (one + exp(-y))
+
+    def logistic_slope(act, y):
+        s = one / (one + exp(-y))
+        return s * (one - s)
+
+    def silu(act, y):
+        return y / (one + exp(-y))
+
+    def silu_slope(act, y):
+        s = one / (one + exp(-y))
+        return s * (one + y * (one - s))
+
+    def gelu(act, y):
+        return half * y * (one + erf(y * root_half))
+
+    def gelu_slope(act, y):
+        return half * (one + erf(y * root_half)) + y * density * exp(-half * y * y)
+
+    def selu(act, y):
+        below = alpha * (exp(y) - one)
+        return scale * (below if y <= F(0) else y)
+
+    def selu_slope(act, y):
+        below = alpha * exp(y)
+        return scale * (below if y <= F(0) else one)
+
+    def mish(act, y):
+        e = exp(F(20) if y > F(20) else y)
+        n = e * (e + two)
+        return y * n / (n + two)
+
+    def mish_slope(act, y):
+        e = exp(F(20) if y > F(20) else y)
+        n = e * (e + two)
+        t = n / (n + two)
+        return t + y * (one - t * t) * e / (one + e)
+
+    pairs = {
+        "identity": (identity, identity_slope),
+        "relu": (relu, relu_slope),
+        "tanh": (tanh, tanh_slope),
+        "logistic": (logistic, logistic_slope),
+        "silu": (silu, silu_slope),
+        "gelu": (gelu, gelu_slope),
+        "selu": (selu, selu_slope),
+        "mish": (mish, mish_slope),
+    }
+    return {number: pairs[name] for name, number in ACTIVATIONS.items()}
