@@ -48,20 +48,20 @@ def skorch_net(n_inputs, hidden, n_classes, batch_size, epochs, **options):
     )
 
 
-def sklearn_net(hidden, batch_size, epochs, **options):
+def sklearn_net(hidden, batch_size, epochs, estimator=MLPClassifier, **options):
     """scikit-learn's MLP: plain, it has neither batch norm nor dropout."""
-    return MLPClassifier(
-        hidden,
+    return estimator(
+        hidden_layer_sizes=hidden,
         batch_size=batch_size,
         max_iter=epochs,
         **{"n_iter_no_change": epochs + 1, **options},
     )
 
 
-def skreg_net(hidden, batch_size, epochs, **options):
+def skreg_net(hidden, batch_size, epochs, estimator=RegularizedMLPClassifier, **options):
     """skreg with batch norm and dropout."""
-    return RegularizedMLPClassifier(
-        hidden,
+    return estimator(
+        hidden_layer_sizes=hidden,
         **{
             "dropout": 0.2,
             "batch_norm": True,

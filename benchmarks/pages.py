@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from benchmarks.growth import points, slope
+from skreg.display._style import decimals_for, fixed
+
+#: Two packages, where the rows of a page have a column each.
+WHO = ("skreg", "scikit-learn")
+
 
 def table(header, rows):
     """A list table of reStructuredText."""
@@ -85,22 +93,114 @@ def search_page(result, machine):
 
 
 def scaling_page(result, machine):
-    """Page on growth with members and rows."""
+    """Page on growth with rows, columns and members."""
+    text = head(
+        "Growth",
+        "One fit against scikit-learn's plain MLP as the table grows, and members of a stack against the "
+        "same members one after the other. Tables are of single precision. Each size has a process of its "
+        "own and is run once before to compile and warm up. *MB* is the peak of the resident memory "
+        "above what the process held before, the table included. The *slope* is the power with which "
+        "a figure grows over the upper half of its axis: 1 is linear growth. *Runs* is how often a size "
+        "was measured: as often as the repetitions say, or fewer where that takes longer than "
+        "a few seconds.",
+        machine,
+    )
+    text += ".. figure:: scaling.svg\n   :alt: Time and memory against rows, columns and members\n"
+    text += "   :width: 100%\n\n   Both axes are logarithmic; the dotted line grows linearly.\n\n"
+    for name, axis in result.items():
+        title = name[0].upper() + name[1:]
+        text += f"{title}\n{'-' * len(title)}\n\n{axis['what']}.\n\n"
+        text += _growth_table(name, axis) + "\n"
+    return text
+
+
+def _growth_table(name, axis):
+    """Sizes by seconds, megabytes and runs of each contestant, and the slopes below."""
+    found = axis["contestants"]
+    header = [name, "table MB"]
+    for contestant in found:
+        header += [f"{contestant}: s", "MB", "runs"]
+    rows = []
+    for i, size in enumerate(axis["sizes"]):
+        row = [f"{size:,}", f"{next(iter(found.values()))[i]['table mb']:.1f}"]
+        for measured in found.values():
+            one = measured[i]
+            memory = "unknown" if one["mb"] is None else f"{one['mb']:.1f}"
+            row += [f"{one['seconds']:.3f}", memory, one["runs"]]
+        rows.append(row)
+    last = ["slope", ""]
+    for measured in found.values():
+        slopes = [slope(*points(axis["sizes"], measured, figure)) for figure in ("seconds", "mb")]
+        last += [*("" if np.isnan(value) else f"{value:.2f}" for value in slopes), ""]
+    return table(header, [*rows, last])
+
+
+def predicting_page(result, machine):
+    """Page on calls of predict."""
+    counts = list(next(iter(result.values())))
+    text = head(
+        "Predictions",
+        "One call for one row and for many, against scikit-learn's MLP of the same architecture, fitted on "
+        "the handwritten digits (64 columns, 10 classes; for regressors the digit is the number). skreg's "
+        "nets have batch norm and dropout. scikit-learn computes in the type of the table it was fitted "
+        "on; skreg in float64 for either. Calls for one row are timed 200 at a time. Medians of runs "
+        "in turn.",
+        machine,
+    )
+    for n in counts:
+        title = "1 row" if n == "1" else f"{int(n):,} rows"
+        seconds = [calls[n]["seconds"][who] for calls in result.values() for who in WHO]
+        digits = decimals_for(1000 * np.array(seconds))
+        rows = [
+            (
+                case,
+                *(fixed(1000 * calls[n]["seconds"][who], digits) for who in WHO),
+                f"{calls[n]['to scikit-learn']:.2f}",
+            )
+            for case, calls in result.items()
+        ]
+        header = ("net and call", "skreg, ms", "scikit-learn, ms", "skreg / scikit-learn")
+        text += f"{title}\n{'-' * len(title)}\n\n" + table(header, rows) + "\n"
+    return text
+
+
+def footprint_page(result, machine):
+    """Page on imports and pickles."""
+    imports = result["imports"]
+    rows = [
+        (
+            f"{package}: {stage}",
+            f"{found['seconds']:.3f}",
+            ", ".join(found["imports"]) or "none",
+        )
+        for package, stages in imports["stages"].items()
+        for stage, found in stages.items()
+    ]
+    sizes = [
+        (
+            case,
+            f"{found['parameters']:,}",
+            *(f"{found['bytes'][who] / 1000:,.1f}" for who in WHO),
+            f"{found['to scikit-learn']:.2f}",
+        )
+        for case, found in result["pickles"].items()
+    ]
     return (
         head(
-            "Growth",
-            "Training time alone, in the engine; linear growth is a constant row.",
+            "Imports and pickles",
+            "What the package adds to a process and to a disk.",
             machine,
         )
-        + "Members: digits, (100,), batch 200.\n\n"
+        + "Imports\n-------\n\nWhat a new process does one after the other; processes of the two packages "
+        "in turn, medians, the files read once before. The first fit, of 200 rows for one epoch, loads "
+        "compiled kernels from numba's cache.\n\n"
+        + table(("stage", "seconds", "heavy modules that it imports"), rows)
+        + f"\nNot imported by skreg, up to and including a fit: {', '.join(imports['never'])}.\n\n"
+        + "Pickles\n-------\n\nFitted estimators of the same architecture as ``pickle.dumps`` writes them; "
+        "a parameter of single precision takes 4 bytes.\n\n"
         + table(
-            ("members", *result["members"]),
-            [("ms a member and epoch", *(f"{v:.2f}" for v in result["members"].values()))],
-        )
-        + "\nRows: 50 columns, (128, 128), batch 256, 8 members.\n\n"
-        + table(
-            ("rows", *(f"{int(n):,}" for n in result["rows"])),
-            [("µs a row, member and epoch", *(f"{v:.2f}" for v in result["rows"].values()))],
+            ("net", "parameters", "skreg, kB", "scikit-learn, kB", "skreg / scikit-learn"),
+            sizes,
         )
     )
 
@@ -187,5 +287,7 @@ PAGES = {
     "search": search_page,
     "scaling": scaling_page,
     "bagging": bagging_page,
+    "predicting": predicting_page,
+    "footprint": footprint_page,
     "linear_solvers": linear_solvers_page,
 }

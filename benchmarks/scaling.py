@@ -1,65 +1,190 @@
-"""How time grows with members and rows."""
+"""How time and memory grow with rows, columns and members.
+
+Each size is measured in a process of its own, so that none finds memory that another left behind.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import time
-from dataclasses import replace
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks.single import digits, made
+from benchmarks.memory import PeakMemory
+from benchmarks.nets import sklearn_net, skreg_net
+from benchmarks.single import digits
 from benchmarks.timing import median
 from skreg.engine import Job, Spec, train
 
+#: After that many seconds a size is not measured again.
+PATIENCE = 3.0
 
-def _spec(hidden, n_outputs, batch, epochs):
-    return Spec(
-        hidden=hidden,
-        n_outputs=n_outputs,
+
+def table(n, d, seed=0):
+    """Normal columns of single precision, and two classes that the first columns tell apart."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d), dtype=np.float32)
+    return X, (X[:, :5].sum(axis=1) > 0).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Something that grows.
+
+    Attributes
+    ----------
+    what : str
+        What stays as it is.
+    sizes : tuple of int
+    contestants : tuple of str
+    work : callable
+        Of a size and a contestant: the table, a run that warms up, and the run that counts.
+    """
+
+    what: str
+    sizes: tuple
+    contestants: tuple
+    work: Callable
+
+
+def _rows(n, contestant):
+    return _fits(*table(n, 50), _net(contestant, (128, 128), 256, 2))
+
+
+def _columns(d, contestant):
+    return _fits(*table(2_000, d), _net(contestant, (100,), 200, 10))
+
+
+def _net(contestant, hidden, batch, epochs):
+    return {"skreg": skreg_net, "scikit-learn": sklearn_net}[contestant](hidden, batch, epochs)
+
+
+def _fits(X, y, net):
+    few = min(len(X), 600)
+    return X, lambda: net.fit(X[:few], y[:few]), lambda: net.fit(X, y)
+
+
+def _members(k, contestant):
+    X, y = digits()
+    spec = Spec(
+        hidden=(100,),
+        n_outputs=10,
         batch_norm=True,
         loss="multinomial",
-        dropout=(0.2,) * len(hidden),
-        l1=(0.0,) * (len(hidden) + 1),
-        l2=(0.0,) * (len(hidden) + 1),
-        batch_size=batch,
-        max_iter=epochs,
+        dropout=(0.2,),
+        l1=(0.0, 0.0),
+        l2=(0.0, 0.0),
+        batch_size=200,
+        max_iter=5,
     )
+    jobs = [Job(replace(spec, dropout=(rate,)), X, y) for rate in np.linspace(0.0, 0.6, k)]
+    rounds = [jobs] if contestant == TOGETHER else [[job] for job in jobs]
+
+    def run():
+        for jobs in rounds:
+            train(jobs)
+
+    return X, lambda: train(jobs[:8]), run
 
 
-def _seconds(jobs, repeats):
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        train(jobs)
-        times.append(time.perf_counter() - began)
-    return median(times)
+TOGETHER, ONE_BY_ONE = "skreg, together", "skreg, one by one"
+#: What grows, in the order of the page.
+AXES = {
+    "rows": Axis(
+        "50 columns, 2 classes, (128, 128), batch 256, 2 epochs",
+        (1_000, 10_000, 100_000, 1_000_000),
+        ("skreg", "scikit-learn"),
+        _rows,
+    ),
+    "columns": Axis(
+        "2,000 rows, 2 classes, (100,), batch 200, 10 epochs",
+        (5, 50, 500, 5_000),
+        ("skreg", "scikit-learn"),
+        _columns,
+    ),
+    "members": Axis(
+        "digits (1,797 x 64), (100,), batch 200, 5 epochs, a dropout rate each",
+        (8, 16, 32, 64, 128, 256, 512),
+        (TOGETHER, ONE_BY_ONE),
+        _members,
+    ),
+}
 
 
-def members(repeats, counts=(8, 16, 32, 64, 128, 256, 512)):
-    """Milliseconds a member and epoch with K members, digits, (100,), batch 200."""
-    X, y = digits()
-    spec = _spec((100,), 10, 200, 5)
+def one_size(axis, size, contestant, repeats):
+    """Time and memory of one size, in this process.
+
+    Parameters
+    ----------
+    axis : {"rows", "columns", "members"}
+    size : int
+    contestant : str
+    repeats : int
+        Runs, fewer where they take longer than `PATIENCE`.
+
+    Returns
+    -------
+    dict
+        "seconds" (median), "mb" (peak of the resident memory above what was held before, the table
+        included, the largest of all runs; None where the system does not tell), "runs", and
+        "table mb".
+    """
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    X, warm_up, run = AXES[axis].work(size, contestant)
+    warm_up()
+    seconds, peaks = [], []
+    while len(seconds) < repeats and sum(seconds) < PATIENCE:
+        with PeakMemory() as peak:
+            began = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - began)
+        peaks.append(peak.mb)
+    return {
+        "seconds": median(seconds),
+        "mb": None if None in peaks else max(peaks),
+        "runs": len(seconds),
+        "table mb": X.nbytes / 1e6,
+    }
+
+
+def in_a_process(*arguments):
+    """`one_size` in a process of its own."""
+    # A fork of a process that has imported all this and computed nothing starts at once.
+    quick = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if quick else "spawn")
+    if quick:
+        context.set_forkserver_preload(["benchmarks.scaling"])
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(one_size, *arguments).result()
+
+
+def measure(repeats, sizes=None, run=in_a_process):
+    """All sizes of all axes.
+
+    Parameters
+    ----------
+    repeats : int
+    sizes : dict of str to sequence of int, optional
+        Others than those of `AXES`.
+    run : callable
+        As `one_size`.
+
+    Returns
+    -------
+    dict
+        Axis to "what", "sizes" and "contestants": name to list of what `one_size` gives.
+    """
     out = {}
-    for k in counts:
-        rates = np.linspace(0.0, 0.6, k)
-        jobs = [Job(replace(spec, dropout=(r,)), X, y) for r in rates]
-        out[k] = _seconds(jobs, repeats) / k / spec.max_iter * 1e3
+    for name, axis in AXES.items():
+        chosen = list((sizes or {}).get(name, axis.sizes))
+        found = {contestant: [] for contestant in axis.contestants}
+        for size in chosen:
+            for contestant in axis.contestants:
+                found[contestant].append(run(name, size, contestant, repeats))
+        out[name] = {"what": axis.what, "sizes": chosen, "contestants": found}
     return out
-
-
-def rows(repeats, counts=(1_000, 10_000, 100_000, 1_000_000)):
-    """Microseconds a row, member and epoch with n rows, 50 columns, (128, 128), batch 256, 8 members."""
-    X, y = made(max(counts))
-    spec = _spec((128, 128), 5, 256, 2)
-    out = {}
-    for n in counts:
-        jobs = [Job(replace(spec, dropout=(r, r)), X[:n], y[:n]) for r in np.linspace(0.0, 0.5, 8)]
-        out[n] = (
-            _seconds(jobs, max(1, repeats if n < 1_000_000 else 1)) / 8 / spec.max_iter / n * 1e6
-        )
-    return out
-
-
-def measure(repeats):
-    """All of this page."""
-    return {"members": members(repeats), "rows": rows(repeats)}

@@ -33,3 +33,16 @@ def folder(tmp_path):
     tasks = ["binary", "multiclass", "regression"]
     pd.DataFrame({"name": list(targets), "task": tasks}).to_csv(folder / "INDEX.csv", index=False)
     return folder
+
+
+@pytest.fixture
+def machine():
+    """What a page says that it was measured on."""
+    packages = ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
+    return {
+        "cpu": "Some CPU",
+        "cores": 2,
+        "threads": 2,
+        "capability": "AVX2",
+        **dict.fromkeys(packages, "1.0"),
+    }

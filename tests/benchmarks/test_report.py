@@ -13,15 +13,6 @@ from benchmarks.figures import place_labels, rank_diagram, score_against_time
 from benchmarks.results_file import COLUMNS, ResultsFile, read
 
 TASKS = {"t0": "binary", "t1": "binary", "t2": "multiclass", "t3": "regression", "t4": "regression"}
-MACHINE = {
-    "cpu": "Some CPU",
-    "cores": 2,
-    "threads": 2,
-    "capability": "AVX2",
-    **dict.fromkeys(
-        ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib"), "1.0"
-    ),
-}
 
 
 def fill(path, methods, seeds=(0, 1, 2), *, failed=(), tables=TASKS):
@@ -52,13 +43,13 @@ def fill(path, methods, seeds=(0, 1, 2), *, failed=(), tables=TASKS):
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, machine):
     """Three methods, one knob and one variant, with notes."""
     path = tmp_path / "results.csv"
     methods = ["skreg-plain", "hgb", "skreg", "skreg-plain+dropout", "skreg:dropout=0.3,patience=9"]
     fill(path, methods, failed={("t2", "hgb")})
     halves = {name: "judge" if name in ("t1", "t4") else "choose" for name in TASKS}
-    runs = [{"machine": MACHINE, "methods": methods, "seeds": [0, 1, 2]}]
+    runs = [{"machine": machine, "methods": methods, "seeds": [0, 1, 2]}]
     notes = {"data": "dev", "halves": halves, "runs": runs}
     path.with_suffix(".json").write_text(json.dumps(notes))
     return path

@@ -1,0 +1,85 @@
+"""What one call of ``predict`` costs, for one row and for many."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from benchmarks.nets import sklearn_net, skreg_net
+from benchmarks.single import digits
+from benchmarks.timing import in_turn, median
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+
+#: Rows of a call, and how many calls are timed as one: a call for one row is too short alone.
+CALLS = {1: 200, 100_000: 1}
+#: Units of the hidden layers and the type of the table. scikit-learn predicts in the type it was
+#: fitted on; skreg in float64, whatever it was fitted on.
+NETS = (((100,), "float64"), ((100,), "float32"), ((256, 256), "float64"))
+#: Method of which estimators.
+METHODS = {
+    "classifier, predict": (RegularizedMLPClassifier, MLPClassifier, "predict"),
+    "classifier, predict_proba": (RegularizedMLPClassifier, MLPClassifier, "predict_proba"),
+    "regressor, predict": (RegularizedMLPRegressor, MLPRegressor, "predict"),
+}
+
+
+def fitted(ours, theirs, hidden, X, y):
+    """Both estimators after two epochs: what they learnt changes nothing about the cost."""
+    nets = {
+        "skreg": skreg_net(hidden, 200, 2, estimator=ours),
+        "scikit-learn": sklearn_net(hidden, 200, 2, estimator=theirs),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return {name: net.fit(X, y) for name, net in nets.items()}
+
+
+def compare(nets, method, X, repeats, calls):
+    """Seconds of a call of each net, and the ratio.
+
+    Parameters
+    ----------
+    nets : dict of str to estimator
+        Fitted; "skreg" and "scikit-learn".
+    method : str
+    X : array of shape (n, d)
+    repeats : int
+    calls : int
+        Calls that are timed as one.
+
+    Returns
+    -------
+    dict
+        "seconds" of a call by name, and "to scikit-learn", the median of the ratios.
+    """
+
+    def run(predict):
+        for _ in range(calls):
+            predict(X)
+
+    runs = {name: lambda net=net: run(getattr(net, method)) for name, net in nets.items()}
+    in_turn(runs, 1)  # warms up
+    seconds = in_turn(runs, repeats)
+    return {
+        "seconds": {name: median(s) / calls for name, s in seconds.items()},
+        "to scikit-learn": median(np.divide(seconds["skreg"], seconds["scikit-learn"])),
+    }
+
+
+def measure(repeats, calls=CALLS):
+    """Each method of each net, for each number of rows."""
+    X, y = digits()
+    rng = np.random.default_rng(0)
+    out = {}
+    for hidden, dtype in NETS:
+        table = X.astype(dtype)
+        many = rng.normal(size=(max(calls), X.shape[1])).astype(dtype)
+        for method, (ours, theirs, name) in METHODS.items():
+            nets = fitted(ours, theirs, hidden, table, y)
+            out[f"{hidden}, {dtype}, {method}"] = {
+                str(n): compare(nets, name, many[:n], repeats, k) for n, k in calls.items()
+            }
+    return out

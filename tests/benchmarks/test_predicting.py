@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import types
+
+from benchmarks import predicting, timing
+from benchmarks.pages import PAGES
+
+
+def test_one_call_of_predict_is_the_share_of_many(monkeypatch):
+    now = {"seconds": 0.0}
+    clock = types.SimpleNamespace(perf_counter=lambda: now["seconds"])
+    monkeypatch.setattr(timing, "time", clock)
+
+    class Net:
+        calls = 0
+
+        def __init__(self, seconds):
+            self.seconds = seconds
+
+        def predict(self, X):
+            self.calls += 1
+            now["seconds"] += self.seconds
+
+    nets = {"skreg": Net(4.0), "scikit-learn": Net(1.0)}
+    found = predicting.compare(nets, "predict", None, repeats=2, calls=5)
+    # Warmed up once, then timed twice, five calls each.
+    assert nets["skreg"].calls == nets["scikit-learn"].calls == 3 * 5
+    assert found == {"seconds": {"skreg": 4.0, "scikit-learn": 1.0}, "to scikit-learn": 4.0}
+
+
+def test_page_on_predictions(machine):
+    found = {"seconds": {"skreg": 2e-4, "scikit-learn": 1e-4}, "to scikit-learn": 2.0}
+    many = {"seconds": {"skreg": 0.3, "scikit-learn": 0.4}, "to scikit-learn": 0.75}
+    page = PAGES["predicting"]({"a net": {"1": found, "100000": many}}, machine)
+    assert "   * - a net\n     - 0.200\n     - 0.100\n     - 2.00\n" in page
+    assert "100,000 rows\n------------\n" in page
+    assert "   * - a net\n     - 300\n     - 400\n     - 0.75\n" in page
