@@ -143,8 +143,8 @@ def predicting_page(result, machine):
         "One call for one row and for many, against scikit-learn's MLP of the same architecture, fitted on "
         "the handwritten digits (64 columns, 10 classes; for regressors the digit is the number). skreg's "
         "nets have batch norm and dropout. scikit-learn computes in the type of the table it was fitted "
-        "on; skreg in float64 for either. Calls for one row are timed 200 at a time. Medians of runs "
-        "in turn.",
+        "on; skreg in float64 for either. Calls for one row are timed 40 at a time, five times in each "
+        "repetition. Medians of runs in turn.",
         machine,
     )
     for n in counts:

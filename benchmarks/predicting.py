@@ -13,8 +13,9 @@ from benchmarks.single import digits
 from benchmarks.timing import in_turn, median
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
-#: Rows of a call, and how many calls are timed as one: a call for one row is too short alone.
-CALLS = {1: 200, 100_000: 1}
+#: Rows of a call, how many calls are timed as one, and how many times in a repetition: a call for
+#: one row is too short alone, and its ratio is noisy.
+CALLS = {1: (40, 5), 100_000: (1, 1)}
 #: Units of the hidden layers and the type of the table. scikit-learn predicts in the type it was
 #: fitted on; skreg in float64, whatever it was fitted on.
 NETS = (((100,), "float64"), ((100,), "float32"), ((256, 256), "float64"))
@@ -37,7 +38,7 @@ def fitted(ours, theirs, hidden, X, y):
         return {name: net.fit(X, y) for name, net in nets.items()}
 
 
-def compare(nets, method, X, repeats, calls):
+def compare(nets, method, X, repeats, calls, turns=1):
     """Seconds of a call of each net, and the ratio.
 
     Parameters
@@ -49,6 +50,8 @@ def compare(nets, method, X, repeats, calls):
     repeats : int
     calls : int
         Calls that are timed as one.
+    turns : int, default=1
+        How many times each is timed in a repetition.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def compare(nets, method, X, repeats, calls):
 
     runs = {name: lambda net=net: run(getattr(net, method)) for name, net in nets.items()}
     in_turn(runs, 1)  # warms up
-    seconds = in_turn(runs, repeats)
+    seconds = in_turn(runs, turns * repeats, collect=False)
     return {
         "seconds": {name: median(s) / calls for name, s in seconds.items()},
         "to scikit-learn": median(np.divide(seconds["skreg"], seconds["scikit-learn"])),
@@ -80,6 +83,6 @@ def measure(repeats, calls=CALLS):
         for method, (ours, theirs, name) in METHODS.items():
             nets = fitted(ours, theirs, hidden, table, y)
             out[f"{hidden}, {dtype}, {method}"] = {
-                str(n): compare(nets, name, many[:n], repeats, k) for n, k in calls.items()
+                str(n): compare(nets, name, many[:n], repeats, *k) for n, k in calls.items()
             }
     return out

@@ -164,13 +164,10 @@ def describe(comparison, tolerance=TOLERANCE):
             f"None of {comparison.compared} ratios is slower by more than {allowed} than recorded."
         )
     if comparison.new:
-        lines.append("New, and recorded now: " + "; ".join(comparison.new) + ".")
+        lines += ["New, and recorded now:", *(f"  {name}" for name in comparison.new)]
     if comparison.gone:
-        lines.append(
-            "Recorded, but not measured any more (--record forgets them): "
-            + "; ".join(comparison.gone)
-            + "."
-        )
+        lines.append("Recorded, but not measured any more (--record forgets them):")
+        lines += [f"  {name}" for name in comparison.gone]
     return "".join(f"{line}\n" for line in lines)
 
 

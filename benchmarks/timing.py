@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 
-def in_turn(contestants, repeats):
+def in_turn(contestants, repeats, collect=True):
     """Seconds of each contestant, run one after the other in each repetition.
 
     A slow minute of the machine hits all of them, so ratios hold where absolute times do not.
@@ -21,6 +21,8 @@ def in_turn(contestants, repeats):
     ----------
     contestants : dict of str to callable
     repeats : int
+    collect : bool, default=True
+        Collect garbage before each run; it takes longer than what is measured where that is short.
 
     Returns
     -------
@@ -29,7 +31,8 @@ def in_turn(contestants, repeats):
     seconds = {name: [] for name in contestants}
     for _ in range(repeats):
         for name, run in contestants.items():
-            gc.collect()
+            if collect:
+                gc.collect()
             began = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - began)

@@ -22,9 +22,9 @@ def test_one_call_of_predict_is_the_share_of_many(monkeypatch):
             now["seconds"] += self.seconds
 
     nets = {"skreg": Net(4.0), "scikit-learn": Net(1.0)}
-    found = predicting.compare(nets, "predict", None, repeats=2, calls=5)
-    # Warmed up once, then timed twice, five calls each.
-    assert nets["skreg"].calls == nets["scikit-learn"].calls == 3 * 5
+    found = predicting.compare(nets, "predict", None, repeats=2, calls=5, turns=3)
+    # Warmed up once, then timed twice three times, five calls each.
+    assert nets["skreg"].calls == nets["scikit-learn"].calls == (1 + 2 * 3) * 5
     assert found == {"seconds": {"skreg": 4.0, "scikit-learn": 1.0}, "to scikit-learn": 4.0}
 
 

@@ -70,7 +70,7 @@ def test_the_table_has_both_figures_and_the_worst_first():
 def test_what_is_new_is_recorded_with_its_machine(tmp_path, capsys):
     path = tmp_path / "recorded.json"
     assert regressions.check({"single": single(0.4)}, path) == 0
-    assert f"New, and recorded now: {NAME}; " in capsys.readouterr().out
+    assert f"New, and recorded now:\n  {NAME}\n" in capsys.readouterr().out
     assert regressions.read(path)[NAME] == {
         "ratio": 0.4,
         "repeats": 5,
@@ -102,10 +102,12 @@ def test_slow_steps_below_the_tolerance_add_up(file):
     assert regressions.check({"single": single(0.55)}, file) == 1
 
 
-def test_record_accepts_new_figures_and_forgets_those_that_are_gone(file):
+def test_record_accepts_new_figures_and_forgets_those_that_are_gone(file, capsys):
     less = single(0.5)
     del less["result"]["stacks"]["digits, 16 members"]
     assert regressions.check({"single": less}, file) == 1
+    gone = "  single: stack of digits, 16 members, share of the peak\n"
+    assert f"(--record forgets them):\n{gone}" in capsys.readouterr().out
     assert len(regressions.read(file)) == 3
     assert regressions.check({"single": less}, file, record=True) == 0
     assert len(regressions.read(file)) == 2
