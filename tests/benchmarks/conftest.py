@@ -1,8 +1,21 @@
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def old_objects_are_not_collected():
+    """Garbage is collected before everything that is measured; that looks at new objects only.
+
+    Else each collection would walk through all that torch and its like made when imported.
+    """
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
