@@ -158,7 +158,7 @@ def describe(comparison, tolerance=TOLERANCE):
         lines.append(f"Slower by more than {allowed} than recorded:")
         lines.append(f"  {'':{width}}  recorded       now  slower by")
         for name, recorded, now, share in comparison.slower:
-            lines.append(f"  {name:{width}}  {recorded:8.3f}  {now:8.3f}  {100 * share:7.0f} %")
+            lines.append(f"  {name:{width}}  {recorded:8.3f}  {now:8.3f}  {100 * share:7.1f} %")
     elif comparison.compared:
         lines.append(
             f"None of {comparison.compared} ratios is slower by more than {allowed} than recorded."

@@ -5,6 +5,7 @@ import itertools
 import sys
 
 import numpy as np
+import pytest
 
 from benchmarks import footprint, imports
 from benchmarks.pages import PAGES
@@ -74,3 +75,12 @@ def test_page_on_imports_and_pickles(machine):
     assert "   * - a net\n     - 7,510\n     - 30.0\n     - 240.0\n     - 0.12\n" in page
     assert "   * - skreg: first fit\n     - 10.000\n     - numba\n" in page
     assert "up to and including a fit: matplotlib, skrub, rich, dask, pandas, skorch.\n" in page
+
+
+@pytest.mark.slow
+def test_a_new_process_imports_what_a_fit_needs_and_no_more():
+    stages = footprint.in_a_process("skreg")
+    assert list(stages) == list(imports.STAGES["skreg"])
+    assert stages["import skreg"]["imports"] == stages["second fit"]["imports"] == []
+    ours = [name for stage in list(stages.values())[1:] for name in stage["imports"]]
+    assert not {"matplotlib", "skrub", "rich", "dask"} & set(ours)

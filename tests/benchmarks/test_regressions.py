@@ -62,8 +62,8 @@ def test_the_table_has_both_figures_and_the_worst_first():
     assert describe(found).splitlines() == [
         "Slower by more than 20 % than recorded:",
         "                recorded       now  slower by",
-        "  p: long name     0.300     0.200       50 %",
-        "  p: a             1.000     1.300       30 %",
+        "  p: long name     0.300     0.200     50.0 %",
+        "  p: a             1.000     1.300     30.0 %",
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_slowdown_is_exit_code_1_and_changes_no_record(file, capsys):
     capsys.readouterr()
     assert regressions.check({"single": single(0.5)}, file) == 1
     out = capsys.readouterr().out
-    assert f"{NAME}     0.400     0.500       25 %" in out
+    assert f"{NAME}     0.400     0.500     25.0 %" in out
     assert "--record" in out
     assert file.read_text() == before
 

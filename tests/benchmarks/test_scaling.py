@@ -92,6 +92,13 @@ def test_memory_is_that_of_the_run_and_not_of_the_table(monkeypatch):
     assert 30 < found["mb"] < 60
 
 
+@pytest.mark.slow
+def test_a_size_has_a_process_of_its_own(monkeypatch):
+    # What is changed here is not changed there.
+    monkeypatch.setattr(scaling, "PATIENCE", 0.0)
+    assert scaling.in_a_process("rows", 300, "skreg", 2)["runs"] == 2
+
+
 def test_sizes_can_be_chosen():
     asked = []
 
