@@ -10,10 +10,13 @@ __all__ = [
     "ACTIVATIONS",
     "BATCH_NORM_EPS",
     "BATCH_NORM_MOMENTUM",
+    "EMBEDDED_WIDTH",
+    "FREQUENCY_STD",
     "HUBER_DELTA",
     "LINE_STRIDE",
     "LOSSES",
     "MAX_EXPONENT",
+    "N_FREQUENCIES",
     "SELU_ALPHA",
     "SELU_SCALE",
     "TINY",
@@ -44,6 +47,11 @@ LOSSES = {
 }
 
 BATCH_NORM_MOMENTUM = 0.1
+
+#: Numeric embedding, as in RealMLP (Holzmueller, Grinsztajn and Steinwart 2024, table A.1): periodic
+#: functions of a column, inputs of the net that a column becomes (itself and the others made of those
+#: functions), and the standard deviation of the initial frequencies, in periods a unit of the column.
+N_FREQUENCIES, EMBEDDED_WIDTH, FREQUENCY_STD = 16, 4, 0.1
 
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772

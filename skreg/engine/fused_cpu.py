@@ -16,6 +16,7 @@ from skreg.engine import lanes
 from skreg.engine.compiled.loop import minibatch_loop
 from skreg.engine.compiled.losses import loss_kernel
 from skreg.engine.compiled.optimisers import optimiser_kernel
+from skreg.engine.compiled.periodic import embedding_gradient_kernel, embedding_kernel
 from skreg.engine.compiled.pieces import address_of
 from skreg.engine.compiled.products import gemm_address
 from skreg.engine.compiled.units import (
@@ -24,10 +25,13 @@ from skreg.engine.compiled.units import (
     forward_kernel,
     input_dropout_kernel,
 )
-from skreg.engine.constants import ACTIVATIONS, BATCH_NORM_EPS, LOSSES
+from skreg.engine.constants import ACTIVATIONS, BATCH_NORM_EPS, EMBEDDED_WIDTH, LOSSES, N_FREQUENCIES
 
 #: Bytes of gathered minibatches that members go through one after the other; they stay in the cache.
 _BLOCK = 1 << 18
+
+#: What an embedding learns, in the order of its kernels.
+_EMBEDDING = "frequency", "phase", "weight", "bias"
 
 
 class FusedStep:
@@ -38,6 +42,7 @@ class FusedStep:
         self.k, self.layout = state.k, state.layout
         self.dtype = np.dtype(spec.dtype)
         classes = spec.loss == "multinomial"
+        self.embedded = spec.embedded or ()
         self.evaluate = evaluation_kernel(ACTIVATIONS[spec.activation], spec.dtype)
         self.loss = loss_kernel(LOSSES[spec.loss], spec.dtype)
         self.loop = minibatch_loop(spec.dtype, classes)
@@ -97,9 +102,12 @@ class FusedStep:
             backward_kernel(activation, norm, dtype),
             self.loss,
             optimiser_kernel(spec.solver, dtype),
+            *((embedding_kernel(dtype), embedding_gradient_kernel(dtype)) if self.embedded else ()),
         )
         calls = [gemm_address(dtype), *(address_of(kernel) for kernel in kernels)]
-        tables = sizes, layers, self.blocks, calls
+        places = [where.get(f"embed_{name}", 0) for where in (start, slot) for name in _EMBEDDING]
+        embedding = len(self.embedded), N_FREQUENCIES, EMBEDDED_WIDTH - 1, *places
+        tables = sizes, layers, self.blocks, calls, embedding, self.embedded
         return tuple(np.array(table, dtype=np.int64) for table in tables)
 
     def _numbers(self):
@@ -131,13 +139,13 @@ class FusedStep:
         feed, sizes = self.feed, self.layout.sizes
         if self.feed.sparse:
             return 1
-        bytes_ = len(feed.rows) * feed.width * (sizes[0] + sizes[-1]) * self.dtype.itemsize
+        bytes_ = len(feed.rows) * feed.width * (feed.rows[0].d + sizes[-1]) * self.dtype.itemsize
         return int(np.clip(_BLOCK // bytes_, 1, feed.steps))
 
     def _workspace(self):
         """What one thread writes to while it trains members."""
         feed, sizes, dtype = self.feed, self.layout.sizes, self.dtype
-        b, d, o = feed.width, sizes[0], sizes[-1]
+        b, d, o = feed.width, feed.rows[0].d, sizes[-1]
         classes = self.spec.loss == "multinomial"
         if feed.sparse:
             x, y = (t.unsqueeze(1).numpy() for t in (feed.x_batch, feed.y_batch))
@@ -145,12 +153,15 @@ class FusedStep:
             x = np.zeros((len(feed.rows), self.shape, b, d), dtype=dtype)
             shape = (len(feed.y), self.shape, *(() if classes else (o,)), b)
             y = np.zeros(shape, dtype=np.int64 if classes else dtype)
-        own = (b, d) if self.knobs.input_dropout else (0, 0)
+        own, made = ((b, d) if self.knobs.input_dropout else (0, 0)), (0, 0)
+        if self.embedded:
+            own, made = (sizes[0], b), (sizes[0] - d, b)
         hidden = sum(sizes[1:-1])
         return (
             x,
             y,
             np.zeros(own, dtype=dtype),
+            np.zeros(made, dtype=dtype),
             np.zeros(int(self.blocks[:, 1].sum()), dtype=dtype),
             np.zeros((hidden + o) * b, dtype=dtype),
             np.zeros(hidden * b, dtype=dtype),
@@ -203,7 +214,9 @@ class FusedStep:
         k, b, a = p["weight_0"].shape[0], x.shape[0], None
         for i in range(layout.n_layers):
             weight = p[f"weight_{i}"]
-            if i == 0:
+            if i == 0 and self.embedded:
+                z = torch.bmm(weight, self._embed(p, x))
+            elif i == 0:
                 z = (weight.reshape(-1, weight.shape[2]) @ x.T).view(k, -1, b)
             else:
                 z = torch.bmm(weight, a)
@@ -217,6 +230,16 @@ class FusedStep:
             self.evaluate(z.view(-1, b).numpy(), g.reshape(-1).numpy(), c.reshape(-1).numpy())
             a = z
         raise AssertionError("a net has at least one linear layer")
+
+    def _embed(self, p, x):
+        """Inputs of the first layer at predict, shape (members, d', b), of rows x (b, d)."""
+        learned = [p[f"embed_{name}"].numpy() for name in _EMBEDDING]
+        out = torch.empty(len(learned[0]), self.layout.sizes[0], len(x), dtype=x.dtype)
+        embed, columns = embedding_kernel(self.spec.dtype), np.array(self.embedded, dtype=np.int64)
+        x, whole, none = x.contiguous().numpy(), self.dtype.type(1), np.uint32(0)
+        for k, inputs in enumerate(out.numpy()):
+            embed(x, inputs, columns, *(values[k] for values in learned), none, whole, none, none)
+        return out
 
     def losses_of(self, members, raw, y, weight):
         """Weighted validation loss of each member, without label smoothing. Overwrites nothing."""

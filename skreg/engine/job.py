@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from skreg.engine.constants import EMBEDDED_WIDTH
+
 #: Fields of `Spec` that have to be equal for members of one stack; all others may differ.
 SHAPE_FIELDS = (
+    "embedded",
     "hidden",
     "n_outputs",
     "activation",
@@ -35,6 +38,9 @@ class Spec:
 
     Attributes
     ----------
+    embedded : tuple of int or None
+        Columns that a trained periodic embedding stands for (`skreg.layers.periodic`), ascending. None
+        is a net without embeddings, an empty tuple one that found no column for them.
     hidden : tuple of int
         Units of each hidden layer, L in all.
     n_outputs : int
@@ -47,6 +53,7 @@ class Spec:
         Ends training after so many minibatches, in the middle of an epoch if need be.
     """
 
+    embedded: tuple[int, ...] | None = None
     hidden: tuple[int, ...] = ()
     n_outputs: int = 1
     activation: str = "relu"
@@ -85,6 +92,20 @@ class Spec:
     def n_layers(self):
         """Number of linear layers."""
         return len(self.hidden) + 1
+
+    @property
+    def n_embedded(self):
+        """Number of embedded columns."""
+        return len(self.embedded or ())
+
+    @property
+    def numeric_embedding(self):
+        """What the estimators call it."""
+        return None if self.embedded is None else "periodic"
+
+    def n_inputs(self, n_columns):
+        """Inputs of the first linear layer for a table of so many columns."""
+        return n_columns + (EMBEDDED_WIDTH - 1) * self.n_embedded
 
 
 @dataclass
@@ -152,7 +173,8 @@ class Result:
     ----------
     params : dict of ndarray
         ``weight_0 ... weight_L`` (units, inputs); ``bias_l`` or, in front of a batch norm, ``gain_l``,
-        ``shift_l``, ``mean_l``, ``variance_l`` (units,).
+        ``shift_l``, ``mean_l``, ``variance_l`` (units,); of m embedded columns ``embed_frequency``,
+        ``embed_phase`` (m, 16), ``embed_weight`` (m, 3, 16) and ``embed_bias`` (m, 3).
     history : dict of list
         ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``; in a cohort
         also ``ensemble_loss``, and the score is the ensemble's.

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import scipy.sparse as sp
 
+from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import Fingerprint, batches_of
 from skreg.engine.job import SHAPE_FIELDS
 
@@ -35,10 +36,15 @@ def shape_key(job):
 def stack_bytes(job, members):
     """Memory that a stack of ``members`` such jobs takes, without the rows."""
     spec = job.spec
-    sizes = (job.X.shape[1], *spec.hidden, spec.n_outputs)
+    sizes = _sizes(job)
+    m, mixed = spec.n_embedded, EMBEDDED_WIDTH - 1
     weights = sum(a * b + 3 * b for a, b in itertools.pairwise(sizes))
+    weights += m * (2 * N_FREQUENCIES + mixed * (N_FREQUENCIES + 1))
     width = min(spec.batch_size, job.X.shape[0])
-    activations = 3 * width * sum(sizes[1:]) + (width * sizes[0] if spec.input_dropout else 0)
+    own_inputs = width * sizes[0] if spec.input_dropout or m else 0
+    activations = 3 * width * sum(sizes[1:]) + own_inputs + width * mixed * m
+    if spec.device != "cpu":  # autograd stores the periodic functions and their arguments
+        activations += 2 * width * N_FREQUENCIES * m
     return members * np.dtype(spec.dtype).itemsize * (5 * weights + activations)
 
 
@@ -46,7 +52,10 @@ def most_members(job, memory=None):
     """How many such jobs one stack should hold."""
     spec = job.spec
     width = min(spec.batch_size, job.X.shape[0])
-    one = width * max(spec.hidden, default=spec.n_outputs) * np.dtype(spec.dtype).itemsize
+    widest = max(spec.hidden, default=spec.n_outputs)
+    if spec.embedded:
+        widest = max(widest, spec.n_inputs(job.X.shape[1]))
+    one = width * widest * np.dtype(spec.dtype).itemsize
     most = int(np.clip(ACTIVATION_BYTES // max(one, 1), FEWEST, MOST))
     if spec.device != "cpu":
         most = 4096
@@ -117,8 +126,15 @@ def _work(job):
 
 def _multiply_adds(job):
     """Of one row on its way through the net, kernels included."""
-    sizes = (job.X.shape[1], *job.spec.hidden, job.spec.n_outputs)
-    return sum(a * (b + 10) for a, b in itertools.pairwise(sizes))
+    net = sum(a * (b + 10) for a, b in itertools.pairwise(_sizes(job)))
+    # A sine or cosine takes about ten.
+    return net + job.spec.n_embedded * N_FREQUENCIES * (EMBEDDED_WIDTH - 1 + 10)
+
+
+def _sizes(job):
+    """Inputs, hidden units and outputs of the net of a job."""
+    spec = job.spec
+    return (spec.n_inputs(job.X.shape[1]), *spec.hidden, spec.n_outputs)
 
 
 def threads_for(job, members):

@@ -54,5 +54,5 @@ def generator(seed, *purpose):
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([int(seed), *purpose])))
 
 
-#: What a generator is drawn for: initial weights, order of rows.
-INIT, ORDER = 1, 2
+#: What a generator is drawn for: initial weights, order of rows, initial embeddings.
+INIT, ORDER, EMBED = 1, 2, 3

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from skreg.engine.constants import BATCH_NORM_MOMENTUM
+from skreg.engine.constants import BATCH_NORM_MOMENTUM, EMBEDDED_WIDTH
 from skreg.layers import (
     activation,
     batch_norm_eval,
     batch_norm_train,
+    column_dropout,
     dropout,
     input_dropout,
     linear,
+    owners,
+    periodic,
     shared_linear,
 )
 from skreg.objective import losses, penalties
@@ -25,6 +28,15 @@ class _Minibatch:
         self.x, self.y = x, y
         self.coef, self.share = epoch.coef[step], epoch.share[step]
         self.keys, self.lr = epoch.keys[:, step], epoch.rates[step]
+
+
+def idle_biases(layout, knobs):
+    """Whether the biases of a member's embedding are left where they are, shape (k,).
+
+    A batch norm behind the first linear layer takes off what they add, unless inputs are dropped.
+    Their gradient is zero but for rounding, which Adam would turn into steps of full size.
+    """
+    return layout.normed(0) & (knobs.threshold[0] == 0)
 
 
 class ReferenceStep:
@@ -56,6 +68,11 @@ class ReferenceStep:
         self.stream_of = torch.as_tensor(feed.stream_of, device=device)
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         self.total = torch.zeros(state.k, dtype=dtype, device=device)
+        if spec.embedded:
+            owner = owners(feed.rows[0].d, spec.embedded, EMBEDDED_WIDTH - 1)
+            self.columns = torch.tensor(spec.embedded, device=device)
+            self.owner = torch.tensor(owner, device=device)
+            self.idle = torch.as_tensor(idle_biases(state.layout, knobs), device=device)
 
     def run(self, epoch, first, stop):
         """Train on minibatches ``first`` to ``stop`` of an epoch.
@@ -76,7 +93,10 @@ class ReferenceStep:
         grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
         self.total += loss.detach()
         self._track(moments)
-        self._update(dict(zip(leaves, grads, strict=True)), batch)
+        grads = dict(zip(leaves, grads, strict=True))
+        if self.spec.embedded:
+            grads["embed_bias"][self.idle] = 0
+        self._update(grads, batch)
 
     def _loss(self, p, batch):
         """Loss of each member (k,) and mean and variance of each batch norm."""
@@ -89,6 +109,8 @@ class ReferenceStep:
             weight = p[f"weight_{i}"]
             if i > 0:
                 z = linear(weight, a)
+            elif spec.embedded:
+                z = linear(weight, self._embedded_inputs(p, batch, keys[:, 0]))
             elif self.knobs.input_dropout:
                 x = input_dropout(
                     batch.x[self.stream_of], self.rates[0], self.threshold[0], keys[:, 0]
@@ -115,6 +137,18 @@ class ReferenceStep:
         )
         coef = batch.coef[self.stream_of]
         return (per_row * coef).sum(dim=1), moments
+
+    def _embed(self, p, x):
+        """Embedded inputs (k, d', b) of rows x (k or 1, b, d)."""
+        names = ("frequency", "phase", "weight", "bias")
+        return periodic(x, self.columns, *(p[f"embed_{name}"] for name in names))
+
+    def _embedded_inputs(self, p, batch, keys):
+        """Embedded inputs of a minibatch, some of them dropped."""
+        a = self._embed(p, batch.x[self.stream_of])
+        if not self.knobs.input_dropout:
+            return a
+        return column_dropout(a, self.owner, self.rates[0], self.threshold[0], keys)
 
     def _track(self, moments):
         running = self.state.running.view
@@ -171,7 +205,7 @@ class ReferenceStep:
         layout = self.state.layout
         p = {n: v[members] for n, v in self.state.theta.view.items()}
         r = {n: v[members] for n, v in self.state.running.view.items()}
-        a = x.T.unsqueeze(0)
+        a = self._embed(p, x.unsqueeze(0)) if self.spec.embedded else x.T.unsqueeze(0)
         for i in range(layout.n_layers):
             z = p[f"weight_{i}"] @ a
             if layout.normed(i):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from skreg.engine.cohort import Cohort
+from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import Epoch, Feed, Fingerprint
 from skreg.engine.job import Result
 from skreg.engine.knobs import Knobs
@@ -106,7 +107,8 @@ class Stack:
         self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
         self.cohorts = Cohort.among(self.members)
         self.fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
-        layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
+        sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
+        layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
         self.state = State(layout, len(jobs), spec.solver, spec.dtype, self.device)
         drawn = {}
         for k, job in enumerate(jobs):
@@ -136,6 +138,9 @@ class Stack:
         products = 4 * sizes[0] * sizes[1] + 6 * sum(
             a * b for a, b in itertools.pairwise(sizes[1:])
         )
+        # What was made of embedded columns needs a gradient, and so does what it was made of.
+        mixed = self.spec.n_embedded * (EMBEDDED_WIDTH - 1)
+        products += mixed * (2 * sizes[1] + 6 * N_FREQUENCIES)
         self.flops_per_row = products * len(jobs)
 
     def epochs(self):
@@ -283,13 +288,13 @@ class Stack:
         """Validation loss and score of each member, NaN where there is none; outputs of cohorts."""
         k = len(self.members)
         loss, score, outputs = np.full(k, math.nan), np.full(k, math.nan), {}
-        hidden = self.state.layout.sizes[1:]
+        widest = max(*self.state.layout.sizes[1:], N_FREQUENCIES * self.spec.n_embedded)
         for group in self.feed.groups:
             members = self.members[group.members]
             if all(m.ended for m in members):
                 continue
             kept = any(m.job.score is not None or m.cohort is not None for m in members)
-            size = max(64, _VALIDATION_ENTRIES // (len(members) * max(hidden)))
+            size = max(64, _VALIDATION_ENTRIES // (len(members) * widest))
             parts, total = [], 0.0
             for start in range(0, group.rows.n, size):
                 stop = min(start + size, group.rows.n)

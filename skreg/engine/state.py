@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skreg.engine.random import INIT, generator
+from skreg.engine.constants import EMBEDDED_WIDTH, FREQUENCY_STD, N_FREQUENCIES
+from skreg.engine.random import EMBED, INIT, generator
 
 #: Gain of the initial weights in front of an activation (He et al. 2015; Klambauer et al. 2017).
 GAINS = {
@@ -31,10 +32,13 @@ class Layout:
     sizes : tuple of int
         Inputs, hidden units, outputs.
     batch_norm : bool
+    n_embedded : int, default=0
+        Embedded columns; `sizes` counts what they become among the inputs.
     """
 
     sizes: tuple[int, ...]
     batch_norm: bool
+    n_embedded: int = 0
 
     @property
     def n_layers(self):
@@ -47,6 +51,10 @@ class Layout:
         for i in range(self.n_layers):
             names = ("gain", "shift") if self.normed(i) else ("bias",)
             pairs += [(f"{name}_{i}", (self.sizes[i + 1],)) for name in names]
+        if self.n_embedded:
+            m, mixed = self.n_embedded, EMBEDDED_WIDTH - 1
+            pairs += [(f"embed_{name}", (m, N_FREQUENCIES)) for name in ("frequency", "phase")]
+            pairs += [("embed_weight", (m, mixed, N_FREQUENCIES)), ("embed_bias", (m, mixed))]
         return pairs
 
     def tracked(self):
@@ -65,7 +73,8 @@ def initial_parameters(layout, activation, seed):
     """Starting point of one member, in float64, the same on every device.
 
     Hidden weights are normal with variance gain^2 / inputs, output weights with 1 / inputs; biases
-    are zero. A linear model starts at zero: its objective is convex.
+    are zero. A linear model starts at zero: its objective is convex. Embeddings are as
+    `initial_embedding` says.
 
     Returns
     -------
@@ -75,6 +84,8 @@ def initial_parameters(layout, activation, seed):
     params = {}
     for name, shape in layout.learned():
         kind, layer = name.rsplit("_", 1)
+        if kind == "embed":
+            continue
         if kind == "weight":
             last = int(layer) == layout.n_layers - 1
             gain = 1.0 if last else GAINS[activation]
@@ -84,7 +95,29 @@ def initial_parameters(layout, activation, seed):
             params[name] = np.ones(shape) if kind == "gain" else np.zeros(shape)
     for name, shape in layout.tracked():
         params[name] = np.ones(shape) if name.startswith("variance") else np.zeros(shape)
+    if layout.n_embedded:
+        params |= initial_embedding(layout.n_embedded, seed)
     return params
+
+
+def initial_embedding(m, seed):
+    """Starting point of the embeddings of m columns, with draws of their own.
+
+    Frequencies are normal with standard deviation 0.1 and phases uniform in [-pi, pi] (Holzmueller,
+    Grinsztajn and Steinwart 2024); the maps behind them start as `torch.nn.Linear` does.
+
+    Returns
+    -------
+    dict of ndarray
+    """
+    rng = generator(seed, EMBED)
+    bound, mixed = N_FREQUENCIES**-0.5, EMBEDDED_WIDTH - 1
+    return {
+        "embed_frequency": FREQUENCY_STD * rng.standard_normal((m, N_FREQUENCIES)),
+        "embed_phase": rng.uniform(-np.pi, np.pi, (m, N_FREQUENCIES)),
+        "embed_weight": rng.uniform(-bound, bound, (m, mixed, N_FREQUENCIES)),
+        "embed_bias": rng.uniform(-bound, bound, (m, mixed)),
+    }
 
 
 class Buffer:

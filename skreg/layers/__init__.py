@@ -7,13 +7,17 @@ from skreg.layers.activation import activation
 from skreg.layers.batch_norm import batch_norm_eval, batch_norm_train
 from skreg.layers.dropout import dropout, input_dropout
 from skreg.layers.linear import linear, shared_linear
+from skreg.layers.periodic import column_dropout, owners, periodic
 
 __all__ = [
     "activation",
     "batch_norm_eval",
     "batch_norm_train",
+    "column_dropout",
     "dropout",
     "input_dropout",
     "linear",
+    "owners",
+    "periodic",
     "shared_linear",
 ]

@@ -24,7 +24,14 @@ from skreg.engine.compiled.products import pointer_to, product
 WEIGHT, GAIN, SHIFT, WEIGHT_SLOT, GAIN_SLOT, SHIFT_SLOT, MEAN, VARIANCE, ROWS, UNITS = range(10)
 
 #: Places in the array of addresses that are called.
-GEMM, INPUT_DROPOUT, FORWARD, BACKWARD, LOSS, OPTIMISER = range(6)
+GEMM, INPUT_DROPOUT, FORWARD, BACKWARD, LOSS, OPTIMISER, EMBED, EMBED_BACKWARD = range(8)
+
+#: Places in the array of switches.
+DROPS_INPUTS, BOUNDS_NORMS = range(2)
+
+#: Places in the array that describes an embedding: its columns, their frequencies, what is made of
+#: each; then where its four parameters start in those of the stack, and in the gradient of one member.
+EMBEDDED, WAVES, MADE, STARTS, SLOTS = 0, 1, 2, slice(3, 7), slice(7, 11)
 
 
 @part
@@ -70,11 +77,28 @@ def _overload_gather_targets(addresses, lengths, order, streams, first, stop, ou
 
 
 @part
-def _forward(x, share, keys, step, k, sizes, layers, theta, running, work, knobs, calls):
-    """All layers of one member on one minibatch; the raw outputs without bias come last in z."""
+def _embedding(flat, starts, k, table):
+    """Frequency, phase, weight and bias of the embedding of member k, as views of flat numbers."""
+    m, f, q = table[EMBEDDED], table[WAVES], table[MADE]
+    at = starts[0] + k * m * f
+    frequency = flat[at : at + m * f].reshape(m, f)
+    at = starts[1] + k * m * f
+    phase = flat[at : at + m * f].reshape(m, f)
+    at = starts[2] + k * m * q * f
+    weight = flat[at : at + m * q * f].reshape(m, q, f)
+    at = starts[3] + k * m * q
+    return frequency, phase, weight, flat[at : at + m * q].reshape(m, q)
+
+
+@part
+def _forward(x, by_row, share, keys, step, k, sizes, layers, theta, running, work, knobs, calls):
+    """All layers of one member on one minibatch; the raw outputs without bias come last in z.
+
+    The inputs are ``x`` (b, d), or (d, b) where they are not ``by_row``.
+    """
     z_flat, a_flat, means, spreads = work
     threshold, scale = knobs
-    n_layers, b = sizes.shape[0] - 1, x.shape[0]
+    n_layers, b = sizes.shape[0] - 1, share.shape[0]
     for i in range(n_layers):
         d, h = sizes[i], sizes[i + 1]
         at = layers[i, WEIGHT] + k * h * d
@@ -82,7 +106,7 @@ def _forward(x, share, keys, step, k, sizes, layers, theta, running, work, knobs
         rows = layers[i, ROWS]
         z = z_flat[rows : rows + h * b].reshape(h, b)
         if i == 0:
-            product(calls[GEMM], weight, False, x, True, z)
+            product(calls[GEMM], weight, False, x, by_row, z)
         else:
             before = layers[i - 1, ROWS]
             product(
@@ -121,14 +145,15 @@ def _forward(x, share, keys, step, k, sizes, layers, theta, running, work, knobs
 
 
 @part
-def _backward(x, share, keys, step, k, sizes, layers, theta, slope, work, knobs, calls):
+def _backward(x, by_row, share, keys, step, k, sizes, layers, theta, slope, work, knobs, calls):
     """Gradient of all parameters of one member but the output bias, from that of its raw outputs.
 
-    The gradient of an activation overwrites it once the gradient of the weights has used it.
+    The gradient of an activation overwrites it once the gradient of the weights has used it. Returns
+    the gradient of the product of the first layer.
     """
     z_flat, a_flat, means, spreads = work
     threshold, scale = knobs
-    last, b = sizes.shape[0] - 2, x.shape[0]
+    last, b = sizes.shape[0] - 2, share.shape[0]
     for i in range(last, -1, -1):
         d, h = sizes[i], sizes[i + 1]
         rows = layers[i, ROWS]
@@ -136,8 +161,8 @@ def _backward(x, share, keys, step, k, sizes, layers, theta, slope, work, knobs,
         at = layers[i, WEIGHT_SLOT]
         dweight = slope[at : at + h * d].reshape(h, d)
         if i == 0:
-            product(calls[GEMM], dz, False, x, False, dweight)
-            return
+            product(calls[GEMM], dz, False, x, not by_row, dweight)
+            return dz
         before, u = layers[i - 1, ROWS], layers[i - 1, UNITS]
         a = a_flat[before : before + d * b].reshape(d, b)
         product(calls[GEMM], dz, False, a, True, dweight)
@@ -192,10 +217,11 @@ def minibatch_loop(dtype, classes):
         share (steps, s, b), keys (2, steps, layers, k), rates (steps, k). The tables: addresses and
         lengths of rows (s,) and targets (t,), and which stream (t,), stream and target (k,) belong
         together; ``gathered`` is 1 where the minibatch is in its place already. The net: sizes,
-        layers, blocks of parameters, calls. The stack's numbers: theta, two moments, running, total
+        layers, blocks of parameters, calls, the embedding and its columns. The stack's numbers: theta, two moments, running, total
         (k,). The knobs, member first: threshold, scale, l1, l2; decay, bound, smoothing, quantile
         (k,); numbers of the solver; ``switches``: whether inputs are dropped, norms bounded. The
-        workspace: x (s, steps, b, d), y, x of one member, gradient, z, a, means, spreads.
+        workspace: x (s, steps, b, d), y, inputs of one member, gradient of what its embedding made, that
+        of its parameters, z, a, means, spreads.
     """
     f, vector, matrix, u, nothing = float_types(dtype)
     i1, i2 = _array(types.int64, 1), _array(types.int64, 2)
@@ -203,14 +229,14 @@ def minibatch_loop(dtype, classes):
     tables = [i1] * 7
     numbers = [*[vector] * 5, _array(u, 2), matrix, matrix, matrix, *[vector] * 4]
     targets = _array(types.int64, 3) if classes else _array(f, 4)
-    workspace = [_array(f, 4), targets, matrix, *[vector] * 5]
+    workspace = [_array(f, 4), targets, matrix, matrix, *[vector] * 5]
 
     @compiled(
         nothing(
             *[types.int64] * 6,
             *epoch,
             *tables,
-            *(i1, i2, i2, i1),
+            *(i1, i2, i2, i1, i1, i1),
             *numbers,
             *(_array(types.float64, 1), i1),
             *workspace,
@@ -239,6 +265,8 @@ def minibatch_loop(dtype, classes):
         layers,
         blocks,
         calls,
+        embedding,
+        columns,
         theta,
         moment,
         second,
@@ -257,6 +285,7 @@ def minibatch_loop(dtype, classes):
         x_block,
         y_block,
         x_own,
+        x_slope,
         slope,
         z_flat,
         a_flat,
@@ -265,7 +294,9 @@ def minibatch_loop(dtype, classes):
     ):
         last = sizes.shape[0] - 2
         o, b = sizes[last + 1], x_block.shape[2]
-        work, knobs = (z_flat, a_flat, means, spreads), (threshold, scale)
+        context = (z_flat, a_flat, means, spreads), (threshold, scale), calls
+        embedded = embedding[EMBEDDED] > 0
+        own = embedded or switches[DROPS_INPUTS] != 0
         rows, bias = layers[last, ROWS], layers[last, SHIFT_SLOT]
         for begin in range(first, stop, x_block.shape[1]):
             end = min(stop, begin + x_block.shape[1])
@@ -275,25 +306,21 @@ def minibatch_loop(dtype, classes):
             for k in range(low, high):
                 s = stream_of[k]
                 at = layers[last, SHIFT] + k * o
+                limit, factor = threshold[k, 0], scale[k, 0]
                 for j in range(begin, end):
-                    x = x_block[s, j - begin]
-                    if switches[0] != 0:
+                    x, part_of = x_block[s, j - begin], share[j, s]
+                    key0, key1 = keys[0, j, 0, k], keys[1, j, 0, k]
+                    if embedded:
+                        learned = _embedding(theta, embedding[STARTS], k, embedding)
                         call(
-                            calls[INPUT_DROPOUT],
-                            (
-                                x,
-                                x_own,
-                                threshold[k, 0],
-                                scale[k, 0],
-                                keys[0, j, 0, k],
-                                keys[1, j, 0, k],
-                            ),
+                            calls[EMBED],
+                            (x, x_own, columns, *learned, limit, factor, key0, key1),
                         )
-                        x = x_own
-                    part_of = share[j, s]
-                    _forward(
-                        x, part_of, keys, j, k, sizes, layers, theta, running, work, knobs, calls
-                    )
+                    elif switches[DROPS_INPUTS] != 0:
+                        call(calls[INPUT_DROPOUT], (x, x_own, limit, factor, key0, key1))
+                    inputs = x_own if own else x
+                    net = sizes, layers, theta
+                    _forward(inputs, not embedded, part_of, keys, j, k, *net, running, *context)
                     call(
                         calls[LOSS],
                         (
@@ -308,9 +335,28 @@ def minibatch_loop(dtype, classes):
                             np.int64(1),
                         ),
                     )
-                    _backward(
-                        x, part_of, keys, j, k, sizes, layers, theta, slope, work, knobs, calls
-                    )
+                    dz = _backward(inputs, not embedded, part_of, keys, j, k, *net, slope, *context)
+                    if embedded:
+                        at_weight = layers[0, WEIGHT] + k * sizes[0] * sizes[1]
+                        weight = theta[at_weight : at_weight + sizes[0] * sizes[1]]
+                        made = weight.reshape(sizes[1], sizes[0])[:, x.shape[1] :]
+                        product(calls[GEMM], made, True, dz, False, x_slope)
+                        idle = layers[0, GAIN] >= 0 and limit == 0
+                        call(
+                            calls[EMBED_BACKWARD],
+                            (
+                                x_slope,
+                                x,
+                                columns,
+                                *learned[:3],
+                                limit,
+                                factor,
+                                key0,
+                                key1,
+                                np.int64(idle),
+                                *_embedding(slope, embedding[SLOTS], 0, embedding),
+                            ),
+                        )
                     call(
                         calls[OPTIMISER],
                         (
@@ -328,7 +374,7 @@ def minibatch_loop(dtype, classes):
                             np.int64(t + j - first + 1),
                         ),
                     )
-                    if switches[1] != 0:
+                    if switches[BOUNDS_NORMS] != 0:
                         for i in range(last + 1):
                             d, h = sizes[i], sizes[i + 1]
                             place = layers[i, WEIGHT] + k * h * d

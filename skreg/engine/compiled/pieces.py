@@ -22,11 +22,11 @@ from skreg.engine.constants import ACTIVATIONS, LINE_STRIDE, SELU_ALPHA, SELU_SC
 # Without nnan and ninf: a member that diverges has to be seen.
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
 _OPTIONS = {"fastmath": _FASTMATH, "error_model": "numpy", "nogil": True}
-# Inlined by LLVM: a call inside a loop would keep it from becoming vector code.
-_INLINE = {"fastmath": _FASTMATH, "error_model": "numpy", "forceinline": True}
+#: Inlined by LLVM: a call inside a loop would keep it from becoming vector code.
+INLINE = {"fastmath": _FASTMATH, "error_model": "numpy", "forceinline": True}
 
 #: Compiles a function for others to call from compiled code, inlined.
-inline = functools.partial(nb.njit, **_INLINE)
+inline = functools.partial(nb.njit, **INLINE)
 #: Compiles a function that Python or compiled code calls; its machine code is kept on disk.
 compiled = functools.partial(nb.njit, cache=True, **_OPTIONS)
 #: The same, for compiled code alone: its caller is what is kept on disk.
@@ -86,7 +86,7 @@ def exp(x):
     raise NotImplementedError("only called from compiled code")
 
 
-@overload(exp, jit_options=_INLINE)
+@overload(exp, jit_options=INLINE)
 def _overload_exp(x):
     if x == nb.types.float32:
 
@@ -117,7 +117,7 @@ def erf(x):
     raise NotImplementedError("only called from compiled code")
 
 
-@overload(erf, jit_options=_INLINE)
+@overload(erf, jit_options=INLINE)
 def _overload_erf(x):
     if x == nb.types.float32:
 
@@ -155,12 +155,12 @@ def _float_type(y):
 
 # The number of the activation is a literal when a kernel is compiled, so that each kernel holds the
 # code of one activation: a chain of ifs inside the loop would keep it from becoming vector code.
-@overload(value, prefer_literal=True, jit_options=_INLINE)
+@overload(value, prefer_literal=True, jit_options=INLINE)
 def _overload_value(act, y):
     return _activations(_float_type(y))[act.literal_value][0]
 
 
-@overload(slope, prefer_literal=True, jit_options=_INLINE)
+@overload(slope, prefer_literal=True, jit_options=INLINE)
 def _overload_slope(act, y):
     return _activations(_float_type(y))[act.literal_value][1]
 

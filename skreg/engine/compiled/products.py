@@ -118,9 +118,9 @@ def _gemm(typing, address, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one)
 
 @inline
 def product(gemm, a, flip_a, b, flip_b, out):
-    """out = a @ b for arrays in C order; a or b is transposed first where its flag is set.
+    """out = a @ b for arrays whose rows are contiguous; a or b is transposed first where its flag is set.
 
-    Fortran reads an array in C order as its transpose, so it is given ``out.T = b.T @ a.T``.
+    Fortran reads an array in C order as its transpose, so it is given ``out.T = b.T @ a.T``, and how far rows are apart.
     """
     inner = a.shape[0] if flip_a else a.shape[1]
     _gemm(
@@ -131,11 +131,11 @@ def product(gemm, a, flip_a, b, flip_b, out):
         out.shape[0],
         inner,
         b.ctypes.data,
-        b.shape[1],
+        b.strides[0] // b.itemsize,
         a.ctypes.data,
-        a.shape[1],
+        a.strides[0] // a.itemsize,
         out.ctypes.data,
-        out.shape[1],
+        out.strides[0] // out.itemsize,
         out.dtype.type(1),
     )
 
