@@ -20,11 +20,20 @@ ARCHITECTURE = """
     activation : {"relu", "gelu", "silu", "selu", "mish", "tanh", "logistic", "identity"}, \
 default="relu"
         Activation of the hidden layers.
+    numeric_embedding : {"periodic"} or None, default=None
+        "periodic" gives the first layer, beside each numeric column x_j itself, 3 outputs of a linear
+        map, with bias, of the 16 functions cos(2 pi f x_j + b) [4]_ [5]_. Frequencies f start from
+        N(0, 0.1^2), in periods a unit of the column, so columns should be standardised; phases b
+        start uniform in [-pi, pi]. Frequencies, phases and maps are trained with the net; they are no
+        weights of the objective, and ``l1``, ``l2``, ``weight_decay`` and ``max_norm`` leave them
+        alone. Columns with two distinct values or fewer in the training rows, as those of a one-hot
+        encoding, are left as they are. The rows of a sparse matrix, made dense one minibatch at a time
+        as ever, are treated alike.
     dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.1
         Rate of *dropping* hidden units in training, one for all hidden layers or one for each;
         inverted scaling, so prediction uses all units as they are [1]_.
     input_dropout : float in [0, 1), default=0.0
-        Rate of dropping inputs.
+        Rate of dropping inputs; with a column that is embedded goes all that was made of it.
     batch_norm : bool, default=True
         Batch norm between each hidden linear layer and its activation [2]_.
     l1 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
@@ -102,7 +111,8 @@ ATTRIBUTES = """
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights with batch norm folded in, so that they and ``intercepts_`` are the function.
+        Weights with batch norm folded in, so that they and ``intercepts_`` are the function of the
+        inputs of the first layer: the columns, then 3 for each of ``embedded_features_``.
     intercepts_ : list of ndarray of shape (n_out,)
     n_iter_ : int
         Epochs run.
@@ -119,6 +129,8 @@ ATTRIBUTES = """
     n_weights_, n_zero_weights_ : int
         Weights of the linear layers, and how many of them are exactly zero.
     n_layers_, n_outputs_ : int
+    embedded_features_ : ndarray of int
+        Columns that ``numeric_embedding`` stands for; empty where there are none.
     device_ : str
     module_ : torch.nn.Sequential
         The same function as an ordinary module, for export.
@@ -131,6 +143,10 @@ REFERENCES = """
        JMLR 15, 2014.
     .. [2] Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     .. [3] Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    .. [4] Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep
+       Learning", NeurIPS 2022.
+    .. [5] Holzmueller, Grinsztajn and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted
+       Trees on Tabular Data", NeurIPS 2024.
 """
 
 

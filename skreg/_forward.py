@@ -7,10 +7,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erf, expit
 
-from skreg.engine.constants import BATCH_NORM_EPS, SELU_ALPHA, SELU_SCALE
+from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, SELU_ALPHA, SELU_SCALE
+from skreg.layers import owners
 
 #: Rows that are predicted at a time, so that hidden activations stay small.
 _CHUNK = 4096
+
+#: Entries that the periodic functions of a chunk may have.
+_WAVES = 1 << 22
 
 
 def _softplus(x):
@@ -51,13 +55,45 @@ def folded(params, n_layers):
     return layers
 
 
-def raw_outputs(layers, activation, X):
+class _Embedding:
+    """Periodic embeddings of some columns, in float64; see `skreg.layers.periodic`."""
+
+    def __init__(self, params, columns):
+        self.columns = list(columns)
+        names = ("frequency", "phase", "weight", "bias")
+        self.frequency, self.phase, self.weight, self.bias = (
+            params[f"embed_{name}"].astype(np.float64) for name in names
+        )
+
+    def __call__(self, x):
+        """Inputs of the first layer, (b, d'), of rows x (b, d), dense or CSR."""
+        x = x.toarray() if hasattr(x, "toarray") else x
+        chosen = x[:, self.columns].T[:, :, None]
+        waves = np.cos(2 * np.pi * self.frequency[:, None] * chosen + self.phase[:, None])
+        mixed = waves @ self.weight.transpose(0, 2, 1) + self.bias[:, None]
+        return np.hstack([x, mixed.transpose(1, 0, 2).reshape(len(x), -1)])
+
+    def spread(self, mask):
+        """A mask of columns, (b, d), for all that was made of them, (b, d')."""
+        return mask[:, owners(mask.shape[1], self.columns, EMBEDDED_WIDTH - 1)]
+
+    @property
+    def chunk(self):
+        """Rows that are embedded at a time."""
+        return int(np.clip(_WAVES // self.frequency.size, 64, _CHUNK))
+
+
+def input_stage(params, spec):
+    """What stands in front of the first linear layer; None for nothing."""
+    return _Embedding(params, spec.embedded) if spec.embedded else None
+
+
+def raw_outputs(layers, activation, X, stage=None):
     """Outputs before the link, shape (n, o), of dense or CSR rows."""
+    size = _CHUNK if stage is None else stage.chunk
+    parts = (X[start : start + size] for start in range(0, X.shape[0], size))
     return np.concatenate(
-        [
-            _forward(layers, activation, X[start : start + _CHUNK])
-            for start in range(0, X.shape[0], _CHUNK)
-        ]
+        [_forward(layers, activation, x if stage is None else stage(x)) for x in parts]
     )
 
 
@@ -74,29 +110,33 @@ def _forward(layers, activation, X, masks=None):
     return a
 
 
-def monte_carlo_outputs(layers, activation, X, rates, n_samples, rng):
+def monte_carlo_outputs(layers, activation, X, rates, n_samples, rng, stage=None):
     """Raw outputs of ``n_samples`` random thinned nets, shape (n_samples, n, o).
 
     ``rates`` holds the input's dropout rate and those of the hidden layers.
     """
     out = np.empty((n_samples, X.shape[0], layers[-1][1].size))
-    for start in range(0, X.shape[0], _CHUNK):
-        x = X[start : start + _CHUNK]
-        if rates[0] and hasattr(x, "toarray"):
+    size = _CHUNK if stage is None else stage.chunk
+    for start in range(0, X.shape[0], size):
+        x = X[start : start + size]
+        if stage is not None:
+            x = stage(x)
+        elif rates[0] and hasattr(x, "toarray"):
             x = x.toarray()
-        for sample in out[:, start : start + _CHUNK]:
-            sample[:] = _thinned(layers, activation, x, rates, rng)
+        for sample in out[:, start : start + size]:
+            sample[:] = _thinned(layers, activation, x, X.shape[1], rates, rng, stage)
     return out
 
 
-def _thinned(layers, activation, x, rates, rng):
+def _thinned(layers, activation, x, n_columns, rates, rng, stage):
     """Raw outputs with one random mask a row."""
 
     def mask(width, rate):
         return (rng.random((x.shape[0], width)) >= rate) / (1.0 - rate)
 
     if rates[0]:
-        x = x * mask(x.shape[1], rates[0])
+        kept = mask(n_columns, rates[0])
+        x = x * (kept if stage is None else stage.spread(kept))
     masks = [
         mask(weight.shape[1], rate) if rate else None
         for (weight, _), rate in zip(layers, rates[1:], strict=False)

@@ -64,6 +64,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         hidden_layer_sizes=(256, 256),
         *,
         activation="relu",
+        numeric_embedding=None,
         dropout=0.1,
         input_dropout=0.0,
         batch_norm=True,
@@ -102,6 +103,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.numeric_embedding = numeric_embedding
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.batch_norm = batch_norm
@@ -389,6 +391,7 @@ default="squared_error"
         hidden_layer_sizes=(256, 256),
         *,
         activation="relu",
+        numeric_embedding=None,
         dropout=0.1,
         input_dropout=0.0,
         batch_norm=True,
@@ -428,6 +431,7 @@ default="squared_error"
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.numeric_embedding = numeric_embedding
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.batch_norm = batch_norm

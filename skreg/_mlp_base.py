@@ -17,11 +17,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skreg._callbacks import CallbackSupportMixin
-from skreg._forward import folded, monte_carlo_outputs, raw_outputs
+from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
 from skreg._resolve import check_parameters, resolve
 from skreg._rows import (
     check_validation_arguments,
     drop_unweighted,
+    numeric_columns,
     takes_weights,
     warn,
     warn_of_scales,
@@ -194,6 +195,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             n_outputs=self._n_outputs(),
             n_rows=X.shape[0],
             n_features=X.shape[1],
+            embedded=self._columns_to_embed(X, start),
             **overrides,
         )
         if start is not None:
@@ -215,6 +217,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             if self.scoring != "loss":
                 job.score = self._scorer(valid)
         return job
+
+    def _columns_to_embed(self, X, start):
+        """Columns that get an embedding; those of the fitted net where training goes on."""
+        if self.numeric_embedding is None:
+            return None
+        return numeric_columns(X) if start is None else self._spec.embedded
 
     def _with_driver(self, job, context, rows):
         """The job, with somebody to tell of each epoch where somebody wants to know."""
@@ -261,7 +269,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         return start
 
     def _check_continues(self, spec, optimiser):
-        names = ("hidden", "n_outputs", "batch_norm", "loss", *(("solver",) if optimiser else ()))
+        names = ["hidden", "n_outputs", "batch_norm", "loss", "numeric_embedding"]
+        names += ["solver"] if optimiser else []
         for name in names:
             now, then = getattr(spec, name), getattr(self._spec, name)
             if now != then:
@@ -283,6 +292,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         self.stopped_by_ = result.stopped_by
         self.device_ = job.spec.device
         self.n_outputs_ = job.spec.n_outputs
+        self.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
         self.n_layers_ = job.spec.n_layers + 1
         if result.stopped_by == "diverged":
             warn(
@@ -320,7 +330,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             return self._given_raw
         X = self._check_predict(X)
         layers = folded(self._params, self._spec.n_layers)
-        return raw_outputs(layers, self._spec.activation, X)
+        stage = input_stage(self._params, self._spec)
+        return raw_outputs(layers, self._spec.activation, X, stage)
 
     def _check_predict(self, X):
         try:
@@ -348,13 +359,18 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             else None
         )
         layers = folded(self._params, self._spec.n_layers)
-        return monte_carlo_outputs(layers, self._spec.activation, X, rates, n_samples, rng)
+        stage = input_stage(self._params, self._spec)
+        return monte_carlo_outputs(layers, self._spec.activation, X, rates, n_samples, rng, stage)
 
     # -- fitted attributes ------------------------------------------------------------------------
 
     @property
     def coefs_(self):
-        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in."""
+        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
+
+        With embedded columns the first one has three more rows for each of them, behind the rows of
+        the columns as they are.
+        """
         return [weight for weight, _ in self._folded()]
 
     @property

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.engine.constants import BATCH_NORM_EPS
+from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
+from skreg.layers import owners, periodic
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -28,8 +29,56 @@ class Exp(nn.Module):
         return torch.exp(x)
 
 
+class PeriodicEmbedding(nn.Module):
+    """Columns as they are, and behind them what some of them become; see `skreg.layers.periodic`.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        The embedded columns, m in all.
+    frequency, phase : array or tensor, shape (m, f)
+    weight : array or tensor, shape (m, q, f)
+    bias : array or tensor, shape (m, q)
+    """
+
+    def __init__(self, columns, frequency, phase, weight, bias):
+        super().__init__()
+        self.register_buffer("columns", torch.tensor(columns))
+        self.frequency, self.phase, self.weight, self.bias = (
+            nn.Parameter(torch.as_tensor(values)) for values in (frequency, phase, weight, bias)
+        )
+
+    def forward(self, x):
+        """Inputs (b, d') of the first linear layer, of rows x (b, d)."""
+        learned = (self.frequency, self.phase, self.weight, self.bias)
+        return periodic(x[None], self.columns, *(p[None] for p in learned))[0].T
+
+
+class ColumnDropout(nn.Module):
+    """Dropout of columns behind their embedding: with a column goes all that was made of it.
+
+    Parameters
+    ----------
+    rate : float
+    owner : sequence of int
+        The column of each input.
+    """
+
+    def __init__(self, rate, owner):
+        super().__init__()
+        self.rate = rate
+        self.register_buffer("owner", torch.tensor(owner))
+
+    def forward(self, x):
+        """Rows x (b, d') with one mask a row; as they are in evaluation mode."""
+        if not self.training:
+            return x
+        ones = torch.ones(len(x), int(self.owner.max()) + 1, dtype=x.dtype, device=x.device)
+        return x * nn.functional.dropout(ones, self.rate)[:, self.owner]
+
+
 def build_module(params, spec, *, scale=None, offset=None, exponential=False):
-    """Linear, batch norm, activation and dropout modules in a row.
+    """Embedding, linear, batch norm, activation and dropout modules in a row.
 
     Parameters
     ----------
@@ -48,7 +97,9 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False):
         In evaluation mode.
     """
     layers = []
-    if spec.input_dropout:
+    if spec.embedded:
+        layers += _input_stage(params, spec)
+    elif spec.input_dropout:
         layers.append(nn.Dropout(spec.input_dropout))
     last = len(spec.hidden)
     for i in range(last + 1):
@@ -68,6 +119,15 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False):
     if exponential:
         layers.append(Exp())
     return nn.Sequential(*layers).eval()
+
+
+def _input_stage(params, spec):
+    names = ("frequency", "phase", "weight", "bias")
+    yield PeriodicEmbedding(spec.embedded, *(params[f"embed_{name}"] for name in names))
+    if spec.input_dropout:
+        mixed = EMBEDDED_WIDTH - 1
+        n_columns = params["weight_0"].shape[1] - mixed * spec.n_embedded
+        yield ColumnDropout(spec.input_dropout, owners(n_columns, spec.embedded, mixed))
 
 
 def _linear(weight, bias):

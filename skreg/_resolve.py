@@ -27,6 +27,7 @@ _positive = Interval(Real, 0, None, closed="neither")
 CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS))],
+    "numeric_embedding": [None, StrOptions({"periodic"})],
     "dropout": [_rate, "array-like"],
     "input_dropout": [_rate],
     "batch_norm": ["boolean"],

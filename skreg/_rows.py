@@ -65,6 +65,39 @@ def takes_weights(scorer):
     return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+def numeric_columns(X):
+    """Columns with more than two distinct values, as a tuple of ascending numbers.
+
+    All others, as those of a one-hot encoding, say no more than which of two values it is.
+    """
+    low, high = (_dense(bound(axis=0)) for bound in (X.min, X.max))
+    if sp.issparse(X):
+        # What is not stored is zero, and a value that is stored twice would be two halves.
+        X = X if X.has_canonical_format else _canonical(X)
+        between = (X.data > low[X.indices]) & (X.data < high[X.indices])
+        found = np.bincount(X.indices[between], minlength=X.shape[1]) > 0
+        stored = np.bincount(X.indices, minlength=X.shape[1])
+        found |= (stored < X.shape[0]) & (low < 0) & (high > 0)
+    else:
+        found = np.zeros(X.shape[1], dtype=bool)
+        for start in range(0, X.shape[0], _SCALE_ROWS):
+            part = X[start : start + _SCALE_ROWS]
+            found |= ((part > low) & (part < high)).any(axis=0)
+            if found.all():
+                break
+    return tuple(np.flatnonzero(found).tolist())
+
+
+def _dense(bound):
+    return np.asarray(bound.toarray() if sp.issparse(bound) else bound).ravel()
+
+
+def _canonical(X):
+    X = X.copy()
+    X.sum_duplicates()
+    return X
+
+
 def warn_of_scales(X):
     """One warning where columns differ so much in scale that training suffers."""
     # A sample will do, and does not cost a pass over a large table.

@@ -68,11 +68,15 @@ class Summary:
 def summarise(estimator, spec, params):
     """Summary of a fitted estimator."""
     rows, total = [], 0
-    sizes = (estimator.n_features_in_, *spec.hidden, spec.n_outputs)
+    sizes = (spec.n_inputs(estimator.n_features_in_), *spec.hidden, spec.n_outputs)
 
     def add(name, units, n, knobs=""):
         rows.append((name, f"(None, {units})", n, knobs))
 
+    if spec.embedded:
+        total = sum(values.size for name, values in params.items() if name.startswith("embed_"))
+        knob = f"numeric_embedding={spec.numeric_embedding} of {spec.n_embedded} columns"
+        add("PeriodicEmbedding", sizes[0], total, knob)
     if spec.input_dropout:
         add("Dropout", sizes[0], 0, f"input_dropout={spec.input_dropout:g}")
     for i in range(spec.n_layers):

@@ -204,10 +204,16 @@ def _join(members):
     most = min(n_rows) // 2 if norm else min(n_rows)
     steps = max(1, min(most, n_batches(max(n_rows), size, norm)))
     name = uuid.uuid4().hex
+    embedded = _embedded_in_any([job.spec.embedded for job in jobs])
     for member in members:
-        spec = dataclasses.replace(member.job.spec, batch_size=size)
+        spec = dataclasses.replace(member.job.spec, batch_size=size, embedded=embedded)
         member.net._spec = member.job.spec = spec
         member.job.n_batches, member.job.cohort = steps, name
+
+
+def _embedded_in_any(columns):
+    """Places of the columns that any member has to embed: members of one shape embed the same."""
+    return None if columns[0] is None else tuple(sorted(set().union(*columns)))
 
 
 def train(members):

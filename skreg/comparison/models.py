@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skreg.engine.constants import EMBEDDED_WIDTH
+from skreg.layers import owners
+
 __all__ = ["ModelFacts", "model_facts"]
+
+
+#: Inputs that a net makes of an embedded feature, besides itself.
+_N_MIXED = EMBEDDED_WIDTH - 1
 
 
 class ModelFacts(NamedTuple):
@@ -53,7 +60,8 @@ def model_facts(model: Any) -> ModelFacts:
     if not members or any(layers is None for layers in weights):
         return NOTHING
     whole_width = getattr(model, "n_features_in_", None)
-    if any(layers[0].shape[0] != whole_width for layers in weights):
+    widths = map(_n_features, members, weights)
+    if any(width != whole_width for width in widths):
         return ModelFacts(_epochs(members), _zero_share(weights), np.nan)
     return _facts(model, weights, members)
 
@@ -80,9 +88,23 @@ def _weights(model: Any) -> list[np.ndarray] | None:
 
 
 def _facts(model: Any, weights: list[list[np.ndarray]], members: Any = None) -> ModelFacts:
-    used = np.any([np.any(layers[0] != 0, axis=1) for layers in weights], axis=0)
-    epochs = _epochs([model] if members is None else members)
+    nets = [model] if members is None else members
+    used = np.any([_used(*pair) for pair in zip(nets, weights, strict=True)], axis=0)
+    epochs = _epochs(nets)
     return ModelFacts(epochs, _zero_share(weights), float(used.sum()))
+
+
+def _n_features(model: Any, layers: list[np.ndarray]) -> int:
+    """Features of a model, those that it makes of others not counted."""
+    return layers[0].shape[0] - _N_MIXED * len(getattr(model, "embedded_features_", ()))
+
+
+def _used(model: Any, layers: list[np.ndarray]) -> np.ndarray:
+    """Whether a feature, or what was made of it, has a weight, shape (n_features,)."""
+    connected = np.any(layers[0] != 0, axis=1)
+    n_features = _n_features(model, layers)
+    columns = owners(n_features, getattr(model, "embedded_features_", ()), _N_MIXED)
+    return np.bincount(columns, weights=connected, minlength=n_features) > 0
 
 
 def _epochs(models: list[Any]) -> float:
