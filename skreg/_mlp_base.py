@@ -222,7 +222,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         """Columns that get an embedding; those of the fitted net where training goes on."""
         if self.numeric_embedding is None:
             return None
-        return numeric_columns(X) if start is None else self._spec.embedded
+        return numeric_columns(X) if start is None else self._spec.embedded or ()
 
     def _with_driver(self, job, context, rows):
         """The job, with somebody to tell of each epoch where somebody wants to know."""

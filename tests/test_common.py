@@ -56,6 +56,7 @@ ESTIMATORS = [
     RegularizedMLPClassifier(**EXACT),
     RegularizedMLPRegressor(**EXACT),
     RegularizedMLPRegressor(**QUICK, loss="poisson"),
+    RegularizedMLPRegressor(**EXACT, numeric_embedding="periodic"),
 ]
 
 

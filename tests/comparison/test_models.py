@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -13,6 +15,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skreg import BaggedMLPClassifier, RegularizedMLPClassifier
 from skreg.comparison.models import model_facts
 
 X, Y = load_iris(return_X_y=True)
@@ -48,6 +51,28 @@ def test_net(net):
     net.coefs_, kept = zeroed, net.coefs_
     assert model_facts(net)[1:] == (3 / 21, 3.0)
     net.coefs_ = kept
+
+
+def test_what_was_made_of_a_feature_uses_it():
+    """Columns 0, 2 and 3 are embedded; the inputs made of them stand behind the four columns."""
+    X4 = X.copy()
+    X4[:, 1] = X4[:, 1] > 3
+    net = RegularizedMLPClassifier((3,), numeric_embedding="periodic", max_iter=1).fit(X4, Y)
+    assert net.embedded_features_.tolist() == [0, 2, 3]
+    assert model_facts(net).n_features_used == 4.0
+    for rows, used in (([0, 4, 5, 6], 3.0), ([0, 1, 4, 5], 3.0), ([3, 10, 11, 12, 1], 2.0)):
+        left = copy.deepcopy(net)
+        left._params["weight_0"][:, rows] = 0
+        assert model_facts(left).n_features_used == used
+
+
+def test_members_with_embeddings_use_what_any_of_them_uses():
+    net = RegularizedMLPClassifier((3,), numeric_embedding="periodic", max_iter=1)
+    bag = BaggedMLPClassifier(net, n_estimators=2, random_state=0).fit(X, Y)
+    for member, feature in zip(bag.estimators_, (0, 2), strict=True):
+        member._params["weight_0"][:] = 0
+        member._params["weight_0"][:, 4 + 3 * feature] = 1  # made of the feature alone
+    assert model_facts(bag).n_features_used == 2.0
 
 
 def test_through_pipeline_and_search():

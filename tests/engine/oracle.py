@@ -49,14 +49,35 @@ class GivenMask(nn.Module):
         return x * self.keep / (1 - self.rate)
 
 
+class Periodic(nn.Module):
+    """Periodic embeddings, column by column, behind the columns as they are."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.columns = columns
+        self.frequency, self.phase, self.weight, self.bias = (
+            nn.Parameter(torch.empty(len(columns), *shape))
+            for shape in ((16,), (16,), (3, 16), (3,))
+        )
+
+    def forward(self, x):
+        parts = [x]
+        for i, j in enumerate(self.columns):
+            angle = 2 * torch.pi * x[:, [j]] * self.frequency[i] + self.phase[i]
+            parts.append(F.linear(torch.cos(angle), self.weight[i], self.bias[i]))
+        return torch.cat(parts, dim=1)
+
+
 class PlainNet:
     """Trains the net of one job."""
 
     def __init__(self, job):
         self.job, spec = job, job.spec
-        sizes = (job.X.shape[1], *spec.hidden, spec.n_outputs)
+        self.owner = [*range(job.X.shape[1]), *(j for j in spec.embedded or () for _ in range(3))]
+        sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
+        self.embedding = Periodic(spec.embedded) if spec.embedded else nn.Identity()
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
-        modules = [self.masks[0]]
+        modules = [self.embedding, self.masks[0]]
         for i in range(len(spec.hidden)):
             modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
             if spec.batch_norm:
@@ -66,7 +87,11 @@ class PlainNet:
         self.net = nn.Sequential(*modules).to(getattr(torch, spec.dtype))
         self.linears = [m for m in self.net if isinstance(m, nn.Linear)]
         self.norms = [m for m in self.net if isinstance(m, BatchNorm)]
-        self._start(initial_parameters(Layout(sizes, spec.batch_norm), spec.activation, job.seed))
+        layout = Layout(sizes, spec.batch_norm, len(spec.embedded or ()))
+        self._start(initial_parameters(layout, spec.activation, job.seed))
+        if self.norms and spec.embedded and not spec.input_dropout:
+            # Batch norm takes off what it adds: without rounding its gradient were zero.
+            self.embedding.bias.requires_grad_(False)
         self.optimiser = self._optimiser()
 
     def _start(self, given):
@@ -75,6 +100,8 @@ class PlainNet:
                 linear.weight.copy_(torch.from_numpy(given[f"weight_{i}"]))
                 if linear.bias is not None:
                     linear.bias.zero_()
+            for name, values in self.embedding.named_parameters():
+                values.copy_(torch.from_numpy(given[f"embed_{name}"]))
 
     def _optimiser(self):
         spec = self.job.spec
@@ -157,7 +184,7 @@ class PlainNet:
             limit = torch.tensor([int(thresholds(mask.rate))])
             shape = (rows, size) if layer == 0 else (size, rows)
             keep = keep_mask(*shape, pair, limit, "cpu")[0]
-            mask.keep = keep if layer == 0 else keep.T
+            mask.keep = keep[:, self.owner] if layer == 0 else keep.T
 
     @torch.no_grad()
     def _prox(self):
@@ -179,6 +206,7 @@ class PlainNet:
         """Parameters by the engine's names."""
         named = {f"weight_{i}": m.weight for i, m in enumerate(self.linears)}
         named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}
+        named |= {f"embed_{name}": p for name, p in self.embedding.named_parameters()}
         for i, m in enumerate(self.norms):
             named[f"gain_{i}"], named[f"shift_{i}"] = m.weight, m.bias
             named[f"mean_{i}"], named[f"variance_{i}"] = m.running_mean, m.running_var

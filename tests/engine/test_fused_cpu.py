@@ -97,6 +97,38 @@ def test_streams(streams, input_dropout):
         assert_same_result(one, other, atol=1e-10)
 
 
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_embedding(streams, input_dropout):
+    jobs = [
+        make_job(
+            n=n,
+            table=n,
+            n_val=n - 20,
+            seed=seed,
+            weighted=weighted,
+            embedded=(0, 3),
+            input_dropout=input_dropout * (i + 1),
+            batch_norm=i < 2 or input_dropout > 0,
+        )
+        for i, (n, seed, weighted) in enumerate(streams)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (7, 5)], ids=str)
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+def test_embedding_in_float32(input_dropout, hidden):
+    options = {"embedded": (1, 2), "dtype": "float32", "hidden": hidden, "n_val": 20}
+    jobs = [
+        make_job(seed=seed, input_dropout=input_dropout, batch_norm=bool(hidden), **options)
+        for seed in (0, 1)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-5)
+
+
 def test_targets_of_one_stream_may_differ():
     jobs = [make_job(n_outputs=2, batch_norm=True) for _ in range(2)]
     jobs[1].y = jobs[1].y[:, ::-1].copy()

@@ -50,6 +50,43 @@ def test_beside_one_neighbour(neighbour, implementation):
 
 
 @both
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_embedded_beside_one_neighbour(neighbour, input_dropout, implementation):
+    """Frequencies, phases and maps are each member's own, as are the inputs made with them."""
+    options = {"embedded": (0, 2), "input_dropout": input_dropout}
+    alone = fit(job(**options), implementation)
+    for place in (0, 1):
+        jobs = [job(**options, **neighbour)]
+        jobs.insert(place, job(**options))
+        stack = Stack(jobs, implementation=implementation)  # together, whatever a plan would say
+        assert_same_result(stack.run()[place], alone, atol=1e-8)
+
+
+@both
+def test_embedded_in_a_stack_of_64_in_any_order(implementation):
+    jobs = [
+        job(
+            n=40 + i % 3,
+            table=i % 3,
+            seed=i % 5,
+            embedded=(0, 2),
+            learning_rate_init=(1e200 if i % 16 == 7 else 0.002 * (1 + i % 7)),
+            patience=1 + i % 4,
+            max_iter=2 + i % 5,
+        )
+        for i in range(64)
+    ]
+    together = fit(jobs, implementation)
+    order = np.random.default_rng(0).permutation(64)
+    shuffled = fit([jobs[i] for i in order], implementation)
+    for place, i in enumerate(order):
+        assert_same_result(shuffled[place], together[i], atol=1e-8)
+    for i in (0, 7, 13, 63):
+        assert_same_result(fit(jobs[i], implementation), together[i], atol=1e-8)
+
+
+@both
 @pytest.mark.parametrize("batch_size", [16, 1000], ids=["minibatches", "full batch"])
 def test_in_a_stack_of_64_in_any_order(batch_size, implementation):
     """Each of them, though neighbours come and go; the stack is compacted on the way."""

@@ -38,6 +38,12 @@ KNOBS = {
     "no shuffle": {"shuffle": False},
     "betas": {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6},
     "linear model": {"hidden": ()},
+    "embedding": {"embedded": (0, 2, 3)},
+    "embedding, sgd": {"embedded": (1,), "solver": "sgd"},
+    "embedding, penalties": {"embedded": (0, 2), "l1": 0.01, "l2": 0.1, "max_norm": 0.7},
+    "embedding, decay": {"embedded": (0, 2), "solver": "adamw", "weight_decay": 0.3},
+    "embedding, input_dropout": {"embedded": (0, 2), "input_dropout": 0.3},
+    "embedding, linear model": {"embedded": (0, 2), "hidden": ()},
 }
 
 
@@ -76,7 +82,7 @@ def test_knobs(name, batch_norm, implementation):
     """One member has the knob, its neighbour has not."""
     knob = KNOBS[name]
     shape = {"loss", "n_outputs", "hidden", "shuffle", "solver", "momentum"}
-    shape |= {"beta_1", "beta_2", "epsilon"}
+    shape |= {"beta_1", "beta_2", "epsilon", "embedded"}
     plain = {key: value for key, value in knob.items() if key in shape}
     jobs = [make_job(batch_norm=batch_norm, **k) for k in (knob, plain)]
     assert_equals_plain_nets(jobs, implementation)

@@ -33,6 +33,7 @@ MIXED = [
 
 #: Another value of each field that a stack has in common.
 OTHER_SHAPES = {
+    "embedded": (0, 2),
     "hidden": (3,),
     "n_outputs": 2,
     "activation": "tanh",
@@ -149,6 +150,26 @@ def test_stack_bytes_covers_what_a_stack_allocates():
     assert stack_bytes(job, 3) >= 3 * 8 * (5 * weights + activations)
     assert stack_bytes(job, 3) <= 1.2 * 3 * 8 * (5 * weights + activations)
     assert stack_bytes(job, 6) == 2 * stack_bytes(job, 3)
+
+
+def test_other_embedded_columns_are_another_shape():
+    jobs = [make_job(embedded=columns) for columns in ((0, 2), (1, 2), (0, 2), (0,))]
+    assert sorted(plan(jobs)) == [[0, 2], [1], [3]]
+
+
+def test_stack_bytes_covers_embeddings():
+    """Inputs of each member's own, and the gradient of those that were made of columns."""
+    job = make_job(n=300, d=30, hidden=(64,), batch_size=100, embedded=tuple(range(20)))
+    weights = 90 * 64 + 64 + 64 + 1 + 20 * (16 + 16 + 3 * 16 + 3)
+    activations = 3 * 100 * 64 + 100 + 100 * 90 + 100 * 60
+    assert stack_bytes(job, 3) >= 3 * 8 * (5 * weights + activations)
+    assert stack_bytes(job, 3) <= 1.2 * 3 * 8 * (5 * weights + activations)
+
+
+def test_wide_embedded_inputs_make_small_stacks():
+    wide = {"d": 500, "hidden": (2,), "n": 200, "batch_size": 200}
+    assert most_members(make_job(**wide)) == MOST
+    assert most_members(make_job(**wide, embedded=tuple(range(500)))) == FEWEST
 
 
 def test_cutting_changes_no_result(monkeypatch):

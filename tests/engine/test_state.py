@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from skreg.engine.constants import ACTIVATIONS
-from skreg.engine.state import GAINS, Buffer, Layout, Snapshot, State, initial_parameters
+from skreg.engine.state import (
+    GAINS,
+    Buffer,
+    Layout,
+    Snapshot,
+    State,
+    initial_embedding,
+    initial_parameters,
+)
 from tests.engine.helpers import distance
 
 CPU = torch.device("cpu")
@@ -53,6 +61,40 @@ def test_initial_weights_have_the_variance_of_their_layer():
 
 def test_every_activation_has_a_gain():
     assert GAINS.keys() == ACTIVATIONS.keys()
+
+
+def test_layout_of_embedded_columns():
+    """Of 5 inputs 2 are columns: 3 were made of the one that is embedded."""
+    layout = Layout((5, 4, 2), batch_norm=True, n_embedded=1)
+    plain = Layout((5, 4, 2), batch_norm=True)
+    assert layout.learned() == [
+        *plain.learned(),
+        ("embed_frequency", (1, 16)),
+        ("embed_phase", (1, 16)),
+        ("embed_weight", (1, 3, 16)),
+        ("embed_bias", (1, 3)),
+    ]
+    assert layout.tracked() == plain.tracked()
+
+
+def test_initial_embedding():
+    """Frequencies of standard deviation 0.1, phases within half a turn, maps as torch's."""
+    params = initial_embedding(500, seed=0)
+    frequency, phase = params["embed_frequency"], params["embed_phase"]
+    assert abs(frequency.std() / 0.1 - 1) < 5 / np.sqrt(2 * frequency.size)
+    assert abs(frequency.mean()) < 5 * 0.1 / np.sqrt(frequency.size)
+    assert np.pi - 0.01 < abs(phase).max() < np.pi
+    assert abs(phase.std() / (np.pi / np.sqrt(3)) - 1) < 5 / np.sqrt(phase.size)
+    for name in ("weight", "bias"):
+        assert 0.249 < abs(params[f"embed_{name}"]).max() < 0.25
+    assert distance(params, initial_embedding(500, seed=0)) == 0
+    assert distance(params, initial_embedding(500, seed=1)) > 0.1
+
+
+def test_embeddings_take_no_draws_from_the_weights():
+    one = initial_parameters(Layout((5, 4, 2), True), "relu", seed=0)
+    other = initial_parameters(Layout((5, 4, 2), True, n_embedded=1), "relu", seed=0)
+    assert distance(one, {name: other[name] for name in one}) == 0
 
 
 def test_initial_parameters_depend_on_the_seed_alone():
