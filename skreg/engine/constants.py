@@ -48,9 +48,9 @@ LOSSES = {
 
 BATCH_NORM_MOMENTUM = 0.1
 
-#: Numeric embedding, as in RealMLP (Holzmueller, Grinsztajn and Steinwart 2024, table A.1): periodic
-#: functions of a column, inputs of the net that a column becomes (itself and the others made of those
-#: functions), and the standard deviation of the initial frequencies, in periods a unit of the column.
+#: Numeric embedding, as in RealMLP (Holzmueller, Grinsztajn and Steinwart 2024): periodic functions of
+#: a column, inputs of the net that a column becomes (itself and the others made of those functions),
+#: and the standard deviation of the initial frequencies, in periods a unit of the column.
 N_FREQUENCIES, EMBEDDED_WIDTH, FREQUENCY_STD = 16, 4, 0.1
 
 SELU_SCALE = 1.0507009873554805

@@ -115,10 +115,12 @@ def test_in_a_stack_of_64_in_any_order(batch_size, implementation):
 
 
 @both
+@pytest.mark.parametrize("embedded", [None, (1, 2)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("input_dropout", [0.0, 0.4])
-def test_dropout_masks_do_not_depend_on_padding(input_dropout, implementation):
+def test_dropout_masks_do_not_depend_on_padding(input_dropout, embedded, implementation):
     """Minibatches of 20 rows are padded to 22 beside a longer table."""
-    jobs = [job(n=n, table=n, batch_size=22, input_dropout=input_dropout) for n in (40, 44)]
+    options = {"batch_size": 22, "input_dropout": input_dropout, "embedded": embedded}
+    jobs = [job(n=n, table=n, **options) for n in (40, 44)]
     alone = fit(jobs[0], implementation)
     assert_same_result(fit(jobs, implementation)[0], alone, atol=1e-10)
 

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from joblib import parallel_config
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
 
+import skreg
 from skreg import BaggedMLPRegressor, RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._rows import numeric_columns
 
@@ -282,7 +285,25 @@ def test_refit_embeds_the_same_columns(mixed, y_real):
     assert np.abs(net._params["embed_phase"] - other._params["embed_phase"]).max() > 0
 
 
-# -- ensembles and data frames ---------------------------------------------------------------------
+# -- searches, ensembles, data frames ---------------------------------------------------------------------
+
+
+def test_a_batched_search_equals_the_search(mixed, y_real):
+    """Column 1 has two values in the rows of one fold and three in the other's: three shapes."""
+    rows = mixed.copy()
+    rows[0, 1] = 0.5
+    options = {**NET, "dtype": "float64", "hidden_layer_sizes": (6,)}
+    grid = {"numeric_embedding": [None, "periodic"], "l2": [0.0, 0.1]}
+    search = GridSearchCV(RegularizedMLPRegressor(**options), grid, cv=KFold(2))
+    serial = clone(search).fit(rows, y_real)
+    with parallel_config(backend="skreg"):
+        batched = search.fit(rows, y_real)
+    assert sum(skreg.last_rounds()[0].members) == 8
+    assert len(skreg.last_rounds()[0].members) >= 3
+    np.testing.assert_allclose(
+        batched.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"], atol=1e-8
+    )
+    np.testing.assert_allclose(batched.predict(rows), serial.predict(rows), rtol=1e-8)
 
 
 @pytest.mark.parametrize("stopping", ["ensemble", "member"])
