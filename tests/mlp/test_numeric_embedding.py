@@ -63,7 +63,7 @@ def test_a_small_net_learns_a_wave(seed):
             random_state=seed,
         ).fit(rows, np.sin(6 * rows[:, 0]))
         score[embedding] = net.score(new, np.sin(6 * new[:, 0]))
-    assert score["periodic"] > 0.8
+    assert score["periodic"] > 0.7
     assert score[None] < 0.3
 
 
