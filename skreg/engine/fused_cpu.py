@@ -25,7 +25,13 @@ from skreg.engine.compiled.units import (
     forward_kernel,
     input_dropout_kernel,
 )
-from skreg.engine.constants import ACTIVATIONS, BATCH_NORM_EPS, EMBEDDED_WIDTH, LOSSES, N_FREQUENCIES
+from skreg.engine.constants import (
+    ACTIVATIONS,
+    BATCH_NORM_EPS,
+    EMBEDDED_WIDTH,
+    LOSSES,
+    N_FREQUENCIES,
+)
 
 #: Bytes of gathered minibatches that members go through one after the other; they stay in the cache.
 _BLOCK = 1 << 18

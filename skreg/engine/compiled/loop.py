@@ -212,16 +212,21 @@ def minibatch_loop(dtype, classes):
     Returns
     -------
     callable
-        Takes the minibatches ``first`` to ``stop`` of an epoch for the members ``low`` to ``high``;
-        ``t`` is the number of optimiser steps before. Then the epoch: order (steps, s, b), coef and
-        share (steps, s, b), keys (2, steps, layers, k), rates (steps, k). The tables: addresses and
-        lengths of rows (s,) and targets (t,), and which stream (t,), stream and target (k,) belong
-        together; ``gathered`` is 1 where the minibatch is in its place already. The net: sizes,
-        layers, blocks of parameters, calls, the embedding and its columns. The stack's numbers: theta, two moments, running, total
-        (k,). The knobs, member first: threshold, scale, l1, l2; decay, bound, smoothing, quantile
-        (k,); numbers of the solver; ``switches``: whether inputs are dropped, norms bounded. The
-        workspace: x (s, steps, b, d), y, inputs of one member, gradient of what its embedding made, that
-        of its parameters, z, a, means, spreads.
+        Trains the members ``low`` to ``high`` on minibatches ``first`` to ``stop`` of an epoch, after
+        ``t`` steps of the optimiser. ``gathered`` is 1 where the minibatch is in its place already.
+        Its other arguments in their order, for k members, s streams, t targets:
+
+        - epoch: order (steps, s, b), coef and share (steps, s, b), keys (2, steps, layers, k), rates
+          (steps, k), as of `skreg.engine.data.Epoch`;
+        - tables: addresses and lengths of rows (s,) and of targets (t,), the stream of a target (t,),
+          stream and target of a member (k,);
+        - net: sizes, layers, blocks of parameters, calls, the embedding and its columns, the constants
+          of this module being their columns and places;
+        - numbers of the stack: parameters, two moments, running statistics, total of the losses (k,);
+        - knobs: threshold, scale, l1, l2, a row a member; decay, bound, smoothing, quantile (k,);
+          numbers of the solver; switches;
+        - workspace: x (s, steps, b, d), y, inputs of one member, gradient of what its embedding made,
+          that of its parameters, z, a, means and inverse deviations of its units.
     """
     f, vector, matrix, u, nothing = float_types(dtype)
     i1, i2 = _array(types.int64, 1), _array(types.int64, 2)

@@ -118,9 +118,10 @@ def _gemm(typing, address, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one)
 
 @inline
 def product(gemm, a, flip_a, b, flip_b, out):
-    """out = a @ b for arrays whose rows are contiguous; a or b is transposed first where its flag is set.
+    """out = a @ b for arrays whose rows are contiguous; one whose flag is set is transposed first.
 
-    Fortran reads an array in C order as its transpose, so it is given ``out.T = b.T @ a.T``, and how far rows are apart.
+    Fortran reads an array in C order as its transpose: it is given ``out.T = b.T @ a.T``, and how far
+    rows are apart.
     """
     inner = a.shape[0] if flip_a else a.shape[1]
     _gemm(
