@@ -209,7 +209,8 @@ class Stack:
     def _next_pause(self, done):
         """Minibatch of this epoch before which limits are looked at, ``done`` of them being done."""
         seconds = min(_PAUSE, max(0.0, self.deadline - time.perf_counter()))
-        steps = min(self.feed.steps - done, max(1, int(seconds / self.step_seconds)))
+        # A clock may be too coarse for a step.
+        steps = min(self.feed.steps - done, max(1, int(seconds / max(self.step_seconds, 1e-7))))
         if self.step_limits:
             steps = min(steps, self.step_limits[0] - self.steps_done)
         return done + steps

@@ -79,6 +79,8 @@ class Scope:
         self._queued, self._number = [], itertools.count()
         self._active, self._open, self._dispatching = set(), set(), set()
         self._ready, self._waiting = deque(), []
+        # Tasks whose own tasks are all done: their threads are about to go on.
+        self._returning = set()
         self._training = []
         self._task_bytes = self._budget = None
         self._moved = time.monotonic()
@@ -106,6 +108,7 @@ class Scope:
                     group.dispatching = True
                     self._dispatching.add(group)
                 group.begun = True
+                group.left += 1
                 # Deeper tasks first: they let tasks finish that hold memory already.
                 heapq.heappush(self._queued, (-group.depth, next(self._number), task))
                 self._pump()
@@ -139,6 +142,7 @@ class Scope:
             return
         own = task is self._own_task()
         with self._changed:
+            self._returning.discard(task)
             if not task.suspended or task not in task.group.tasks:
                 return
             task.suspended = False
@@ -154,6 +158,7 @@ class Scope:
         with self._changed:
             group.cancelled = True
             self._dispatching.discard(group)
+            self._returning = {task for task in self._returning if not task.group.given_up}
             dropped = [item for item in self._queued if item[2].group.given_up]
             if dropped:
                 self._queued = [item for item in self._queued if not item[2].group.given_up]
@@ -232,9 +237,17 @@ class Scope:
             self._active.discard(task)
             self._open.discard(task)
             task.group.tasks.discard(task)
+            self._note_end(task.group)
             following = self._pump(next_here)
             self._changed.notify_all()
             return following
+
+    def _note_end(self, group):
+        """A task of the group ended; with the last one, the task that made the call can go on."""
+        group.left -= 1
+        parent = group.parent
+        if not (group.left or group.lazy or group.given_up) and parent and parent.suspended:
+            self._returning.add(parent)
 
     def _pump(self, next_here=False):
         """Give out permits; start a round when nothing else can move. Called with the lock held.
@@ -254,7 +267,8 @@ class Scope:
                     break
             else:
                 break
-        if self._waiting and not (self._active or self._ready or self._dispatching):
+        moving = self._active or self._ready or self._dispatching or self._returning
+        if self._waiting and not moving:
             self._start_round()
         return following
 

@@ -55,6 +55,8 @@ class Group:
     depth : int
     tasks : set of Task
         Started and not ended.
+    left : int
+        Tasks that were submitted and have not ended.
     cancelled : bool
     begun, dispatching : bool
         Whether the call has begun to dispatch, and whether it still does.
@@ -65,6 +67,7 @@ class Group:
         self.lazy = lazy
         self.depth = 0 if parent is None else parent.group.depth + 1
         self.tasks = set()
+        self.left = 0
         self.cancelled = self.begun = self.dispatching = False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 import skreg
+from skreg.parallel.scope import Scope
 from tests.parallel.helpers import (
     assert_same,
     batched,
@@ -64,6 +66,22 @@ def test_nested_cross_validation():
 
     assert_same(*both(run))
     assert [r.jobs for r in skreg.last_rounds()] == [3 * 3 * 3, 3]
+
+
+def test_a_round_waits_for_tasks_whose_own_tasks_are_done(monkeypatch):
+    """Their threads may take a while to wake up, and then hand in what belongs to the same round."""
+    X, y = table()
+    resume = Scope.resume
+
+    def late(self, task):
+        time.sleep(0.05 if task is not None else 0)
+        resume(self, task)
+
+    monkeypatch.setattr(Scope, "resume", late)
+    inner = GridSearchCV(classifier(max_iter=1), {"dropout": [0.0, 0.3]}, cv=2, scoring=LOSS)
+    with batched():
+        cross_validate(inner, X, y, cv=4, scoring=LOSS)
+    assert [r.jobs for r in skreg.last_rounds()] == [4 * 2 * 2, 4]
 
 
 def test_three_levels():
