@@ -37,6 +37,7 @@ DIGITS = {
     "predict_s": 4,
     "peak_mb": 1,
     "epochs": 1,
+    "seconds": 4,
 }
 
 
@@ -47,6 +48,9 @@ class ResultsFile:
     ----------
     path : path-like
         Ends in ``.csv``; made at the first row.
+    columns : tuple of str, default=COLUMNS
+    what : str, default="method"
+        The column that tells the rows of one table and seed apart.
 
     Raises
     ------
@@ -54,14 +58,14 @@ class ResultsFile:
         Where the file is no ``.csv``, or has other columns.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path, columns=COLUMNS, what="method"):
+        self.path, self.columns, self.what = Path(path), columns, what
         if self.path.suffix != ".csv":
             raise ValueError(f"Results are kept in a file that ends in .csv, got {str(path)!r}.")
         self.done = set()
         if self.path.exists():
-            rows = read(self.path)
-            self.done = {key(row) for row in rows.to_dict("records")}
+            rows = read(self.path, columns)
+            self.done = {key(row, what) for row in rows.to_dict("records")}
 
     def drop_errors(self):
         """Take out the rows that ended in an error, so that they are run again."""
@@ -69,22 +73,22 @@ class ResultsFile:
             rows = pd.read_csv(self.path, dtype=str, keep_default_na=False)
             rows = rows[rows["error"] == ""]
             rows.to_csv(self.path, index=False, lineterminator="\n")
-            self.__init__(self.path)
+            self.__init__(self.path, self.columns, self.what)
 
     def append(self, row):
         """Write a row; what it does not hold is left empty."""
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             if new:
                 writer.writeheader()
-            writer.writerow({name: _text(name, row.get(name)) for name in COLUMNS})
-        self.done.add(key(row))
+            writer.writerow({name: _text(name, row.get(name)) for name in self.columns})
+        self.done.add(key(row, self.what))
 
 
-def key(row):
+def key(row, what="method"):
     """What tells a row from all others."""
-    return row["dataset"], int(row["seed"]), row["method"]
+    return row["dataset"], int(row["seed"]), row[what]
 
 
 def _text(name, value):
@@ -93,7 +97,7 @@ def _text(name, value):
     return f"{value:.{DIGITS[name]}f}" if name in DIGITS else value
 
 
-def read(path):
+def read(path, columns=COLUMNS):
     """Rows of a file of results.
 
     A file without the columns peak_mb and epochs is read too; they are empty then.
@@ -101,6 +105,7 @@ def read(path):
     Parameters
     ----------
     path : path-like
+    columns : tuple of str, default=COLUMNS
 
     Returns
     -------
@@ -111,15 +116,16 @@ def read(path):
     ValueError
         Where a column is missing, or one is not known.
     """
-    rows = pd.read_csv(path, dtype={"error": object, "method": str, "dataset": str})
+    texts = {"error": object, **dict.fromkeys(("method", "setting", "dataset"), str)}
+    rows = pd.read_csv(path, dtype=texts)
     optional = {"peak_mb", "epochs"}
-    missing = set(COLUMNS) - optional - set(rows)
-    if missing or set(rows) - set(COLUMNS):
+    missing = set(columns) - optional - set(rows)
+    if missing or set(rows) - set(columns):
         raise ValueError(
             f"{path} has the columns {', '.join(rows)}; a file of results has "
-            f"{', '.join(COLUMNS)}. Give another --out, or another file."
+            f"{', '.join(columns)}. Give another --out, or another file."
         )
-    return rows.reindex(columns=list(COLUMNS))
+    return rows.reindex(columns=list(columns))
 
 
 # -- what it was run on ---------------------------------------------------------------------------
@@ -179,6 +185,6 @@ def read_notes(path):
     if not notes.exists():
         raise FileNotFoundError(
             f"{notes} is missing, which says what {path} was run on. It is written by "
-            "`python -m benchmarks.tables`; keep the two together."
+            "the command that measures; keep the two together."
         )
     return json.loads(notes.read_text())

@@ -73,11 +73,11 @@ def run_cell(table, X, y, seed, methods):
     """
     known = {"dataset": table.name, "task": table.task, "d": X.shape[1], "seed": seed}
     try:
-        with _quiet():
+        with quiet():
             cell = protocol.make_cell(table.name, table.task, X, y, seed)
     except Exception as error:
         for method in methods:
-            yield {**known, "method": method, "error": _told(error)}
+            yield {**known, "method": method, "error": told(error)}
         return
     for method in methods:
         _warm_up(method, table.task)
@@ -85,7 +85,7 @@ def run_cell(table, X, y, seed, methods):
         try:
             row.update(run_method(cell, method))
         except Exception as error:
-            row["error"] = _told(error)
+            row["error"] = told(error)
         yield row
 
 
@@ -104,7 +104,7 @@ def run_method(cell, method):
     """
     X, X_test = cell.views[view_of(method)]
     model = make(method, cell.task, cell.seed)
-    with _quiet(), PeakMemory() as peak:
+    with quiet(), PeakMemory() as peak:
         began = time.perf_counter()
         model.fit(X, cell.y)
         seconds = time.perf_counter() - began
@@ -128,7 +128,7 @@ def _warm_up(method, task):
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """No warnings: that a peer's defaults do not converge is part of what is measured."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -139,7 +139,7 @@ def _quiet():
         logging.disable(before)
 
 
-def _told(error):
+def told(error):
     """An error on one line of at most 200 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
@@ -220,7 +220,7 @@ def _words(text):
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _numbers(text):
+def numbers(text):
     return [int(word) for word in _words(text)]
 
 
@@ -246,7 +246,7 @@ def _parser():
         default=["ours", "peers"],
         help="methods and groups (ours peers)",
     )
-    parser.add_argument("--seeds", type=_numbers, default=[0, 1, 2], help="0,1,2")
+    parser.add_argument("--seeds", type=numbers, default=[0, 1, 2], help="0,1,2")
     parser.add_argument("--out", required=True, help="file of results, made or gone on with")
     parser.add_argument("--retry", action="store_true", help="run again what ended in an error")
     return parser
