@@ -77,7 +77,7 @@ def ranking(rows, scores, tasks, picture):
     predict = _medians(rows, "predict_s").median() * 1000
     memory = _medians(rows, "peak_mb").median()
     order = place.mean().sort_values().index
-    text = _title("Ranks") + table(
+    text = heading("Ranks") + table(
         (
             "method",
             "mean rank",
@@ -153,7 +153,7 @@ def duels(rows, scores, reference):
     duels = duels.loc[ranks(scores).mean().sort_values().drop(reference).index]
     seconds = _geometric(_medians(rows, "fit_s"))
     return (
-        _title(f"{reference} against each")
+        heading(f"{reference} against each")
         + table(
             (
                 "against",
@@ -200,7 +200,7 @@ def time(rows, scores, picture):
     given = [name for name in scores if name.endswith(GIVEN)]
     save(score_against_time(seconds, normalised(scores).mean(), given), picture)
     return (
-        _title("Score against time")
+        heading("Score against time")
         + _figure(picture, "Normalised score against fit time")
         + "   Up and to the left is better."
         + (" Hollow: not run here.\n" if given else "\n")
@@ -215,7 +215,7 @@ def knobs(rows):
         return ""
     duels = against(median_scores(plain), "skreg-plain")
     return (
-        _title("One knob at a time")
+        heading("One knob at a time")
         + "The plain net of the default architecture with one knob turned on, against the plain net; "
         "a value for all tables, not a search.\n\n"
         + table(
@@ -258,7 +258,7 @@ def repeated(results):
         return ""
     distance = (both["score"] - both["score_given"]).abs().groupby(both["method"])
     return (
-        _title("Measured again")
+        heading("Measured again")
         + "Rows that were given and were measured here as well, by the difference of their scores.\n\n"
         + table(
             ("method", "rows", "median", "largest"),
@@ -270,14 +270,20 @@ def repeated(results):
     )
 
 
-def failures(rows):
+def failures(rows, what="method"):
+    """What ended in an error; `what` is the column that names it."""
     failed = rows[rows["error"].notna()]
     if failed.empty:
         return ""
-    return _title("Failures") + table(
-        ("table", "seed", "method", "error"),
+    return heading("Failures") + table(
+        ("table", "seed", what, "error"),
         [
-            (row.dataset, row.seed, row.method, f"``{str(row.error).replace('`', chr(39))}``")
+            (
+                row.dataset,
+                row.seed,
+                getattr(row, what),
+                f"``{str(row.error).replace('`', chr(39))}``",
+            )
             for row in failed.itertuples()
         ],
     )
@@ -287,7 +293,7 @@ def numbers(rows, scores, tasks):
     """What stands behind: a list of tables by methods for each kind of figure."""
     order = list(ranks(scores).mean().sort_values().index)
     classes = rows[rows["task"] != "regression"]
-    text = _title("Table by table") + "The best of each table stands in bold.\n"
+    text = heading("Table by table") + "The best of each table stands in bold.\n"
     for task in TASKS:
         names = tasks.index[tasks == task].intersection(scores.index)
         if len(names):
@@ -320,9 +326,28 @@ def runs(results):
         for base, _, settings in [name.partition(":")]
         if base in METHODS
     ]
-    machines = [
+    return (
+        heading("What was run")
+        + table(("method", "what it is"), what)
+        + "\nOn what:\n\n"
+        + machines(results.notes)
+    )
+
+
+def machines(notes, what="methods"):
+    """What was run on which machine.
+
+    Parameters
+    ----------
+    notes : dict
+        `benchmarks.results_file.read_notes`.
+    what : str, default="methods"
+        Title of what was run.
+    """
+    rows = [
         (
-            f"{run['machine']['cores']} cores of {run['machine']['cpu']}",
+            f"{run['machine']['cores']} cores of {run['machine']['cpu']}"
+            + (f", {run['machine']['gpu']}" if "gpu" in run["machine"] else ""),
             run["machine"]["threads"],
             ", ".join(
                 f"{name} {run['machine'][name]}"
@@ -332,14 +357,9 @@ def runs(results):
             ", ".join(map(str, run["seeds"])),
             ", ".join(run["methods"]),
         )
-        for run in results.notes["runs"]
+        for run in notes["runs"]
     ]
-    return (
-        _title("What was run")
-        + table(("method", "what it is"), what)
-        + "\nOn what:\n\n"
-        + table(("machine", "torch threads", "versions", "seeds", "methods"), machines)
-    )
+    return table(("machine", "torch threads", "versions", "seeds", what), rows)
 
 
 # -- small things ---------------------------------------------------------------------------------
@@ -372,7 +392,7 @@ def _extreme(found):
     return "none" if found is None else f"{found[0]} {fixed(found[1], 3, sign=True)}"
 
 
-def _title(text):
+def heading(text):
     return f"\n{text}\n{'-' * len(text)}\n\n"
 
 
