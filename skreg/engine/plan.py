@@ -1,4 +1,4 @@
-"""Jobs to stacks: equal shapes together, streams together, no stack larger than the cache likes."""
+"""Jobs to stacks: equal shapes together, streams together, as much work for each lane."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import Fingerprint, batches_of
 from skreg.engine.job import SHAPE_FIELDS
 
-#: Bytes that one activation buffer of a stack may take, and the members that fit in any case and at
-#: most. Measured: below 8 members products are too small, beyond the cache nothing is won.
-ACTIVATION_BYTES, FEWEST, MOST = 1 << 20, 8, 32
+#: Bytes that a stack may take, and the members that it may have in any case and at most. A larger stack
+#: gathers and looks at its epochs once for more members; beyond 64 nothing is won any more.
+STACK_BYTES, FEWEST, MOST = 1 << 28, 8, 64
 
-#: Multiply-adds of a minibatch that make a second thread worth its while.
-THREAD_WORK = 5_000_000
+#: Multiply-adds that make a second thread worth its while: of a minibatch, where threads share a product
+#: and meet after each; of an epoch, where they share the members.
+PRODUCT_WORK, EPOCH_WORK = 5_000_000, 20_000_000
 
 
 def shape_key(job):
@@ -50,17 +51,12 @@ def stack_bytes(job, members):
 
 def most_members(job, memory=None):
     """How many such jobs one stack should hold."""
-    spec = job.spec
-    width = min(spec.batch_size, job.X.shape[0])
-    widest = max(spec.hidden, default=spec.n_outputs)
-    if spec.embedded:
-        widest = max(widest, spec.n_inputs(job.X.shape[1]))
-    one = width * widest * np.dtype(spec.dtype).itemsize
-    most = int(np.clip(ACTIVATION_BYTES // max(one, 1), FEWEST, MOST))
-    if spec.device != "cpu":
+    one = max(stack_bytes(job, 1), 1)
+    most = int(np.clip(STACK_BYTES // one, FEWEST, MOST))
+    if job.spec.device != "cpu":
         most = 4096
     if memory is not None:
-        most = max(1, min(most, int(memory // max(stack_bytes(job, 1), 1))))
+        most = max(1, min(most, int(memory // one)))
     return most
 
 
@@ -138,12 +134,11 @@ def _sizes(job):
 
 
 def threads_for(job, members):
-    """Threads that the products of a stack of such jobs can make use of.
-
-    Threads that meet after each product of a few microseconds lose more than they win.
-    """
-    width = min(job.spec.batch_size, job.X.shape[0])
-    return max(1, int(members * width * _multiply_adds(job) // THREAD_WORK))
+    """Threads that a stack of such jobs can make use of: they share members, or the products of one."""
+    work = _multiply_adds(job)
+    if members > 1:
+        return int(np.clip(members * job.X.shape[0] * work // EPOCH_WORK, 1, members))
+    return max(1, int(min(job.spec.batch_size, job.X.shape[0]) * work // PRODUCT_WORK))
 
 
 def cut_in_two(jobs):
