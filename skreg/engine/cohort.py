@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.special import log_softmax
 
 from skreg.objective import losses
 
@@ -32,20 +31,25 @@ def combine(outputs, loss, axis=0):
     ndarray of float64, shape (o, n)
         For a log loss logarithms, so that no probability is lost to rounding.
     """
+    # torch computes logarithms and exponentials several numbers at a time, numpy one by one.
     terms = {
-        "multinomial": lambda f: log_softmax(f, axis=axis),
+        "multinomial": lambda f: torch.log_softmax(f, dim=axis),
         # Logarithms of the probabilities of 1 and of 0.
-        "binomial": lambda f: -np.logaddexp(0.0, np.stack([-f, f])),
+        "binomial": lambda f: torch.nn.functional.logsigmoid(torch.stack([f, -f])),
     }
     logarithms = loss in (*terms, "poisson")
-    add, term = np.logaddexp if logarithms else np.add, terms.get(loss, lambda f: f)
+    add, term = torch.logaddexp if logarithms else torch.add, terms.get(loss, lambda f: f)
     total, k = None, 0
     for f in outputs:
-        one = term(np.asarray(f, dtype=np.float64))
+        one = term(torch.from_numpy(np.asarray(f, dtype=np.float64)))
         total, k = one if total is None else add(total, one), k + 1
     if loss == "binomial":
-        return total[0] - total[1]
-    return total - math.log(k) if logarithms else total / k
+        total = total[0] - total[1]
+    elif logarithms:
+        total = total - math.log(k)
+    else:
+        total = total / k
+    return total.numpy()
 
 
 class Cohort:
