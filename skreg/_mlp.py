@@ -321,6 +321,9 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     def _set_target_scale(self, y, weight):
         """Class labels have no scale."""
 
+    def _see_targets(self, parts, *, first):
+        """Class labels have no range."""
+
     def _class_factors(self, y, weight, *, partial=False):
         """Weight of each class, shape (n_classes,); None where all count the same."""
         if self.class_weight is None:
@@ -365,8 +368,19 @@ default="squared_error"
         Of "pinball".
     scale_target : bool, default=True
         Standardise the targets inside; with "poisson", divide them by their mean.
+    clip : bool, default=False
+        Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_: a
+        guard against absurd values for rows far outside the training data. Holds for `predict`, for
+        each sample of `predict_mc` and for ``module_``; a scorer in ``scoring`` is given clipped
+        predictions. The losses in training, that of the validation rows included, are not clipped.
 """,
-        "",
+        """
+    target_range_ : ndarray of shape (n_outputs_, 2)
+        Smallest and largest training target of each output, in the units of the target, with and
+        without ``clip``: of all rows given to `fit` whose weight is not zero, validation rows
+        included. `partial_fit` and a warm start widen it. A member of an ensemble has the range of
+        the rows it was drawn and of those it was validated on.
+""",
         """
     Examples
     --------
@@ -384,6 +398,7 @@ default="squared_error"
         "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson", "pinball"})],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "scale_target": ["boolean"],
+        "clip": ["boolean"],
     }
 
     def __init__(
@@ -402,6 +417,7 @@ default="squared_error"
         loss="squared_error",
         quantile=0.5,
         scale_target=True,
+        clip=False,
         solver="adamw",
         learning_rate_init=2e-3,
         learning_rate="cosine",
@@ -442,6 +458,7 @@ default="squared_error"
         self.loss = loss
         self.quantile = quantile
         self.scale_target = scale_target
+        self.clip = clip
         self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.learning_rate = learning_rate
@@ -506,8 +523,8 @@ default="squared_error"
     def partial_fit(self, X, y, sample_weight=None):
         """One pass over the rows, going on from the weights and the optimiser's state.
 
-        The scale of the target is that of the first call, and the learning rate is
-        ``learning_rate_init`` throughout, since a schedule needs an end.
+        The scale of the target is that of the first call, ``target_range_`` is that of all calls,
+        and the learning rate is ``learning_rate_init`` throughout, since a schedule needs an end.
 
         Parameters
         ----------
@@ -552,6 +569,8 @@ default="squared_error"
         if self._spec.loss == "poisson":
             raw = np.exp(raw)
         out = raw * self._target_scale + self._target_mean
+        if self._clips:
+            np.clip(out, *self.target_range_.T, out=out)
         return out[..., 0] if self._flat_target else out
 
     def _check_target(self, y):
@@ -602,6 +621,15 @@ default="squared_error"
         constant = std <= 10 * np.finfo(np.float64).eps * np.abs(mean)
         self._target_mean, self._target_scale = mean, np.where(constant, 1.0, std)
 
+    def _see_targets(self, parts, *, first):
+        """Set the range of the targets, or widen it, and whether predictions keep to it."""
+        bounds = [bound for y in parts for bound in (y.min(axis=0), y.max(axis=0))]
+        if not first:
+            bounds += list(self.target_range_.T)
+        self.target_range_ = np.stack([np.min(bounds, axis=0), np.max(bounds, axis=0)], axis=1)
+        # As of this fit: predictions do not follow parameters that are set later.
+        self._clips = bool(self.clip)
+
     def _engine_target(self, y):
         return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
 
@@ -611,9 +639,16 @@ default="squared_error"
     def _build_module(self):
         from skreg._module import build_module
 
-        if self._spec.loss == "poisson":
-            ones, log = np.ones_like(self._target_scale), np.log(self._target_scale)
-            return build_module(self._params, self._spec, scale=ones, offset=log, exponential=True)
+        poisson = self._spec.loss == "poisson"
+        if poisson:
+            scale, offset = np.ones_like(self._target_scale), np.log(self._target_scale)
+        else:
+            scale, offset = self._target_scale, self._target_mean
         return build_module(
-            self._params, self._spec, scale=self._target_scale, offset=self._target_mean
+            self._params,
+            self._spec,
+            scale=scale,
+            offset=offset,
+            exponential=poisson,
+            bounds=self.target_range_ if self._clips else None,
         )

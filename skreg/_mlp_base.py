@@ -188,6 +188,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         X, y, weight = rows
         if start is None and not scaled:
             self._set_target_scale(y, weight)
+        self._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
         spec = resolve(
             self,
             parts,

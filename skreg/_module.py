@@ -29,6 +29,24 @@ class Exp(nn.Module):
         return torch.exp(x)
 
 
+class Clamp(nn.Module):
+    """Each output within bounds of its own.
+
+    Parameters
+    ----------
+    bounds : tensor, shape (o, 2)
+        Smallest and largest value of each output.
+    """
+
+    def __init__(self, bounds):
+        super().__init__()
+        self.register_buffer("bounds", bounds)
+
+    def forward(self, x):
+        """Rows x (b, o), clamped."""
+        return torch.clamp(x, self.bounds[:, 0], self.bounds[:, 1])
+
+
 class PeriodicEmbedding(nn.Module):
     """Columns as they are, and behind them what some of them become; see `skreg.layers.periodic`.
 
@@ -77,7 +95,7 @@ class ColumnDropout(nn.Module):
         return x * nn.functional.dropout(ones, self.rate)[:, self.owner]
 
 
-def build_module(params, spec, *, scale=None, offset=None, exponential=False):
+def build_module(params, spec, *, scale=None, offset=None, exponential=False, bounds=None):
     """Embedding, linear, batch norm, activation and dropout modules in a row.
 
     Parameters
@@ -90,6 +108,8 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False):
         Folded into the last layer: outputs become ``scale * f + offset``.
     exponential : bool
         Append an exponential.
+    bounds : ndarray of shape (o, 2), optional
+        Append a clamp, behind an exponential.
 
     Returns
     -------
@@ -118,6 +138,8 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False):
             layers.append(nn.Dropout(spec.dropout[i]))
     if exponential:
         layers.append(Exp())
+    if bounds is not None:
+        layers.append(Clamp(torch.as_tensor(bounds.astype(weight.dtype))))
     return nn.Sequential(*layers).eval()
 
 

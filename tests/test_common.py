@@ -56,7 +56,7 @@ ESTIMATORS = [
     RegularizedMLPClassifier(**EXACT),
     RegularizedMLPRegressor(**EXACT),
     RegularizedMLPRegressor(**QUICK, loss="poisson"),
-    RegularizedMLPRegressor(**EXACT, numeric_embedding="periodic"),
+    RegularizedMLPRegressor(**EXACT, numeric_embedding="periodic", clip=True),
 ]
 
 
