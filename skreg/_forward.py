@@ -10,8 +10,11 @@ from scipy.special import erf, expit
 from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, SELU_ALPHA, SELU_SCALE
 from skreg.layers import owners
 
-#: Rows that are predicted at a time, so that hidden activations stay small.
-_CHUNK = 4096
+#: Rows that are predicted at a time, at least and at most.
+_FEWEST, _MOST = 64, 4096
+
+#: Entries that the widest layer of a chunk may have, its inputs included: 16 MiB.
+_WIDEST = 1 << 21
 
 #: Entries that the periodic functions of a chunk may have.
 _WAVES = 1 << 22
@@ -78,9 +81,9 @@ class _Embedding:
         return mask[:, owners(mask.shape[1], self.columns, EMBEDDED_WIDTH - 1)]
 
     @property
-    def chunk(self):
-        """Rows that are embedded at a time."""
-        return int(np.clip(_WAVES // self.frequency.size, 64, _CHUNK))
+    def most_rows(self):
+        """Rows that may be embedded at a time."""
+        return _WAVES // self.frequency.size
 
 
 def input_stage(params, spec):
@@ -89,12 +92,39 @@ def input_stage(params, spec):
 
 
 def raw_outputs(layers, activation, X, stage=None):
-    """Outputs before the link, shape (n, o), of dense or CSR rows."""
-    size = _CHUNK if stage is None else stage.chunk
-    parts = (X[start : start + size] for start in range(0, X.shape[0], size))
+    """Outputs before the link, shape (n, o), of rows of any precision and order, dense or CSR."""
     return np.concatenate(
-        [_forward(layers, activation, x if stage is None else stage(x)) for x in parts]
+        [
+            _forward(layers, activation, _inputs(X[rows], stage))
+            for rows in _chunks(X.shape[0], layers, stage)
+        ]
     )
+
+
+def _inputs(x, stage):
+    """Inputs of the first layer in float64, dense or CSR.
+
+    Made a chunk at a time, so that a table of float32 is never held in float64 as a whole.
+    """
+    if hasattr(x, "toarray"):
+        x = x.astype(np.float64, copy=False)
+    else:
+        x = np.ascontiguousarray(x, dtype=np.float64)
+    return x if stage is None else stage(x)
+
+
+def _chunks(n, layers, stage):
+    """Slices of n rows that are predicted at a time."""
+    size = chunk_rows(layers, stage)
+    return (slice(start, start + size) for start in range(0, n, size))
+
+
+def chunk_rows(layers, stage=None):
+    """Rows that are predicted at a time: fewer, the wider the net or its inputs."""
+    rows = _WIDEST // max(max(weight.shape) for weight, _ in layers)
+    if stage is not None:
+        rows = min(rows, stage.most_rows)
+    return int(np.clip(rows, _FEWEST, _MOST))
 
 
 def _forward(layers, activation, X, masks=None):
@@ -116,14 +146,11 @@ def monte_carlo_outputs(layers, activation, X, rates, n_samples, rng, stage=None
     ``rates`` holds the input's dropout rate and those of the hidden layers.
     """
     out = np.empty((n_samples, X.shape[0], layers[-1][1].size))
-    size = _CHUNK if stage is None else stage.chunk
-    for start in range(0, X.shape[0], size):
-        x = X[start : start + size]
-        if stage is not None:
-            x = stage(x)
-        elif rates[0] and hasattr(x, "toarray"):
+    for rows in _chunks(X.shape[0], layers, stage):
+        x = _inputs(X[rows], stage)
+        if rates[0] and hasattr(x, "toarray"):
             x = x.toarray()
-        for sample in out[:, start : start + size]:
+        for sample in out[:, rows]:
             sample[:] = _thinned(layers, activation, x, X.shape[1], rates, rng, stage)
     return out
 

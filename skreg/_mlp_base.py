@@ -20,6 +20,7 @@ from skreg._callbacks import CallbackSupportMixin
 from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
 from skreg._resolve import check_parameters, resolve
 from skreg._rows import (
+    PREDICTED_DTYPES,
     check_validation_arguments,
     drop_unweighted,
     numeric_columns,
@@ -336,9 +337,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
 
     def _check_predict(self, X):
         try:
-            return validate_data(
-                self, X, reset=False, accept_sparse="csr", dtype=np.float64, order="C"
-            )
+            # In its own precision and order: what is predicted at a time is made float64.
+            return validate_data(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
         except ValueError as error:
             raise with_remedy(error) from None
 

@@ -11,8 +11,11 @@ import scipy.sparse as sp
 #: Ratio of the largest to the smallest standard deviation of a column that draws a warning.
 _SCALE_RATIO = 1e3
 
-#: Rows that are looked at for it.
-_SCALE_ROWS = 10_000
+#: Rows that are looked at for it, and entries of them at a time.
+_SCALE_ROWS, _SCALE_ENTRIES = 10_000, 1 << 20
+
+#: Precisions in which rows are predicted from as they are; all others become float64 as a whole.
+PREDICTED_DTYPES = (np.float64, np.float32)
 
 _NAN_REMEDY = (
     "\nNeural nets do not accept missing values: put sklearn.impute.SimpleImputer in front of this "
@@ -105,8 +108,7 @@ def warn_of_scales(X):
     if sp.issparse(sample):
         spread = np.asarray(abs(sample).max(axis=0).todense()).ravel()
     else:
-        with np.errstate(over="ignore"):
-            spread = sample.std(axis=0, dtype=np.float64)
+        spread = _spread(sample)
     spread = spread[spread > 0]
     if len(spread) and spread.max() > _SCALE_RATIO * spread.min():
         warn(
@@ -115,6 +117,15 @@ def warn_of_scales(X):
             "this estimator.",
             UserWarning,
         )
+
+
+def _spread(sample):
+    """Standard deviation of each column of an array, in float64."""
+    # numpy takes the mean off in a copy: some columns at a time, or it is a copy of the table.
+    width = max(1, _SCALE_ENTRIES // sample.shape[0])
+    blocks = (sample[:, start : start + width] for start in range(0, sample.shape[1], width))
+    with np.errstate(over="ignore"):
+        return np.concatenate([block.std(axis=0, dtype=np.float64) for block in blocks])
 
 
 def warn(message, category):

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
 from skreg._resolve import check_parameters
-from skreg._rows import warn, warn_of_scales, with_remedy
+from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales, with_remedy
 from skreg._split import hold_out
 
 #: Fitted attributes without an underscore at the end.
@@ -296,9 +296,7 @@ class BaseBaggedMLP(BaseEnsemble):
         """Each member with its columns of X."""
         check_is_fitted(self)
         try:
-            X = validate_data(
-                self, X, reset=False, accept_sparse="csr", dtype=np.float64, order="C"
-            )
+            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
         except ValueError as error:
             raise with_remedy(error) from None
         for net, columns in zip(self.estimators_, self.estimators_features_, strict=True):
