@@ -50,7 +50,7 @@ def test_predicting_and_looking_needs_no_kernels(baseline):
         "net._spec = Spec(hidden=(3,), dropout=(0.1,), l1=(0.0, 0.0), l2=(0.0, 0.0))\n"
         "net._params = initial_parameters(Layout((2, 3, 1), False), 'relu', 0)\n"
         "net._target_scale, net._target_mean = np.ones(1), np.zeros(1)\n"
-        "net._flat_target, net.n_features_in_ = True, 2\n"
+        "net._clips, net._flat_target, net.n_features_in_ = False, True, 2\n"
         "net = pickle.loads(pickle.dumps(net))\n"
         "net.predict(np.ones((2, 2))), net.summary(), net.predict_mc(np.ones((2, 2)))"
     )
