@@ -67,18 +67,18 @@ def test_regression():
 
 
 def test_same_seed_same_result(cancer):
-    one, other = (run(*cancer, random_state=3).folds() for _ in range(2))
+    one, other = (run(*cancer, cv=3, random_state=3).folds() for _ in range(2))
     pd.testing.assert_frame_equal(one, other)
-    assert not one.equals(run(*cancer, random_state=4).folds())
+    assert not one.equals(run(*cancer, cv=3, random_state=4).folds())
 
 
 def test_repeats_draw_the_folds_anew(cancer):
-    folds = run(*cancer, repeats=3).folds()
-    assert len(folds) == 45
+    folds = run(*cancer, cv=3, repeats=3).folds()
+    assert len(folds) == 27
     scores = folds[folds["candidate"] == "tuned"].pivot(
         index="fold", columns="repeat", values="test_score"
     )
-    assert scores.T.drop_duplicates().shape == (3, 5)
+    assert scores.T.drop_duplicates().shape == (3, 3)
 
 
 def test_the_ready_estimators_fit_and_have_the_chosen_strength(cancer):
@@ -94,7 +94,7 @@ def test_mixed_table_with_text_labels(cancer):
     X, y = cancer
     X = X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None))
     X.iloc[::7, 0] = np.nan
-    result = run(X, y.map({0: "ill", 1: "well"}))
+    result = run(X, y.map({0: "ill", 1: "well"}), cv=3)
     assert result.frame()["mean_score"].max() > 0.8
 
 

@@ -53,8 +53,13 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def test_page_has_its_parts_in_order(comparison):
-    html = render_page(comparison)
+@pytest.fixture(scope="module")
+def html(comparison):
+    """The page of the small comparison; most of the time is spent on its four figures."""
+    return render_page(comparison)
+
+
+def test_page_has_its_parts_in_order(html):
     assert html.startswith("<!DOCTYPE html>")
     page = Page(html)
     parts = [
@@ -79,8 +84,7 @@ def test_page_has_its_parts_in_order(comparison):
     assert "Some were left out." not in page.text
 
 
-def test_page_needs_no_network(comparison):
-    html = render_page(comparison)
+def test_page_needs_no_network(html):
     page = Page(html)
     for _, attributes in page.elements:
         assert not {"src", "srcset", "xlink:href", "action", "data"} & set(attributes)
@@ -93,16 +97,15 @@ def test_page_needs_no_network(comparison):
     assert policy.startswith("default-src 'none';")
 
 
-def test_page_is_the_same_each_time(comparison, make_comparison):
-    assert render_page(comparison) == render_page(make_comparison())
+def test_page_is_the_same_each_time(html, make_comparison):
+    assert html == render_page(make_comparison())
 
 
-def test_page_does_not_depend_on_the_users_style(comparison):
+def test_page_does_not_depend_on_the_users_style(comparison, html):
     import matplotlib
 
-    expected = render_page(comparison)
     with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "svg.fonttype": "path"}):
-        assert render_page(comparison) == expected
+        assert render_page(comparison) == html
         assert matplotlib.rcParams["font.size"] == 30
 
 
@@ -113,17 +116,18 @@ def test_names_are_escaped(make_comparison):
     comparison.notes_ = [EVIL]
     comparison.method_ = {EVIL: EVIL}
     comparison.diagnosis_.findings[0].title = comparison.diagnosis_.findings[0].text = EVIL
-    for html in (render_page(comparison), render_notebook(comparison)):
+    whole = render_page(comparison)
+    for html in (whole, render_notebook(comparison)):
         page = Page(html)
         assert page.all("b") == []
         assert len(page.all("script")) == ("<!DOCTYPE" in html)
         assert EVIL in page.text
-    assert EVIL in [cell.get("data-value") for cell in Page(render_page(comparison)).all("th")]
+    assert EVIL in [cell.get("data-value") for cell in Page(whole).all("th")]
 
 
-def test_table_cells(comparison):
+def test_table_cells(comparison, html):
     frame = comparison.frame().reset_index()
-    page = Page(render_page(comparison))
+    page = Page(html)
     heads = [head for head in page.all("th") if head.get("scope") == "row"]
     assert [head["data-value"] for head in heads] == frame["candidate"].tolist()
     keys = [cell["data-value"] for cell in page.all("td") if "data-value" in cell]
@@ -140,11 +144,10 @@ def test_long_names_lose_their_middle(make_comparison):
     comparison = make_comparison(
         names=(name, "plain net"), offsets=(0.1, 0.0), verdicts=("pays", "baseline")
     )
-    head = next(cell for cell in Page(render_page(comparison)).all("th") if "title" in cell)
+    html = render_page(comparison)
+    head = next(cell for cell in Page(html).all("th") if "title" in cell)
     assert head["title"] == head["data-value"] == name
-    assert re.search(
-        ">Pipeline.x+\N{HORIZONTAL ELLIPSIS}x+, the last step.</th>", render_page(comparison)
-    )
+    assert re.search(">Pipeline.x+\N{HORIZONTAL ELLIPSIS}x+, the last step.</th>", html)
 
 
 def test_differences_are_written_as_finely_as_scores(make_comparison):
@@ -192,8 +195,8 @@ def test_plain_table_escapes_and_aligns():
     assert [cell.get("class") for cell in page.all("td")] == [None, "number"] * 2
 
 
-def test_links_hold_the_tables(comparison):
-    page = Page(render_page(comparison))
+def test_links_hold_the_tables(comparison, html):
+    page = Page(html)
     links = {link["download"]: link["href"] for link in page.all("a")}
     assert list(links) == ["candidates.csv", "splits.csv"]
     for name, frame in (
@@ -214,8 +217,7 @@ def test_long_tables_are_cut(make_comparison):
     assert len(page.all("tr")) == 1 + 5 + 1 + 2000
 
 
-def test_figures_are_valid_and_follow_the_page(comparison):
-    html = render_page(comparison)
+def test_figures_are_valid_and_follow_the_page(html):
     figures = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
     assert len(figures) == 4
     identifiers = []
