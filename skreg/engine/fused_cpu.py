@@ -18,7 +18,7 @@ from skreg.engine.compiled.losses import loss_kernel
 from skreg.engine.compiled.optimisers import optimiser_kernel
 from skreg.engine.compiled.periodic import embedding_gradient_kernel, embedding_kernel
 from skreg.engine.compiled.pieces import address_of
-from skreg.engine.compiled.products import gemm_address
+from skreg.engine.compiled.products import ONE_THREAD, gemm_address
 from skreg.engine.compiled.units import (
     backward_kernel,
     evaluation_kernel,
@@ -69,7 +69,6 @@ class FusedStep:
             [rows.n for rows in dense],
             [y.data_ptr() for y in feed.y],
             [y.shape[-1] for y in feed.y],
-            feed.target_stream,
             feed.stream_of,
             feed.target_of,
         )
@@ -145,7 +144,7 @@ class FusedStep:
         feed, sizes = self.feed, self.layout.sizes
         if self.feed.sparse:
             return 1
-        bytes_ = len(feed.rows) * feed.width * (feed.rows[0].d + sizes[-1]) * self.dtype.itemsize
+        bytes_ = feed.width * (feed.rows[0].d + sizes[-1]) * self.dtype.itemsize
         return int(np.clip(_BLOCK // bytes_, 1, feed.steps))
 
     def _workspace(self):
@@ -156,8 +155,8 @@ class FusedStep:
         if feed.sparse:
             x, y = (t.unsqueeze(1).numpy() for t in (feed.x_batch, feed.y_batch))
         else:
-            x = np.zeros((len(feed.rows), self.shape, b, d), dtype=dtype)
-            shape = (len(feed.y), self.shape, *(() if classes else (o,)), b)
+            x = np.zeros((1, self.shape, b, d), dtype=dtype)
+            shape = (1, self.shape, *(() if classes else (o,)), b)
             y = np.zeros(shape, dtype=np.int64 if classes else dtype)
         own, made = ((b, d) if self.knobs.input_dropout else (0, 0)), (0, 0)
         if self.embedded:
@@ -204,7 +203,8 @@ class FusedStep:
             bounds = first, stop, *parts[place], t, int(self.feed.sparse)
             self.loop(*bounds, *common, *self.workspaces[place])
 
-        lanes.each(train, range(len(parts)))
+        with ONE_THREAD:
+            lanes.each(train, range(len(parts)))
 
     def take_losses(self):
         """Losses added up since the last call, shape (k,)."""
@@ -279,6 +279,6 @@ def _blocks(theta, k):
 
 
 def _parts(k):
-    """First and last member for each thread, as many threads as torch may use here."""
-    n = min(k, torch.get_num_threads())
+    """First and last member for each of the threads that the calling one may use."""
+    n = min(k, lanes.width())
     return list(itertools.pairwise(k * i // n for i in range(n + 1)))

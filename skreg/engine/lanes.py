@@ -9,12 +9,16 @@ and kernel, 0.67 as two lanes). Only a stack that is alone uses several threads,
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 
 import torch
 
 _here = threading.local()
+
+
+def width():
+    """Threads that the task of the calling thread may use: its members, or its products, share them."""
+    return getattr(_here, "width", 1)
 
 
 def in_lane():
@@ -23,17 +27,22 @@ def in_lane():
 
 
 @contextlib.contextmanager
-def _threads(number):
-    """Let torch use as many threads in the calling thread, and before again as it may now."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
+def _threads(number, products):
+    """Let the task of the calling thread use as many threads, for products or else for members.
+
+    Only one of the two: threads of torch that wait for their next product keep a core busy.
+    """
+    before = torch.get_num_threads(), width()
+    torch.set_num_threads(number if products else 1)
+    _here.width = number
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        _here.width = before[1]
 
 
-def run(tasks, useful, cancel):
+def run(tasks, useful, cancel, products=None):
     """Call each task once and return their results in order; the first tasks start first.
 
     As many run at a time as torch may use threads in the calling thread; a single task runs in the
@@ -46,6 +55,9 @@ def run(tasks, useful, cancel):
         Threads that each task can make use of.
     cancel : callable
         Called when the calling thread is interrupted; the tasks have to end soon after.
+    products : list of bool, optional
+        Which tasks use several threads for their products, by default all; the others share out their
+        members.
     """
     threads = torch.get_num_threads()
     n = min(threads, len(tasks))
@@ -59,7 +71,8 @@ def run(tasks, useful, cancel):
             if place is None:
                 return
             try:
-                with _threads(min(useful[place], threads // n)):
+                several = products is None or products[place]
+                with _threads(min(useful[place], threads // n), several):
                     results[place] = tasks[place]()
             except BaseException as error:
                 errors.append(error)
@@ -81,12 +94,31 @@ def run(tasks, useful, cancel):
 
 
 def each(function, parts):
-    """Call a function once for each of the parts, side by side, one thread each."""
-    if len(parts) == 1:
-        function(parts[0])
-    else:
-        tasks = [functools.partial(function, part) for part in parts]
-        run(tasks, [1] * len(tasks), lambda: None)
+    """Call a function once for each of the parts, side by side, the first in the calling thread."""
+    errors = []
+
+    def call(part):
+        try:
+            function(part)
+        except BaseException as error:
+            errors.append(error)
+
+    def lane(part):
+        torch.set_num_threads(1)  # a thread begins with as many as there are cores
+        call(part)
+
+    others = [threading.Thread(target=lane, args=(part,), daemon=True) for part in parts[1:]]
+    for other in others:
+        other.start()
+    call(parts[0])
+    for other in others:
+        while other.is_alive():  # an interrupt must not leave it behind, at work on the same arrays
+            try:
+                other.join()
+            except BaseException as error:
+                errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _side_by_side(target, n, cancel):

@@ -102,7 +102,8 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
     stacks = plan(jobs, fingerprints=fingerprints, memory=memory, lanes=torch.get_num_threads())
     tasks = [functools.partial(train_part, members) for members in stacks]
     useful = [threads_for(jobs[members[0]], len(members)) for members in stacks]
-    done = lanes.run(tasks, useful, cancel)
+    alone = [len(members) == 1 for members in stacks]
+    done = lanes.run(tasks, useful, cancel, products=alone)
     results, reports = [None] * len(jobs), []
     for members, (part, report) in zip(stacks, done, strict=True):
         for i, result in zip(members, part, strict=True):

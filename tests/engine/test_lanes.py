@@ -45,6 +45,37 @@ def test_a_task_alone_stays_in_the_calling_thread_and_gets_the_threads_it_can_us
     assert torch.get_num_threads() == 2
 
 
+def test_threads_are_for_products_or_for_members(two_threads):
+    def task():
+        return lanes.width(), torch.get_num_threads()
+
+    assert lanes.run([task], [5], nothing, products=[True]) == [(2, 2)]
+    assert lanes.run([task], [5], nothing, products=[False]) == [(2, 1)]
+    assert lanes.run([task], [1], nothing, products=[False]) == [(1, 1)]
+    assert lanes.run([task, task], [9, 9], nothing, products=[False, False]) == [(1, 1)] * 2
+    assert (lanes.width(), torch.get_num_threads()) == (1, 2)
+
+
+def test_each_part_has_a_thread_and_an_error_comes_through():
+    meet, seen = threading.Barrier(3), []
+
+    def part(number):
+        meet.wait(30)
+        seen.append((number, threading.get_ident()))
+
+    lanes.each(part, range(3))
+    assert sorted(number for number, _ in seen) == [0, 1, 2]
+    assert len({thread for _, thread in seen}) == 3
+    assert (0, threading.get_ident()) in seen
+
+    def broken(number):
+        if number == 1:
+            raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        lanes.each(broken, range(3))
+
+
 def test_lanes_share_the_threads_and_leave_the_setting_alone(two_threads):
     def task():
         return torch.get_num_threads()

@@ -35,43 +35,40 @@ EMBEDDED, WAVES, MADE, STARTS, SLOTS = 0, 1, 2, slice(3, 7), slice(7, 11)
 
 
 @part
-def _gather_rows(addresses, lengths, order, first, stop, out):
-    """Rows of each stream for the minibatches first to stop: out (s, steps, b, d)."""
-    d = out.shape[3]
-    for s in range(addresses.shape[0]):
-        X = nb.carray(pointer_to(addresses[s], out.dtype.type(0)), (lengths[s], d))
-        for j in range(first, stop):
-            for i in range(out.shape[2]):
-                row = order[j, s, i]
-                for c in range(d):
-                    out[s, j - first, i, c] = X[row, c]
+def _gather_rows(address, length, order, stream, first, stop, out):
+    """Rows of a stream for the minibatches first to stop: out (steps, b, d)."""
+    d = out.shape[2]
+    X = nb.carray(pointer_to(address, out.dtype.type(0)), (length, d))
+    for j in range(first, stop):
+        for i in range(out.shape[1]):
+            row = order[j, stream, i]
+            for c in range(d):
+                out[j - first, i, c] = X[row, c]
 
 
-def _gather_targets(addresses, lengths, order, streams, first, stop, out):
-    """Targets for the minibatches first to stop: ``out`` (t, steps, b) ints or (t, steps, o, b)."""
+def _gather_targets(address, length, order, stream, first, stop, out):
+    """Targets for the minibatches first to stop: ``out`` (steps, b) ints or (steps, o, b) floats."""
     raise NotImplementedError("only called from compiled code")
 
 
 @overload(_gather_targets)
-def _overload_gather_targets(addresses, lengths, order, streams, first, stop, out):
-    if out.ndim == 3:
+def _overload_gather_targets(address, length, order, stream, first, stop, out):
+    if out.ndim == 2:
 
-        def gather(addresses, lengths, order, streams, first, stop, out):
-            for t in range(addresses.shape[0]):
-                y = nb.carray(pointer_to(addresses[t], out.dtype.type(0)), (lengths[t],))
-                for j in range(first, stop):
-                    for i in range(out.shape[2]):
-                        out[t, j - first, i] = y[order[j, streams[t], i]]
+        def gather(address, length, order, stream, first, stop, out):
+            y = nb.carray(pointer_to(address, out.dtype.type(0)), (length,))
+            for j in range(first, stop):
+                for i in range(out.shape[1]):
+                    out[j - first, i] = y[order[j, stream, i]]
     else:
 
-        def gather(addresses, lengths, order, streams, first, stop, out):
-            o = out.shape[2]
-            for t in range(addresses.shape[0]):
-                y = nb.carray(pointer_to(addresses[t], out.dtype.type(0)), (o, lengths[t]))
-                for j in range(first, stop):
-                    for q in range(o):
-                        for i in range(out.shape[3]):
-                            out[t, j - first, q, i] = y[q, order[j, streams[t], i]]
+        def gather(address, length, order, stream, first, stop, out):
+            o = out.shape[1]
+            y = nb.carray(pointer_to(address, out.dtype.type(0)), (o, length))
+            for j in range(first, stop):
+                for q in range(o):
+                    for i in range(out.shape[2]):
+                        out[j - first, q, i] = y[q, order[j, stream, i]]
 
     return gather
 
@@ -218,20 +215,21 @@ def minibatch_loop(dtype, classes):
 
         - epoch: order (steps, s, b), coef and share (steps, s, b), keys (2, steps, layers, k), rates
           (steps, k), as of `skreg.engine.data.Epoch`;
-        - tables: addresses and lengths of rows (s,) and of targets (t,), the stream of a target (t,),
-          stream and target of a member (k,);
+        - tables: addresses and lengths of rows (s,) and of targets (t,), stream and target of a member
+          (k,);
         - net: sizes, layers, blocks of parameters, calls, the embedding and its columns, the constants
           of this module being their columns and places;
         - numbers of the stack: parameters, two moments, running statistics, total of the losses (k,);
         - knobs: threshold, scale, l1, l2, a row a member; decay, bound, smoothing, quantile (k,);
           numbers of the solver; switches;
-        - workspace: x (s, steps, b, d), y, inputs of one member, gradient of what its embedding made,
+        - workspace: x (1, steps, b, d) and y, of one stream and target (but s and t of them where they
+          are gathered already), inputs of one member, gradient of what its embedding made,
           that of its parameters, z, a, means and inverse deviations of its units.
     """
     f, vector, matrix, u, nothing = float_types(dtype)
     i1, i2 = _array(types.int64, 1), _array(types.int64, 2)
     epoch = _array(types.int64, 3), _array(f, 3), _array(f, 3), _array(u, 4), matrix
-    tables = [i1] * 7
+    tables = [i1] * 6
     numbers = [*[vector] * 5, _array(u, 2), matrix, matrix, matrix, *[vector] * 4]
     targets = _array(types.int64, 3) if classes else _array(f, 4)
     workspace = [_array(f, 4), targets, matrix, matrix, *[vector] * 5]
@@ -263,7 +261,6 @@ def minibatch_loop(dtype, classes):
         x_length,
         y_at,
         y_length,
-        target_stream,
         stream_of,
         target_of,
         sizes,
@@ -303,87 +300,101 @@ def minibatch_loop(dtype, classes):
         embedded = embedding[EMBEDDED] > 0
         own = embedded or switches[DROPS_INPUTS] != 0
         rows, bias = layers[last, ROWS], layers[last, SHIFT_SLOT]
-        for begin in range(first, stop, x_block.shape[1]):
-            end = min(stop, begin + x_block.shape[1])
-            if gathered == 0:
-                _gather_rows(x_at, x_length, order, begin, end, x_block)
-                _gather_targets(y_at, y_length, order, target_stream, begin, end, y_block)
-            for k in range(low, high):
-                s = stream_of[k]
-                at = layers[last, SHIFT] + k * o
-                limit, factor = threshold[k, 0], scale[k, 0]
-                for j in range(begin, end):
-                    x, part_of = x_block[s, j - begin], share[j, s]
-                    key0, key1 = keys[0, j, 0, k], keys[1, j, 0, k]
-                    if embedded:
-                        learned = _embedding(theta, embedding[STARTS], k, embedding)
+        # Members of a stream are neighbours.
+        start = low
+        while start < high:
+            s, after = stream_of[start], start + 1
+            while after < high and stream_of[after] == s:
+                after += 1
+            for begin in range(first, stop, x_block.shape[1]):
+                end, held = min(stop, begin + x_block.shape[1]), -1
+                if gathered == 0:
+                    _gather_rows(x_at[s], x_length[s], order, s, begin, end, x_block[0])
+                for k in range(start, after):
+                    target = target_of[k]
+                    if gathered == 0 and target != held:
+                        at_y, n_y = y_at[target], y_length[target]
+                        _gather_targets(at_y, n_y, order, s, begin, end, y_block[0])
+                        held = target
+                    x_steps = x_block[s if gathered != 0 else 0]
+                    y_steps = y_block[target if gathered != 0 else 0]
+                    at = layers[last, SHIFT] + k * o
+                    limit, factor = threshold[k, 0], scale[k, 0]
+                    for j in range(begin, end):
+                        x, part_of = x_steps[j - begin], share[j, s]
+                        key0, key1 = keys[0, j, 0, k], keys[1, j, 0, k]
+                        if embedded:
+                            learned = _embedding(theta, embedding[STARTS], k, embedding)
+                            call(
+                                calls[EMBED],
+                                (x, x_own, columns, *learned, limit, factor, key0, key1),
+                            )
+                        elif switches[DROPS_INPUTS] != 0:
+                            call(calls[INPUT_DROPOUT], (x, x_own, limit, factor, key0, key1))
+                        inputs = x_own if own else x
+                        net = sizes, layers, theta
+                        _forward(inputs, not embedded, part_of, keys, j, k, *net, running, *context)
                         call(
-                            calls[EMBED],
-                            (x, x_own, columns, *learned, limit, factor, key0, key1),
-                        )
-                    elif switches[DROPS_INPUTS] != 0:
-                        call(calls[INPUT_DROPOUT], (x, x_own, limit, factor, key0, key1))
-                    inputs = x_own if own else x
-                    net = sizes, layers, theta
-                    _forward(inputs, not embedded, part_of, keys, j, k, *net, running, *context)
-                    call(
-                        calls[LOSS],
-                        (
-                            z_flat[rows : rows + o * b].reshape(o, b),
-                            theta[at : at + o],
-                            y_block[target_of[k], j - begin],
-                            coef[j, s],
-                            smoothing[k],
-                            quantile[k],
-                            total[k : k + 1],
-                            slope[bias : bias + o],
-                            np.int64(1),
-                        ),
-                    )
-                    dz = _backward(inputs, not embedded, part_of, keys, j, k, *net, slope, *context)
-                    if embedded:
-                        at_weight = layers[0, WEIGHT] + k * sizes[0] * sizes[1]
-                        weight = theta[at_weight : at_weight + sizes[0] * sizes[1]]
-                        made = weight.reshape(sizes[1], sizes[0])[:, x.shape[1] :]
-                        product(calls[GEMM], made, True, dz, False, x_slope)
-                        idle = layers[0, GAIN] >= 0 and limit == 0
-                        call(
-                            calls[EMBED_BACKWARD],
+                            calls[LOSS],
                             (
-                                x_slope,
-                                x,
-                                columns,
-                                *learned[:3],
-                                limit,
-                                factor,
-                                key0,
-                                key1,
-                                np.int64(idle),
-                                *_embedding(slope, embedding[SLOTS], 0, embedding),
+                                z_flat[rows : rows + o * b].reshape(o, b),
+                                theta[at : at + o],
+                                y_steps[j - begin],
+                                coef[j, s],
+                                smoothing[k],
+                                quantile[k],
+                                total[k : k + 1],
+                                slope[bias : bias + o],
+                                np.int64(1),
                             ),
                         )
-                    call(
-                        calls[OPTIMISER],
-                        (
-                            theta,
-                            slope,
-                            moment,
-                            second,
-                            blocks,
-                            np.int64(k),
-                            rates[j, k],
-                            decay[k],
-                            l1[k],
-                            l2[k],
-                            solver,
-                            np.int64(t + j - first + 1),
-                        ),
-                    )
-                    if switches[BOUNDS_NORMS] != 0:
-                        for i in range(last + 1):
-                            d, h = sizes[i], sizes[i + 1]
-                            place = layers[i, WEIGHT] + k * h * d
-                            weight = theta[place : place + h * d].reshape(h, d)
-                            project_max_norm(weight, bound[k])
+                        dz = _backward(
+                            inputs, not embedded, part_of, keys, j, k, *net, slope, *context
+                        )
+                        if embedded:
+                            at_weight = layers[0, WEIGHT] + k * sizes[0] * sizes[1]
+                            weight = theta[at_weight : at_weight + sizes[0] * sizes[1]]
+                            made = weight.reshape(sizes[1], sizes[0])[:, x.shape[1] :]
+                            product(calls[GEMM], made, True, dz, False, x_slope)
+                            idle = layers[0, GAIN] >= 0 and limit == 0
+                            call(
+                                calls[EMBED_BACKWARD],
+                                (
+                                    x_slope,
+                                    x,
+                                    columns,
+                                    *learned[:3],
+                                    limit,
+                                    factor,
+                                    key0,
+                                    key1,
+                                    np.int64(idle),
+                                    *_embedding(slope, embedding[SLOTS], 0, embedding),
+                                ),
+                            )
+                        call(
+                            calls[OPTIMISER],
+                            (
+                                theta,
+                                slope,
+                                moment,
+                                second,
+                                blocks,
+                                np.int64(k),
+                                rates[j, k],
+                                decay[k],
+                                l1[k],
+                                l2[k],
+                                solver,
+                                np.int64(t + j - first + 1),
+                            ),
+                        )
+                        if switches[BOUNDS_NORMS] != 0:
+                            for i in range(last + 1):
+                                d, h = sizes[i], sizes[i + 1]
+                                place = layers[i, WEIGHT] + k * h * d
+                                weight = theta[place : place + h * d].reshape(h, d)
+                                project_max_norm(weight, bound[k])
+            start = after
 
     return run

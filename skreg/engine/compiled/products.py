@@ -7,9 +7,9 @@ lock, so stacks side by side do not wait for each other.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
+import threading
 from pathlib import Path
 
 import torch
@@ -57,14 +57,34 @@ def gemm_address(dtype, source="any"):
     return address
 
 
-def blas_threads(number):
-    """Context in which scipy's BLAS uses so many threads, where it is the one in use.
+class OneThread:
+    """Context in which scipy's BLAS uses one thread; torch's does as `torch.set_num_threads` says.
 
-    torch's follows `torch.set_num_threads`, which `skreg.engine.lanes` sets.
+    The number is one for the whole process: the first to enter sets it, the last to leave puts it back.
     """
-    if _of_torch("sgemm") is not None:
-        return contextlib.nullcontext()
-    return threadpool_limits(number, user_api="blas")
+
+    def __init__(self, source="any"):
+        self._needed = source == "scipy" or _of_torch("sgemm") is None
+        self._lock, self._inside, self._limits = threading.Lock(), 0, None
+
+    def __enter__(self):
+        if self._needed:
+            with self._lock:
+                if self._inside == 0:
+                    self._limits = threadpool_limits(1, user_api="blas")
+                self._inside += 1
+        return self
+
+    def __exit__(self, *_):
+        if self._needed:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._limits.restore_original_limits()
+
+
+#: To be entered around compiled loops.
+ONE_THREAD = OneThread()
 
 
 @intrinsic

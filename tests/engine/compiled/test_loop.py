@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("numba")
 
-from skreg.engine import fused_cpu
+from skreg.engine import fused_cpu, plan
 from skreg.engine.compiled.products import gemm_address
 from tests.engine.helpers import assert_same_result, fit, make_job
 
@@ -31,12 +30,15 @@ def test_any_number_of_minibatches_may_be_gathered_at_a_time(loss, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_members_of_one_stack_may_be_trained_by_several_threads(threads, one_thread):
+def test_members_of_one_stack_may_be_trained_by_several_threads(threads, one_thread, monkeypatch):
     """Members of a cohort stay in one stack, so threads can only share them out."""
+    monkeypatch.setattr(plan, "EPOCH_WORK", 1)
     one = fit(jobs(cohort=0), "fused")
     torch.set_num_threads(threads)
-    assert len(fused_cpu._parts(5)) == threads
+    seen, parts = [], fused_cpu._parts
+    monkeypatch.setattr(fused_cpu, "_parts", lambda k: seen.append(len(parts(k))) or parts(k))
     several = fit(jobs(cohort=0), "fused")
+    assert set(seen) == {threads}
     for a, b in zip(one, several, strict=True):
         assert_same_result(a, b, atol=0)
 
@@ -55,10 +57,10 @@ def test_a_member_is_the_same_to_the_last_bit_alone_and_among_others(one_thread)
         assert_same_result(fit(job, "fused"), result, atol=0)
 
 
-def test_parts_hold_each_member_once():
-    torch_threads = torch.get_num_threads()
+@pytest.mark.parametrize("width", [1, 2, 3, 40])
+def test_parts_hold_each_member_once(width, monkeypatch):
+    monkeypatch.setattr(fused_cpu.lanes, "width", lambda: width)
     for k in (1, 2, 5, 32):
-        members = [m for low, high in fused_cpu._parts(k) for m in range(low, high)]
-        assert members == list(range(k))
-    assert torch.get_num_threads() == torch_threads
-    assert np.diff(fused_cpu._parts(1)).tolist() == [[1]]
+        parts = fused_cpu._parts(k)
+        assert [m for low, high in parts for m in range(low, high)] == list(range(k))
+        assert len(parts) == min(k, width)

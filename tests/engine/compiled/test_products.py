@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("numba")
 import numba as nb
+from threadpoolctl import threadpool_info
 
-from skreg.engine.compiled.products import gemm_address, product
+from skreg.engine.compiled.products import OneThread, gemm_address, product
 
 SOURCES = ("torch", "scipy")
 
@@ -42,3 +43,15 @@ def test_some_blas_is_always_found():
     assert gemm_address("float32") == (
         gemm_address("float32", "torch") or gemm_address("float32", "scipy")
     )
+
+
+def test_scipys_blas_uses_one_thread_inside_and_as_many_as_before_after():
+    def threads():
+        return {b["num_threads"] for b in threadpool_info() if "scipy" in b["filepath"]}
+
+    context, before = OneThread("scipy"), threads()
+    with context:
+        with context:
+            assert threads() == {1}
+        assert threads() == {1}
+    assert threads() == before
