@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import overload
 
 from skreg.engine.compiled.optimisers import project_max_norm
-from skreg.engine.compiled.pieces import call, compiled, float_types, part
+from skreg.engine.compiled.pieces import call, compiled, float_types, matrix, part, vector
 from skreg.engine.compiled.products import pointer_to, product
 
 #: Columns of the table of layers: where weight, gain and shift (or bias) start in the parameters of
@@ -78,13 +78,13 @@ def _embedding(flat, starts, k, table):
     """Frequency, phase, weight and bias of the embedding of member k, as views of flat numbers."""
     m, f, q = table[EMBEDDED], table[WAVES], table[MADE]
     at = starts[0] + k * m * f
-    frequency = flat[at : at + m * f].reshape(m, f)
+    frequency = matrix(flat, at, m, f)
     at = starts[1] + k * m * f
-    phase = flat[at : at + m * f].reshape(m, f)
+    phase = matrix(flat, at, m, f)
     at = starts[2] + k * m * q * f
     weight = flat[at : at + m * q * f].reshape(m, q, f)
     at = starts[3] + k * m * q
-    return frequency, phase, weight, flat[at : at + m * q].reshape(m, q)
+    return frequency, phase, weight, matrix(flat, at, m, q)
 
 
 @part
@@ -99,38 +99,36 @@ def _forward(x, by_row, share, keys, step, k, sizes, layers, theta, running, wor
     for i in range(n_layers):
         d, h = sizes[i], sizes[i + 1]
         at = layers[i, WEIGHT] + k * h * d
-        weight = theta[at : at + h * d].reshape(h, d)
+        weight = matrix(theta, at, h, d)
         rows = layers[i, ROWS]
-        z = z_flat[rows : rows + h * b].reshape(h, b)
+        z = matrix(z_flat, rows, h, b)
         if i == 0:
             product(calls[GEMM], weight, False, x, by_row, z)
         else:
             before = layers[i - 1, ROWS]
-            product(
-                calls[GEMM], weight, False, a_flat[before : before + d * b].reshape(d, b), False, z
-            )
+            product(calls[GEMM], weight, False, matrix(a_flat, before, d, b), False, z)
         if i == n_layers - 1:
             return
         u = layers[i, UNITS]
-        gain, mean, variance = theta[:0], theta[:0], theta[:0]
+        gain, mean, variance = vector(theta, 0, 0), vector(theta, 0, 0), vector(theta, 0, 0)
         if layers[i, GAIN] >= 0:
             at = layers[i, GAIN] + k * h
-            gain = theta[at : at + h]
+            gain = vector(theta, at, h)
             at = layers[i, MEAN] + k * h
-            mean = running[at : at + h]
+            mean = vector(running, at, h)
             at = layers[i, VARIANCE] + k * h
-            variance = running[at : at + h]
+            variance = vector(running, at, h)
         at = layers[i, SHIFT] + k * h
         call(
             calls[FORWARD],
             (
                 z,
-                a_flat[rows : rows + h * b].reshape(h, b),
+                matrix(a_flat, rows, h, b),
                 share,
                 gain,
-                theta[at : at + h],
-                means[u : u + h],
-                spreads[u : u + h],
+                vector(theta, at, h),
+                vector(means, u, h),
+                vector(spreads, u, h),
                 mean,
                 variance,
                 threshold[k, i + 1],
@@ -154,36 +152,36 @@ def _backward(x, by_row, share, keys, step, k, sizes, layers, theta, slope, work
     for i in range(last, -1, -1):
         d, h = sizes[i], sizes[i + 1]
         rows = layers[i, ROWS]
-        dz = (z_flat if i == last else a_flat)[rows : rows + h * b].reshape(h, b)
+        dz = matrix(z_flat if i == last else a_flat, rows, h, b)
         at = layers[i, WEIGHT_SLOT]
-        dweight = slope[at : at + h * d].reshape(h, d)
+        dweight = matrix(slope, at, h, d)
         if i == 0:
             product(calls[GEMM], dz, False, x, not by_row, dweight)
             return dz
         before, u = layers[i - 1, ROWS], layers[i - 1, UNITS]
-        a = a_flat[before : before + d * b].reshape(d, b)
+        a = matrix(a_flat, before, d, b)
         product(calls[GEMM], dz, False, a, True, dweight)
         at = layers[i, WEIGHT] + k * h * d
-        product(calls[GEMM], theta[at : at + h * d].reshape(h, d), True, dz, False, a)
-        gain, dgain = theta[:0], slope[:0]
+        product(calls[GEMM], matrix(theta, at, h, d), True, dz, False, a)
+        gain, dgain = vector(theta, 0, 0), vector(slope, 0, 0)
         if layers[i - 1, GAIN] >= 0:
             at = layers[i - 1, GAIN] + k * d
-            gain = theta[at : at + d]
+            gain = vector(theta, at, d)
             at = layers[i - 1, GAIN_SLOT]
-            dgain = slope[at : at + d]
+            dgain = vector(slope, at, d)
         at, slot = layers[i - 1, SHIFT] + k * d, layers[i - 1, SHIFT_SLOT]
         call(
             calls[BACKWARD],
             (
                 a,
-                z_flat[before : before + d * b].reshape(d, b),
+                matrix(z_flat, before, d, b),
                 share,
                 gain,
-                theta[at : at + d],
-                means[u : u + d],
-                spreads[u : u + d],
+                vector(theta, at, d),
+                vector(means, u, d),
+                vector(spreads, u, d),
                 dgain,
-                slope[slot : slot + d],
+                vector(slope, slot, d),
                 threshold[k, i],
                 scale[k, i],
                 keys[0, step, i, k],
@@ -226,13 +224,13 @@ def minibatch_loop(dtype, classes):
           are gathered already), inputs of one member, gradient of what its embedding made,
           that of its parameters, z, a, means and inverse deviations of its units.
     """
-    f, vector, matrix, u, nothing = float_types(dtype)
+    f, row, table, u, nothing = float_types(dtype)
     i1, i2 = _array(types.int64, 1), _array(types.int64, 2)
-    epoch = _array(types.int64, 3), _array(f, 3), _array(f, 3), _array(u, 4), matrix
+    epoch = _array(types.int64, 3), _array(f, 3), _array(f, 3), _array(u, 4), table
     tables = [i1] * 6
-    numbers = [*[vector] * 5, _array(u, 2), matrix, matrix, matrix, *[vector] * 4]
+    numbers = [*[row] * 5, _array(u, 2), table, table, table, *[row] * 4]
     targets = _array(types.int64, 3) if classes else _array(f, 4)
-    workspace = [_array(f, 4), targets, matrix, matrix, *[vector] * 5]
+    workspace = [_array(f, 4), targets, table, table, *[row] * 5]
 
     @compiled(
         nothing(
@@ -337,14 +335,14 @@ def minibatch_loop(dtype, classes):
                         call(
                             calls[LOSS],
                             (
-                                z_flat[rows : rows + o * b].reshape(o, b),
-                                theta[at : at + o],
+                                matrix(z_flat, rows, o, b),
+                                vector(theta, at, o),
                                 y_steps[j - begin],
                                 coef[j, s],
                                 smoothing[k],
                                 quantile[k],
-                                total[k : k + 1],
-                                slope[bias : bias + o],
+                                vector(total, k, 1),
+                                vector(slope, bias, o),
                                 np.int64(1),
                             ),
                         )
@@ -353,8 +351,8 @@ def minibatch_loop(dtype, classes):
                         )
                         if embedded:
                             at_weight = layers[0, WEIGHT] + k * sizes[0] * sizes[1]
-                            weight = theta[at_weight : at_weight + sizes[0] * sizes[1]]
-                            made = weight.reshape(sizes[1], sizes[0])[:, x.shape[1] :]
+                            weight = matrix(theta, at_weight, sizes[1], sizes[0])
+                            made = weight[:, x.shape[1] :]
                             product(calls[GEMM], made, True, dz, False, x_slope)
                             idle = layers[0, GAIN] >= 0 and limit == 0
                             call(
@@ -393,8 +391,7 @@ def minibatch_loop(dtype, classes):
                             for i in range(last + 1):
                                 d, h = sizes[i], sizes[i + 1]
                                 place = layers[i, WEIGHT] + k * h * d
-                                weight = theta[place : place + h * d].reshape(h, d)
-                                project_max_norm(weight, bound[k])
+                                project_max_norm(matrix(theta, place, h, d), bound[k])
             start = after
 
     return run

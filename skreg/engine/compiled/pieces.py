@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
@@ -16,6 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 from skreg.engine.constants import ACTIVATIONS, LINE_STRIDE, SELU_ALPHA, SELU_SCALE
 
@@ -59,6 +61,57 @@ def call(typing, address, arguments):
         pointer = builder.inttoptr(values[0], routine.as_pointer())
         builder.call(pointer, cgutils.unpack_tuple(builder, values[1]))
         return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _view(context, builder, kind, source, start, shape):
+    """An array of this type and shape over entries of an array in C order, from ``start`` on."""
+    flat = context.make_array(source.type)(context, builder, source.value)
+    view = context.make_array(kind)(context, builder)
+    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    size = shape[0].type(item)
+    strides = [size] if kind.ndim == 1 else [builder.mul(shape[1], size), size]
+    # Without an owner nothing is counted: the arrays that are looked at outlive the compiled loop.
+    populate_array(
+        view,
+        data=builder.gep(flat.data, [start]),
+        shape=shape,
+        strides=strides,
+        itemsize=size,
+        meminfo=None,
+        parent=None,
+    )
+    return view._getvalue()
+
+
+class _Source(NamedTuple):
+    type: types.Array
+    value: ir.Value
+
+
+@intrinsic
+def vector(typing, flat, start, n):
+    """``flat[start : start + n]``, unchecked: a slice compiles to ten times the code."""
+    kind = types.Array(flat.dtype, 1, "C")
+    signature = kind(flat, types.intp, types.intp)
+
+    def generate(context, builder, signature, values):
+        source = _Source(signature.args[0], values[0])
+        return _view(context, builder, kind, source, values[1], [values[2]])
+
+    return signature, generate
+
+
+@intrinsic
+def matrix(typing, flat, start, rows, columns):
+    """``flat[start : start + rows * columns].reshape(rows, columns)``, unchecked."""
+    kind = types.Array(flat.dtype, 2, "C")
+    signature = kind(flat, types.intp, types.intp, types.intp)
+
+    def generate(context, builder, signature, values):
+        source = _Source(signature.args[0], values[0])
+        return _view(context, builder, kind, source, values[1], list(values[2:]))
 
     return signature, generate
 
