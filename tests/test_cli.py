@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 
 from skreg._cli import main
+
+NO_RICH = "rich is not installed: run `pip install skreg[cli]` for colours.\n"
 
 OPTIONS = (
     "target",
@@ -137,7 +140,7 @@ def test_a_table_is_compared(capsys, path, tmp_path):
     arguments = ["compare", path, *QUICK, "--json", json_file, "--output", page, "--rows", "100"]
     assert main([str(a) for a in arguments]) == 0
     captured = capsys.readouterr()
-    assert captured.err == ""
+    assert captured.err == ("" if importlib.util.find_spec("rich") else NO_RICH)
     for text in ("plain net", "linear L2", "Verdict", "Diagnosis", f"Page: {page}"):
         assert text in captured.out
     read = json.loads(json_file.read_text())
@@ -153,7 +156,7 @@ def test_without_rich_the_table_is_plain(capsys, path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     assert main(["compare", str(path), *QUICK, "--groups", "day"]) == 0
     captured = capsys.readouterr()
-    assert captured.err == "rich is not installed: run `pip install skreg[cli]` for colours.\n"
+    assert captured.err == NO_RICH
     assert captured.out.startswith("candidate")
     assert "# Verdict" in captured.out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import sys
 import warnings
 from numbers import Integral
@@ -126,12 +127,27 @@ class SkregBackend(ParallelBackendBase):
 
     def abort_everything(self, ensure_ready=True):
         """Give up the tasks of this call."""
+        _forget_undispatched(self.parallel)
         self.scope.abort(self._group)
 
     def get_nested_backend(self):
         """Parallel calls inside a task join the same rounds."""
         level = (self.nesting_level or 0) + 1
         return SkregBackend(nesting_level=level, scope=self.scope), None
+
+
+def _forget_undispatched(parallel):
+    """Empty the queue of what joblib has not dispatched yet.
+
+    joblib itself leaves it as it is when a call fails, and a ``Parallel`` used again (as a context
+    manager) would begin with what the failed call had left (joblib 1.5 and 1.6).
+    """
+    ready = getattr(parallel, "_ready_batches", None)
+    while ready is not None:
+        try:
+            ready.get(block=False)
+        except queue.Empty:
+            return
 
 
 def _scope(max_members, memory, executor):

@@ -441,6 +441,25 @@ def test_context_manager(engine):
     assert engine.rounds[0] == 10
 
 
+def test_a_call_after_one_that_failed_while_it_dispatched(engine, monkeypatch):
+    """What the failed call did not come to dispatch is not taken for tasks of the next."""
+    submit = scope.Scope.submit
+
+    def slow(*arguments):
+        time.sleep(0.02)
+        return submit(*arguments)
+
+    def task(i):
+        raise Trouble(str(i))
+
+    with batched(), Parallel() as parallel:
+        with monkeypatch.context() as patch:
+            patch.setattr(scope.Scope, "submit", slow)
+            with pytest.raises(Trouble):
+                parallel(delayed(task)(i) for i in range(20))
+        assert parallel(delayed(fit_number)(i) for i in range(5)) == [0, 1, 2, 3, 4]
+
+
 def test_backend_by_name_and_by_instance(engine):
     assert call(fit_number, range(5), backend="skreg", n_jobs=2) == [0, 1, 2, 3, 4]
     backend = BACKENDS["skreg"]()
@@ -593,10 +612,10 @@ def interrupted(*args, **options):
     threading.Timer(1.0, interrupt).start()
     return train(*args, **options)
 
-trainer.train = interrupted
 X, y = make_classification(500, 10, random_state=0)
-net = RegularizedMLPClassifier((8,), max_iter=10**6, early_stopping=False)
-search = GridSearchCV(net, {"dropout": [0.0, 0.1, 0.2]})
+net = RegularizedMLPClassifier((8,), max_iter=1, early_stopping=False).fit(X, y)  # compiles
+trainer.train = interrupted
+search = GridSearchCV(net.set_params(max_iter=10**6), {"dropout": [0.0, 0.1, 0.2]})
 try:
     with parallel_config(backend="skreg"):
         search.fit(X, y)
