@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from joblib.parallel import get_active_backend
 
 
 @pytest.fixture
@@ -13,3 +14,11 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def no_backend_is_left_behind():
+    """What a test sets for joblib ends with the test, also where it fails or is interrupted."""
+    yield
+    backend, _ = get_active_backend()
+    assert type(backend).__name__ == "LokyBackend", f"{backend} is still the active backend"

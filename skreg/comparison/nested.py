@@ -187,18 +187,22 @@ def _fits_in(backend: str | None) -> Iterator[Callable[[_Ticker], _Ticker]]:
 
     Yields a function that lets a ticker watch the training, where the backend is ours.
     """
-    context: Any = nullcontext() if backend is None else parallel_config(backend=backend)
     watch: Callable[[_Ticker], _Ticker] = _unwatched
-    if backend == "skreg":
+    # `parallel_config` is in force from the moment it is made, so it is made once, for the block.
+    if backend is None:
+        context: Any = nullcontext()
+    elif backend == "skreg":
         from skreg.parallel.backend import SkregBackend  # imports torch: not before it is needed
 
-        ours, _ = get_active_backend()
-        if isinstance(ours, SkregBackend):
-            context = nullcontext()  # with the executor or memory the user has set
+        active, _ = get_active_backend()
+        if isinstance(active, SkregBackend):
+            ours, context = active, nullcontext()  # with the executor or memory the user has set
         else:
             ours = SkregBackend()
             context = parallel_config(backend=ours)
         watch = partial(_watched, ours)
+    else:
+        context = parallel_config(backend=backend)
     with context, warnings.catch_warnings():
         # a net trained for a set number of epochs says nothing new by not having converged, and a
         # test fold without a rare class is a fact of the table
