@@ -10,6 +10,7 @@ import pandas as pd
 from skreg.comparison.advice import Advice, advise
 from skreg.comparison.profile import Profile
 from skreg.comparison.scores import DUMMY_LEVEL, LEVEL, PairedScores
+from skreg.comparison.statistics import PairedTest
 from skreg.comparison.wording import counted, joined, metric_words, number, p_text, signed
 
 __all__ = ["Statement", "Verdict", "judge"]
@@ -69,6 +70,28 @@ class Verdict:
     statements: list[Statement] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class NetAgainstLinear:
+    """The question that is asked apart from all others: the best net against the best linear model.
+
+    Attributes
+    ----------
+    linear, net : str
+        Names of the two.
+    test : PairedTest
+        Of the net's scores minus those of the linear model.
+    """
+
+    linear: str
+    net: str
+    test: PairedTest
+
+    @property
+    def net_is_worth_it(self) -> bool:
+        """Whether the net is better, with certainty."""
+        return self.test.p_value < LEVEL and self.test.difference > 0
+
+
 def judge(
     frame: pd.DataFrame,
     scores: PairedScores,
@@ -117,11 +140,12 @@ def judge(
         advice=[] if profile is None else advise(frame, profile, baseline, difference_l1, p_l1),
     )
     statements = verdict.statements
-    statements += _headline(frame, verdict, scoring, baseline)
+    planned = _net_against_linear(frame, scores)
+    statements += _headline(frame, verdict, scoring, baseline, planned)
     if (frame["kind"] == "dummy").any() and not verdict.beats_dummy:
         return verdict  # which of several useless models is the better one is no question
     statements += _against_baseline(frame, verdict, baseline, len(scores.table))
-    statements += _linear_or_net(frame, scores)
+    statements += _linear_or_net(frame, planned)
     statements += _l1_or_l2(scores, difference_l1, p_l1)
     statements += _probabilities(frame, losses, baseline)
     statements += _overfit(frame, baseline)
@@ -146,7 +170,11 @@ def _l1_against_l2(scores: PairedScores) -> tuple[float, float]:
 
 
 def _headline(
-    frame: pd.DataFrame, verdict: Verdict, scoring: str, baseline: str
+    frame: pd.DataFrame,
+    verdict: Verdict,
+    scoring: str,
+    baseline: str,
+    planned: NetAgainstLinear | None,
 ) -> list[Statement]:
     best, mean = verdict.best, frame["mean_score"]
     kinds = frame["kind"]
@@ -178,7 +206,7 @@ def _headline(
     if not level:
         lines.append("It is ahead of every other candidate beyond chance.")
     else:
-        lines.append(_level_line(frame, verdict))
+        lines.append(_level_line(frame, verdict, planned))
     missed = [
         name
         for name in frame.index
@@ -189,12 +217,15 @@ def _headline(
     return [Statement("Verdict", " ".join(lines))]
 
 
-def _level_line(frame: pd.DataFrame, verdict: Verdict) -> str:
+def _level_line(frame: pd.DataFrame, verdict: Verdict, planned: NetAgainstLinear | None) -> str:
     level = verdict.level_with_best
+    # Among all candidates a linear model may be hard to tell apart from the best one, while the one
+    # question whether a net is worth it has an answer: then no linear model is proposed here.
+    kinds = SIMPLICITY if planned is None or not planned.net_is_worth_it else SIMPLICITY[1:]
     line = f"It cannot be told apart from {counted(len(level), 'other candidate')}"
     known = [
         name
-        for kind in SIMPLICITY
+        for kind in kinds
         for name in sorted(
             frame.index[frame["kind"] == kind], key=lambda name: -frame.loc[name, "mean_score"]
         )
@@ -259,24 +290,31 @@ def _undecided_text(frame: pd.DataFrame, names: list[str], n_splits: int) -> str
     return text
 
 
-def _linear_or_net(frame: pd.DataFrame, scores: PairedScores) -> list[Statement]:
+def _net_against_linear(frame: pd.DataFrame, scores: PairedScores) -> NetAgainstLinear | None:
     top = {}
     for kind in ("linear", "net"):
         names = [name for name in frame.index[frame["kind"] == kind] if name in scores]
         if not names:
-            return []
+            return None
         top[kind] = names[0]
-    test = scores.test(top["net"], top["linear"])
-    like = frame.loc[top["net"], "mean_score"]
+    return NetAgainstLinear(**top, test=scores.test(top["net"], top["linear"]))
+
+
+def _linear_or_net(frame: pd.DataFrame, planned: NetAgainstLinear | None) -> list[Statement]:
+    if planned is None:
+        return []
+    test, like = planned.test, frame.loc[planned.net, "mean_score"]
     text = (
-        f"The best net ({top['net']}) scores {signed(test.difference, like)} against the best linear "
-        f"model ({top['linear']}), 95 % interval {signed(test.low, like)} to {signed(test.high, like)}, "
-        f"{p_text(test.p_value)}: "
+        f"The best net ({planned.net}) scores {signed(test.difference, like)} against the best linear "
+        f"model ({planned.linear}), 95 % interval {signed(test.low, like)} to "
+        f"{signed(test.high, like)}, {p_text(test.p_value)}: "
     )
-    if not test.p_value < LEVEL:
-        text += "they cannot be told apart, so take the linear model."
+    if planned.net_is_worth_it:
+        text += "a net is worth it."
+    elif test.p_value < LEVEL:
+        text += "a net is not worth it."
     else:
-        text += "a net is worth it." if test.difference > 0 else "a net is not worth it."
+        text += "they cannot be told apart, so take the linear model."
     return [Statement("Linear model or net", text)]
 
 

@@ -42,6 +42,21 @@ def test_the_simplest_that_is_level_with_the_best_is_named(make_comparison, scor
     assert "take the linear model" in text_of(comparison, "Linear model or net")
 
 
+def test_no_linear_model_is_proposed_where_a_net_is_worth_it(make_comparison):
+    """Among thirteen candidates the two cannot be told apart; asked alone, they can."""
+    random = np.random.RandomState(0)
+    net = 0.9 + 0.01 * random.normal(size=5)
+    names = ("+ dropout", "+ L1", "+ L2", "+ weight decay", "+ batch norm", "all together")
+    scores = {name: net - 0.001 + 0.005 * random.normal(size=5) for name in names}
+    ahead = np.array([0.02, 0.05, 0.06, 0.07, 0.10])
+    scores = {"plain net": net, **scores, "linear L2": net - ahead}
+    comparison = make_comparison({"dummy": np.full(5, 0.5), **scores})
+    verdict = comparison.verdict_
+    assert "linear L2" in verdict.level_with_best
+    assert "a net is worth it" in text_of(comparison, "Linear model or net")
+    assert "linear" not in text_of(comparison, "Verdict")
+
+
 def test_nothing_beats_the_dummy(make_comparison):
     random = np.random.RandomState(0)
     scores = {name: random.normal(0.5, 0.03, 5) for name in ("plain net", "+ dropout", "+ L1")}
