@@ -112,7 +112,8 @@ class Candidate:
         return replace(
             self,
             grid=[{key: [value] for key, value in self.points[k].items()} for k in chosen],
-            labels=tuple(self.labels[k] for k in chosen) if self.labels else (),
+            # What is left may all be equal, and is to be shown as before.
+            labels=tuple(self.label(self.points[k]) for k in chosen),
         )
 
 

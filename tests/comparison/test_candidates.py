@@ -132,3 +132,13 @@ def test_named_strengths():
     assert candidate.shortened("short").labels == ("a", "c")
     with pytest.raises(ValueError, match=r"names 1 strengths, but the grid has 3"):
         Candidate(LogisticRegression(), {"C": [1, 2, 3]}, labels=("a",))
+
+
+@pytest.mark.parametrize("size", ["short", "single"])
+def test_a_shortened_candidate_still_tells_its_strengths(size):
+    for candidate in default_candidates("classification").values():
+        shorter = candidate.shortened(size)
+        shown = [shorter.label(point) for point in shorter.points]
+        assert set(shown) <= {candidate.label(point) for point in candidate.points}
+    l1 = default_candidates("classification")["+ L1"].shortened(size)
+    assert all(l1.label(point).startswith("l1=") for point in l1.points)
