@@ -115,7 +115,8 @@ def expected_failures(estimator):
         setting
         for kind in BAGS
         for setting in (
-            kind(net(kind, **QUICK, dtype="float32"), n_estimators=3),
+            # Of the five rows that one check leaves, an unlucky draw would be held out whole.
+            kind(net(kind, **QUICK, dtype="float32"), n_estimators=3, random_state=0),
             kind(
                 net(kind, **EXACT),
                 n_estimators=2,
