@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
 from joblib.parallel import get_active_backend
@@ -22,3 +24,11 @@ def no_backend_is_left_behind():
     yield
     backend, _ = get_active_backend()
     assert type(backend).__name__ == "LokyBackend", f"{backend} is still the active backend"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_are_heard():
+    """A shell lets what it runs in the background ignore Ctrl-C: tests that send it would wait."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
