@@ -105,6 +105,29 @@ SETTINGS = {
         dropout=0.2,
         numeric_embedding="periodic",
     ),
+    "no early stopping + dropout 0.3": _both(
+        "all rows, held by more dropout", early_stopping=False, dropout=0.3
+    ),
+    "no early stopping + dropout 0.2 + weight decay 0.03": _both(
+        "all rows, held by dropout and decay",
+        early_stopping=False,
+        dropout=0.2,
+        weight_decay=0.03,
+    ),
+    "no early stopping + dropout 0.2 + 50 epochs": _both(
+        "the same in half the time", early_stopping=False, dropout=0.2, max_iter=50
+    ),
+    "no early stopping + dropout 0.2 + label smoothing 0.1": Setting(
+        "all rows, held by dropout and softer labels",
+        {"early_stopping": False, "dropout": 0.2, "label_smoothing": 0.1},
+        None,
+    ),
+    "no early stopping + dropout 0.2 + mish": _both(
+        "the same, with another activation",
+        early_stopping=False,
+        dropout=0.2,
+        activation="mish",
+    ),
     "refit + dropout 0.2": _both("all rows, more dropout", refit=True, dropout=0.2),
     "layers 512-512 + dropout 0.3": _both(
         "wider, held by dropout", hidden_layer_sizes=(512, 512), dropout=0.3
