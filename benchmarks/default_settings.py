@@ -60,11 +60,16 @@ SETTINGS = {
     "rate 4e-3": _both("faster", learning_rate_init=4e-3),
     "constant rate": _both("is the schedule worth it", "cosine schedule", learning_rate="constant"),
     "one cycle": _both("a warm-up before the fall", learning_rate="one_cycle"),
+    "adaptive rate": _both("slower where nothing improves", learning_rate="adaptive", patience=10),
     "beta_2 0.999": _both("scikit-learn's and torch's value", "beta_2 of 0.95", beta_2=0.999),
     "50 epochs": _both("half the time", max_iter=50),
     "200 epochs": _both("twice the time", max_iter=200),
     "batch 64": _both("more steps an epoch on large tables", batch_size=64),
     "batch 256": _both("fewer steps an epoch on small tables", batch_size=256),
+    "no averaging": _both(
+        "is the average of the weights worth it", "average of the weights", ema_decay=0.0
+    ),
+    "average of 0.9": _both("a longer average", ema_decay=0.9),
     # -- early stopping
     "no early stopping": _both(
         "all rows to train on, all epochs", "early stopping", early_stopping=False
@@ -82,6 +87,7 @@ SETTINGS = {
         "stop by what is scored here", {"scoring": "balanced_accuracy"}, None
     ),
     # -- loss, activation, shape
+    "clip": Setting("never beyond the targets that were seen", None, {"clip": True}),
     "huber loss": Setting("targets with outliers", None, {"loss": "huber"}),
     "gelu": _both("another activation", activation="gelu"),
     "silu": _both("another activation", activation="silu"),
@@ -134,6 +140,92 @@ SETTINGS = {
     ),
     "layers 256-256-256 + dropout 0.2": _both(
         "deeper, held by dropout", hidden_layer_sizes=(256, 256, 256), dropout=0.2
+    ),
+    # -- with sines and cosines
+    "periodic + dropout 0.3": _both(
+        "more columns, much more dropout", numeric_embedding="periodic", dropout=0.3
+    ),
+    "periodic + dropout 0.2 + label smoothing 0.1": Setting(
+        "more columns, more dropout, softer labels",
+        {"numeric_embedding": "periodic", "dropout": 0.2, "label_smoothing": 0.1},
+        None,
+    ),
+    "periodic + dropout 0.2 + label smoothing 0.05": Setting(
+        "the same, half as soft",
+        {"numeric_embedding": "periodic", "dropout": 0.2, "label_smoothing": 0.05},
+        None,
+    ),
+    "periodic + dropout 0.2 + stop by balanced accuracy": Setting(
+        "the same, stopped by what is scored here",
+        {"numeric_embedding": "periodic", "dropout": 0.2, "scoring": "balanced_accuracy"},
+        None,
+    ),
+    "no early stopping + dropout 0.2 + periodic + label smoothing 0.1": Setting(
+        "all rows, held by dropout and softer labels",
+        {
+            "early_stopping": False,
+            "dropout": 0.2,
+            "numeric_embedding": "periodic",
+            "label_smoothing": 0.1,
+        },
+        None,
+    ),
+    "no early stopping + dropout 0.3 + periodic": _both(
+        "all rows, more dropout, sines and cosines",
+        early_stopping=False,
+        dropout=0.3,
+        numeric_embedding="periodic",
+    ),
+    "no early stopping + dropout 0.2 + periodic + 50 epochs": _both(
+        "the same with less dropout in half the time",
+        early_stopping=False,
+        dropout=0.2,
+        numeric_embedding="periodic",
+        max_iter=50,
+    ),
+    "periodic + dropout 0.2 + mish": _both(
+        "another activation", numeric_embedding="periodic", dropout=0.2, activation="mish"
+    ),
+    "periodic + dropout 0.2 + layers 128-128": _both(
+        "narrower", numeric_embedding="periodic", dropout=0.2, hidden_layer_sizes=(128, 128)
+    ),
+    "periodic + dropout 0.2 + layers 256-256-256": _both(
+        "deeper", numeric_embedding="periodic", dropout=0.2, hidden_layer_sizes=(256, 256, 256)
+    ),
+    "periodic + dropout 0.2 + rate 1e-3": _both(
+        "slower", numeric_embedding="periodic", dropout=0.2, learning_rate_init=1e-3
+    ),
+    "periodic + dropout 0.2 + rate 4e-3": _both(
+        "faster", numeric_embedding="periodic", dropout=0.2, learning_rate_init=4e-3
+    ),
+    "periodic + dropout 0.2 + no batch norm": _both(
+        "is batch norm worth its time there",
+        numeric_embedding="periodic",
+        dropout=0.2,
+        batch_norm=False,
+    ),
+    "refit + periodic + dropout 0.2": _both(
+        "all rows, for the epochs found", refit=True, numeric_embedding="periodic", dropout=0.2
+    ),
+    "periodic + dropout 0.2 + clip": Setting(
+        "never beyond the targets that were seen",
+        None,
+        {"numeric_embedding": "periodic", "dropout": 0.2, "clip": True},
+    ),
+    "no early stopping + dropout 0.2 + periodic + clip": Setting(
+        "never beyond the targets that were seen",
+        None,
+        {
+            "early_stopping": False,
+            "dropout": 0.2,
+            "numeric_embedding": "periodic",
+            "clip": True,
+        },
+    ),
+    "no early stopping + dropout 0.2 + clip": Setting(
+        "never beyond the targets that were seen",
+        None,
+        {"early_stopping": False, "dropout": 0.2, "clip": True},
     ),
 }
 

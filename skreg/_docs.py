@@ -67,6 +67,11 @@ TRAINING = """
         Decay rates of the moments of "adam".
     epsilon : float > 0, default=1e-8
         Stabiliser of "adam".
+    ema_decay : float in [0, 1), default=0.8
+        Decay of the exponential moving average that is taken of the weights once an epoch
+        [6]_. The average is what is validated and kept; training goes on from the weights
+        themselves. It steadies nets that stop before their learning rate has fallen. Weights that
+        ``l1`` holds at zero are zero in it. 0 keeps the weights as they are, as `partial_fit` does.
     batch_size : "auto" or int, default="auto"
         Rows of a minibatch. "auto" is a power of two near n_rows / 32, at least 32 and at most 256.
     max_iter : int, default=100
@@ -147,6 +152,8 @@ REFERENCES = """
        Learning", NeurIPS 2022.
     .. [5] Holzmueller, Grinsztajn and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted
        Trees on Tabular Data", NeurIPS 2024.
+    .. [6] Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI
+       2018.
 """
 
 

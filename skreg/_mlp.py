@@ -83,6 +83,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         beta_1=0.9,
         beta_2=0.95,
         epsilon=1e-8,
+        ema_decay=0.8,
         batch_size="auto",
         max_iter=100,
         max_time=None,
@@ -122,6 +123,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.ema_decay = ema_decay
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.max_time = max_time
@@ -177,7 +179,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One pass over the rows, going on from the weights and the optimiser's state.
 
-        The learning rate is ``learning_rate_init`` throughout, since a schedule needs an end.
+        The learning rate is ``learning_rate_init`` throughout, since a schedule needs an end, and the
+        weights are not averaged.
 
         Parameters
         ----------
@@ -427,6 +430,7 @@ default="squared_error"
         beta_1=0.9,
         beta_2=0.95,
         epsilon=1e-8,
+        ema_decay=0.8,
         batch_size="auto",
         max_iter=100,
         max_time=None,
@@ -468,6 +472,7 @@ default="squared_error"
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.ema_decay = ema_decay
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.max_time = max_time
@@ -524,7 +529,8 @@ default="squared_error"
         """One pass over the rows, going on from the weights and the optimiser's state.
 
         The scale of the target is that of the first call, ``target_range_`` is that of all calls,
-        and the learning rate is ``learning_rate_init`` throughout, since a schedule needs an end.
+        the learning rate is ``learning_rate_init`` throughout, since a schedule needs an end, and the
+        weights are not averaged.
 
         Parameters
         ----------

@@ -121,6 +121,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             "early_stopping": False,
             "learning_rate": "constant",
             "tol": None,
+            # Each call would begin an average of its own.
+            "ema_decay": 0.0,
         }
         job = self._job(rows, None, parts, seed, start, **overrides)
         job.keep_optimiser = True

@@ -90,8 +90,8 @@ class SkorchDriver:
 
     def __call__(self, stack):
         """Train the one member of a stack."""
-        # Buffers share memory with the stack, so callbacks see the weights of the moment.
-        view = {**stack.state.theta.view, **stack.state.running.view}
+        # Buffers share memory with the stack, so callbacks see what is validated, at any moment.
+        view = {**stack.kept.theta.view, **stack.kept.running.view}
         module = build_module({name: v[0] for name, v in view.items()}, stack.spec)
         net = engine_net(module, self.callbacks, self.verbose, device=str(stack.device))
         net.stack_ = stack
@@ -123,10 +123,10 @@ class SklearnEpochs(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """End the task, and training where a callback says so."""
-        state = net.stack_.state
+        kept = net.stack_.kept
 
         def fitted():
-            return {"_params": {**state.theta.member(0), **state.running.member(0)}}
+            return {"_params": {**kept.theta.member(0), **kept.running.member(0)}}
 
         if self.task_.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=fitted, **self.rows

@@ -212,11 +212,22 @@ class FusedStep:
         self.total[:] = 0
         return total
 
-    def outputs(self, members, x):
-        """Raw outputs at predict, shape (members, o, b), of rows x (b, d)."""
+    def outputs(self, nets, members, x):
+        """Raw outputs at predict of members of nets.
+
+        Parameters
+        ----------
+        nets : State or Snapshot
+        members : slice
+        x : Tensor of shape (b, d)
+
+        Returns
+        -------
+        Tensor of shape (members, o, b)
+        """
         layout = self.layout
-        p = {n: v[members] for n, v in self.state.theta.view.items()}
-        r = {n: v[members] for n, v in self.state.running.view.items()}
+        p = {n: v[members] for n, v in nets.theta.view.items()}
+        r = {n: v[members] for n, v in nets.running.view.items()}
         k, b, a = p["weight_0"].shape[0], x.shape[0], None
         for i in range(layout.n_layers):
             weight = p[f"weight_{i}"]

@@ -49,6 +49,8 @@ class Spec:
     l1, l2 : tuple of float, length L + 1
     max_norm : float
         Infinite for none.
+    ema_decay : float
+        Of the average over epochs of the parameters, which is what is validated and kept; 0 for none.
     max_steps : int or None
         Ends training after so many minibatches, in the middle of an epoch if need be.
     """
@@ -76,6 +78,7 @@ class Spec:
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
+    ema_decay: float = 0.0
     batch_size: int = 200
     shuffle: bool = True
     max_iter: int = 100

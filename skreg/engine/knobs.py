@@ -18,6 +18,7 @@ class Knobs:
         1 / (1 - rate).
     l1, l2 : ndarray, shape (L + 1, k)
     decay, bound, smoothing, quantile : ndarray, shape (k,)
+    ema_decay : ndarray of float64, shape (k,)
     """
 
     def __init__(self, specs):
@@ -36,6 +37,7 @@ class Knobs:
         self.bound = column("max_norm")
         self.smoothing = column("label_smoothing")
         self.quantile = column("quantile")
+        self.ema_decay = np.array([s.ema_decay for s in specs], dtype=np.float64)
 
     @property
     def input_dropout(self):

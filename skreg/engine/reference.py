@@ -200,11 +200,22 @@ class ReferenceStep:
         return total
 
     @torch.no_grad()
-    def outputs(self, members, x):
-        """Raw outputs at predict, shape (members, o, b), of rows x (b, d)."""
+    def outputs(self, nets, members, x):
+        """Raw outputs at predict of members of nets.
+
+        Parameters
+        ----------
+        nets : State or Snapshot
+        members : slice
+        x : Tensor of shape (b, d)
+
+        Returns
+        -------
+        Tensor of shape (members, o, b)
+        """
         layout = self.state.layout
-        p = {n: v[members] for n, v in self.state.theta.view.items()}
-        r = {n: v[members] for n, v in self.state.running.view.items()}
+        p = {n: v[members] for n, v in nets.theta.view.items()}
+        r = {n: v[members] for n, v in nets.running.view.items()}
         a = self._embed(p, x.unsqueeze(0)) if self.spec.embedded else x.T.unsqueeze(0)
         for i in range(layout.n_layers):
             z = p[f"weight_{i}"] @ a

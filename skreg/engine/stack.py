@@ -18,7 +18,7 @@ from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.schedule import factors
-from skreg.engine.state import Layout, Snapshot, State, initial_parameters
+from skreg.engine.state import Average, Layout, Snapshot, State, initial_parameters
 
 #: Entries of an activation during validation; more rows than fit are evaluated in chunks.
 _VALIDATION_ENTRIES = 1 << 20
@@ -118,6 +118,8 @@ class Stack:
         self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
         self.steps_done, self.step_seconds = 0, math.inf
         self.snapshot = Snapshot(self.state)
+        averaged = any(job.spec.ema_decay for job in jobs)
+        self.average = Average(self.state) if averaged else None
         self._build()
 
     @property
@@ -129,7 +131,8 @@ class Stack:
         jobs = [m.job for m in self.members]
         specs = [job.spec for job in jobs]
         self.feed = Feed(jobs, self.fingerprints, self.device, self.cache)
-        self.step = self.step_type(self.state, Knobs(specs), self.feed, specs[0])
+        self.knobs = Knobs(specs)
+        self.step = self.step_type(self.state, self.knobs, self.feed, specs[0])
         ends = [s.max_steps for s in specs if s.max_steps is not None]
         self.step_limits = sorted(set(ends))
         times = [s.max_time for s in specs if s.max_time is not None]
@@ -230,8 +233,19 @@ class Stack:
             self.deadline = self.began + min(left, default=math.inf)
         else:
             return []
+        self._take_average(due)
         self._end(due, reason)
         return due
+
+    @property
+    def kept(self):
+        """What is validated and kept: the average, or the parameters as they are."""
+        return self.state if self.average is None else self.average
+
+    def _take_average(self, places=None):
+        """Bring the averages of some members, or of all, up to date, as at the end of an epoch."""
+        if self.average is not None:
+            self.average.update(self.state, self.knobs.ema_decay, self.epoch, places)
 
     def _training(self):
         """Places of the members that have not ended."""
@@ -247,7 +261,7 @@ class Stack:
                 m.best_step = self.steps_done
                 keep.append(k)
         if keep:
-            self.snapshot.keep(self.state, keep)
+            self.snapshot.keep(self.kept, keep)
 
     def _finite(self):
         """Whether all numbers of a member are finite, for each member."""
@@ -260,6 +274,7 @@ class Stack:
 
     def _close_epoch(self, train_loss, rates):
         """Write history, find the best epochs, end members whose time has come."""
+        self._take_average()
         valid_loss, valid_score, outputs = self._validate()
         finite, keep = self._finite(), []
         for cohort in self.cohorts:
@@ -271,7 +286,7 @@ class Stack:
             if m.judge(self.epoch + 1, self.steps_done, finite[k], *values):
                 keep.append(k)
         if keep:
-            self.snapshot.keep(self.state, None if len(keep) == len(self.members) else keep)
+            self.snapshot.keep(self.kept, None if len(keep) == len(self.members) else keep)
 
     def _ask(self, cohort, outputs, sound, valid_score):
         """Let a cohort judge the epoch by those of its members that have not diverged."""
@@ -299,7 +314,7 @@ class Stack:
             parts, total = [], 0.0
             for start in range(0, group.rows.n, size):
                 stop = min(start + size, group.rows.n)
-                raw = self.step.outputs(group.members, group.rows.chunk(start, stop))
+                raw = self.step.outputs(self.kept, group.members, group.rows.chunk(start, stop))
                 y = group.y[..., start:stop]
                 total = total + self.step.losses_of(group.members, raw, y, group.weight[start:stop])
                 if kept:
@@ -341,6 +356,7 @@ class Stack:
             self.fingerprints = [self.fingerprints[k] for k in alive]
             self.state = self.state.take(alive)
             self.snapshot = self.snapshot.take(alive)
+            self.average = self.average and self.average.take(alive)
             self._build()
 
     def _result(self, k, m):

@@ -9,6 +9,7 @@ import torch
 from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.state import (
     GAINS,
+    Average,
     Buffer,
     Layout,
     Snapshot,
@@ -166,3 +167,48 @@ def test_snapshot_keeps_chosen_members(places):
         now = {**state.theta.member(k), **state.running.member(k)}
         assert distance(snapshot.member(k), now if moved else before[k]) == 0
     assert distance(snapshot.take([2]).member(0), snapshot.member(2)) == 0
+
+
+def averages(epochs, decay):
+    """Means of each member after epochs whose parameters are all 1, 2, ... and what they should be."""
+    state = filled(k=len(decay))
+    average, expected = Average(state), None
+    for epoch in range(epochs):
+        for buffer in (state.theta, state.running):
+            buffer.flat.fill_(epoch + 1.0)
+        average.update(state, np.array(decay), epoch)
+        kept = np.minimum(decay, (1 + epoch) / (10 + epoch)) if epoch else np.zeros(len(decay))
+        expected = epoch + 1.0 if expected is None else kept * expected + (1 - kept) * (epoch + 1.0)
+    return average, expected
+
+
+def test_average_is_that_of_its_formula():
+    average, expected = averages(60, [0.0, 0.5, 0.8, 0.95])
+    assert expected[0] == 60 and expected[0] > expected[1] > expected[2] > expected[3]
+    # Of an arithmetic series the mean lags behind by decay / (1 - decay) in the end.
+    assert expected[2] == pytest.approx(60 - 4, abs=0.05)
+    for k, value in enumerate(expected):
+        for values in average.member(k).values():
+            np.testing.assert_allclose(values, value, rtol=1e-14)
+
+
+def test_average_of_some_members_leaves_the_others():
+    state = filled()
+    average = Average(state)
+    before = [average.member(k) for k in range(4)]
+    for buffer in (state.theta, state.running):
+        buffer.flat.neg_()
+    state.theta.view["weight_0"][0] = 0
+    average.update(state, np.full(4, 0.5), 20, index=[1, 3])
+    for k in range(4):
+        assert (distance(average.member(k), before[k]) == 0) == (k in (0, 2))
+    assert distance(average.take([3]).member(0), average.member(3)) == 0
+
+
+def test_average_keeps_zeros_that_l1_makes():
+    state = filled()
+    average = Average(state)
+    state.theta.view["weight_0"][1, 2, 0] = 0
+    average.update(state, np.full(4, 0.5), 20)
+    zero = average.theta.view["weight_0"] == 0
+    assert zero[1, 2, 0] and zero.sum() == 1 + (state.theta.view["weight_0"][0, 0, 0] == 0)
