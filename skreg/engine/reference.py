@@ -22,12 +22,21 @@ from skreg.objective import losses, penalties
 
 
 class _Minibatch:
-    """One minibatch: x (s, b, d); y (t, b) ints or (t, o, b); the rest as of `Epoch`, at one step."""
+    """One minibatch: x (s, b, d); y (t, b) ints or (t, o, b); the rest as of `_Tables`, at one step."""
 
-    def __init__(self, x, y, epoch, step):
+    def __init__(self, x, y, tables, step):
         self.x, self.y = x, y
-        self.coef, self.share = epoch.coef[step], epoch.share[step]
-        self.keys, self.lr = epoch.keys[:, step], epoch.rates[step]
+        self.coef, self.share = tables.epoch.coef[step], tables.epoch.share[step]
+        self.keys, self.lr = tables.keys[:, step], tables.rates[step]
+
+
+class _Tables:
+    """An epoch with its keys and rates on the device: sent once, for all of its minibatches."""
+
+    def __init__(self, epoch, like):
+        self.epoch = epoch
+        self.keys = torch.as_tensor(epoch.keys.astype(np.int64), device=like.device)
+        self.rates = torch.as_tensor(epoch.rates, dtype=like.dtype, device=like.device)
 
 
 def idle_biases(layout, knobs):
@@ -68,6 +77,7 @@ class ReferenceStep:
         self.stream_of = torch.as_tensor(feed.stream_of, device=device)
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         self.total = torch.zeros(state.k, dtype=dtype, device=device)
+        self.tables = None
         if spec.embedded:
             owner = owners(feed.rows[0].d, spec.embedded, EMBEDDED_WIDTH - 1)
             self.columns = torch.tensor(spec.embedded, device=device)
@@ -82,10 +92,12 @@ class ReferenceStep:
         epoch : Epoch
         first, stop : int
         """
+        if self.tables is None or self.tables.epoch is not epoch:
+            self.tables = _Tables(epoch, self.total)
         for step in range(first, stop):
             self.state.t += 1
             x, y = self.feed.gather(epoch.order[step])
-            self._train(_Minibatch(x, y, epoch, step))
+            self._train(_Minibatch(x, y, self.tables, step))
 
     def _train(self, batch):
         leaves = {n: v.detach().requires_grad_() for n, v in self.state.theta.view.items()}
@@ -95,13 +107,14 @@ class ReferenceStep:
         self._track(moments)
         grads = dict(zip(leaves, grads, strict=True))
         if self.spec.embedded:
-            grads["embed_bias"][self.idle] = 0
+            idle = self.idle.view(-1, 1, 1)
+            grads["embed_bias"] = grads["embed_bias"].masked_fill(idle, 0)
         self._update(grads, batch)
 
     def _loss(self, p, batch):
         """Loss of each member (k,) and mean and variance of each batch norm."""
         spec, layout = self.spec, self.state.layout
-        keys = torch.as_tensor(batch.keys.astype(np.int64), device=self.total.device)
+        keys = batch.keys
         share = batch.share[self.stream_of]
         moments = []
         a = None
@@ -148,7 +161,8 @@ class ReferenceStep:
         a = self._embed(p, batch.x[self.stream_of])
         if not self.knobs.input_dropout:
             return a
-        return column_dropout(a, self.owner, self.rates[0], self.threshold[0], keys)
+        masks = self.rates[0], self.threshold[0], keys
+        return column_dropout(a, self.owner, *masks, n_columns=batch.x.shape[2])
 
     def _track(self, moments):
         running = self.state.running.view
@@ -160,14 +174,13 @@ class ReferenceStep:
     def _update(self, grads, batch):
         spec, state = self.spec, self.state
         zero = torch.zeros_like(self.decay)
-        lr = torch.as_tensor(batch.lr, dtype=self.decay.dtype, device=self.decay.device)
         for name, p in state.theta.view.items():
             kind, layer = name.rsplit("_", 1)
             penalised = kind == "weight"
             decay, l1, l2 = (
                 (self.decay, self.l1[int(layer)], self.l2[int(layer)]) if penalised else (zero,) * 3
             )
-            wide = [t.view(-1, *[1] * (p.dim() - 1)) for t in (lr, decay, l1, l2)]
+            wide = [t.view(-1, *[1] * (p.dim() - 1)) for t in (batch.lr, decay, l1, l2)]
             options = dict(zip(("lr", "decay", "l1", "l2"), wide, strict=True))
             moments = [m.view[name] for m in state.moments]
             if spec.solver == "sgd":

@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 import time
-import warnings
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from skreg.engine.cohort import Cohort
 from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import Epoch, Feed, Fingerprint
+from skreg.engine.implementations import step_type
 from skreg.engine.job import Result
 from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
-from skreg.engine.reference import ReferenceStep
 from skreg.engine.schedule import factors
 from skreg.engine.state import Average, Layout, Snapshot, State, initial_parameters
 
@@ -25,31 +25,6 @@ _VALIDATION_ENTRIES = 1 << 20
 
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
 _PAUSE = 0.05
-
-
-def _fused_step():
-    """The fused step, or None where numba cannot be used."""
-    try:
-        from skreg.engine.fused_cpu import FusedStep
-    except ImportError:
-        _warn_no_numba()
-        return None
-    return FusedStep
-
-
-_warned = False
-
-
-def _warn_no_numba():
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            "numba cannot be imported: skreg trains with its reference implementation, which gives "
-            "the same results several times slower. Remedy: pip install numba.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
 
 
 class Control:
@@ -100,10 +75,7 @@ class Stack:
         self.results, self.flops, self.epoch = {}, 0.0, 0
         spec = jobs[0].spec
         self.device = torch.device(spec.device)
-        fused = _fused_step() if implementation != "reference" and spec.device == "cpu" else None
-        if implementation == "fused" and fused is None:
-            raise RuntimeError("implementation='fused' needs numba and device='cpu'.")
-        self.step_type = fused or ReferenceStep
+        self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
         self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
         self.cohorts = Cohort.among(self.members)
         self.fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
@@ -197,6 +169,7 @@ class Stack:
             while done < feed.steps:
                 stop, began = self._next_pause(done), time.perf_counter()
                 step.run(epoch, done, stop)
+                self._settle()
                 self.step_seconds = (time.perf_counter() - began) / (stop - done)
                 self.steps_done += stop - done
                 done = stop
@@ -208,6 +181,15 @@ class Stack:
                         break
         self.flops += self.flops_per_row * done * feed.width
         self._close_epoch(step.take_losses() / done, rates[done - 1])
+
+    def _settle(self):
+        """Wait until the device has done what it was given.
+
+        Else the seconds of a step would be those of handing it over, and an interrupt or a limit of time
+        would be noticed only behind all that is queued. It costs some microseconds a pause.
+        """
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
 
     def _next_pause(self, done):
         """Minibatch of this epoch before which limits are looked at, ``done`` of them being done."""

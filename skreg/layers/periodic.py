@@ -72,7 +72,7 @@ def owners(n_columns, columns, n_mixed):
     return [*range(n_columns), *(int(j) for j in columns for _ in range(n_mixed))]
 
 
-def column_dropout(a, owner, rate, threshold, keys):
+def column_dropout(a, owner, rate, threshold, keys, n_columns=None):
     """Dropout of columns behind their embedding: with a column goes all that was made of it.
 
     The masks are those of `skreg.layers.input_dropout` on the columns.
@@ -84,12 +84,14 @@ def column_dropout(a, owner, rate, threshold, keys):
         Column of each feature.
     rate, threshold, keys
         As in `skreg.layers.dropout`.
+    n_columns : int, optional
+        Columns of the table. Without it the owners are asked, for which a GPU has to be waited for.
 
     Shape
     -----
     a : (k, n, b), features first; owner : (n,); rate, threshold, keys[0], keys[1] : (k,); returns
     (k, n, b).
     """
-    n_columns = int(owner.max()) + 1
+    n_columns = int(owner.max()) + 1 if n_columns is None else n_columns
     keep = keep_mask(a.shape[2], n_columns, keys, threshold, a.device)[:, :, owner].mT
     return torch.where(keep, a / (1 - rate).view(-1, 1, 1), torch.zeros_like(a))

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.engine import Control, Spec, train
-from skreg.engine import stack as stack_module
+from skreg.engine import Control, Spec, implementations, train
 from skreg.engine.stack import Stack
 from skreg.engine.train import train_stack
 from tests.engine.helpers import (
@@ -281,19 +280,19 @@ def test_an_error_of_a_scorer_ends_its_member_alone():
 
 def test_without_numba_the_reference_runs_with_one_warning(monkeypatch):
     monkeypatch.setitem(sys.modules, "skreg.engine.fused_cpu", None)
-    monkeypatch.setattr(stack_module, "_warned", False)
+    monkeypatch.setattr(implementations, "_warned", set())
     with pytest.warns(RuntimeWarning, match="numba cannot be imported: .* pip install numba"):
         result = fit(make_job(), "auto")
     assert_same_result(result, fit(make_job(), "auto"), atol=0)
 
 
-@pytest.mark.parametrize("missing", ["numba", "cpu"])
+@pytest.mark.parametrize("missing", ["numba", "device"])
 def test_fused_on_demand_says_what_it_needs(missing, monkeypatch):
-    monkeypatch.setattr(stack_module, "_warned", True)
     if missing == "numba":
         monkeypatch.setitem(sys.modules, "skreg.engine.fused_cpu", None)
-    device = "meta" if missing == "cpu" else "cpu"
-    with pytest.raises(RuntimeError, match="needs numba and device='cpu'"):
+    device = "meta" if missing == "device" else "cpu"
+    expected = "numba cannot be imported" if missing == "numba" else "CPU and for CUDA alone"
+    with pytest.raises(RuntimeError, match=f"device='{device}': .*{expected}"):
         Stack([make_job(device=device)], implementation="fused")
 
 

@@ -1,0 +1,375 @@
+"""The step of a stack written out for CUDA: a fixed sequence of launches, replayed as a CUDA graph.
+
+No autograd and no synchronisation: what a minibatch needs lies on the device before an epoch begins, and a
+counter there says which minibatch is next. Equal to `skreg.engine.reference` up to rounding, by test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+
+from skreg.engine import triton_kernels as kernels
+from skreg.engine.constants import ACTIVATIONS, LOSSES
+from skreg.engine.reference import ReferenceStep
+from skreg.engine.state import Buffer
+from skreg.engine.triton_kernels import Launch, block
+
+#: Minibatches that are launched one by one before they are recorded: they compile the kernels and let
+#: libraries allocate what they need. They are minibatches of the training, so nothing is to be undone.
+WARM_UP = 2
+
+
+class Recording:
+    """Launches as one CUDA graph.
+
+    Minibatches are launched and recorded on a stream beside the current one, as capturing asks for, and
+    replayed on the current one.
+
+    Parameters
+    ----------
+    launches : list of callable
+    device : torch.device
+    """
+
+    #: One capture at a time in a process: lanes are threads.
+    _lock = threading.Lock()
+
+    def __init__(self, launches, device):
+        self.launches = launches
+        self.stream = torch.cuda.Stream(device)
+        self.graph = torch.cuda.CUDAGraph()
+
+    @contextlib.contextmanager
+    def _beside(self):
+        """Work on the own stream, in order with that on the current one."""
+        current = torch.cuda.current_stream()
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
+            yield
+        current.wait_stream(self.stream)
+
+    def launch(self):
+        """Launch them one by one."""
+        with self._beside():
+            for launch in self.launches:
+                launch()
+
+    def capture(self):
+        """Record them; nothing is computed."""
+        with Recording._lock, self._beside():
+            # Other threads may go on with what would not be allowed in this one.
+            self.graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                for launch in self.launches:
+                    launch()
+            except BaseException:
+                with contextlib.suppress(RuntimeError):  # the capture that failed says so again
+                    self.graph.capture_end()
+                raise
+            self.graph.capture_end()
+
+    def replay(self):
+        """Launch what was recorded."""
+        self.graph.replay()
+
+
+class FusedCudaStep(ReferenceStep):
+    """Forward, backward and update of a stack on CUDA; see `ReferenceStep` for the interface.
+
+    What is done once an epoch (outputs at predict, validation losses) is the reference's.
+
+    Attributes
+    ----------
+    launches : list of callable
+        Of one minibatch, always the same: each has its arguments, and none reads anything of the host.
+    """
+
+    #: How launches are recorded; None launches them one by one.
+    recording_type = Recording
+
+    @staticmethod
+    def takes(spec, sparse):
+        """Whether this step can train such nets: neither embedded columns nor sparse tables."""
+        return not spec.embedded and not sparse and spec.dtype in ("float32", "float64")
+
+    def __init__(self, state, knobs, feed, spec):
+        super().__init__(state, knobs, feed, spec)
+        self.k, self.layout, self.device = state.k, state.layout, state.theta.flat.device
+        self.steps, self.s, self.b = feed.steps, len(feed.streams), feed.width
+        self.epoch, self.done = None, 0
+        self._allocate_tables()
+        self._allocate_activations()
+        self.launches = []
+        self._plan()
+        on_cuda = self.device.type == "cuda"
+        use = on_cuda and self.recording_type is not None
+        self.recording = self.recording_type(self.launches, self.device) if use else None
+        self.recorded = False
+
+    # What lies on the device.
+
+    def _put(self, array):
+        return torch.as_tensor(np.ascontiguousarray(array), device=self.device)
+
+    def _new(self, *shape, dtype=None):
+        return torch.zeros(shape, dtype=dtype or self.state.theta.flat.dtype, device=self.device)
+
+    def _allocate_tables(self):
+        """What an epoch brings, and what stays as it is."""
+        feed, knobs, steps, s, b = self.feed, self.knobs, self.steps, self.s, self.b
+        self.counter = self._new(1, dtype=torch.int64)
+        self.order = self._new(steps, s, b, dtype=torch.int64)
+        self.coef, self.share = self._new(steps, s, b), self._new(steps, s, b)
+        self.keys = self._new(self.layout.n_layers, steps, s, 2, dtype=torch.int32)
+        self.step_rates, self.corrections = self._new(steps, self.k), self._new(steps, 2)
+        self.limit = self._put(knobs.threshold.view(np.int32))
+        self.scale = self._put(knobs.scale)
+        self.streams = self._put(np.arange(s))
+        self.tables = self._put(np.array([rows.data.data_ptr() for rows in feed.rows]))
+        self.targets = self._put(np.array([y.data_ptr() for y in feed.y]))
+        self.lengths = self._put(np.array([y.shape[-1] for y in feed.y]))
+        self.starts = [members.start for members in feed.streams]
+
+    def _allocate_activations(self):
+        sizes, k, b = self.layout.sizes, self.k, self.b
+        self.slots = k if self.knobs.input_dropout else self.s
+        self.x = self._new(self.slots, b, sizes[0])
+        self.z = [self._new(k, h, b) for h in sizes[1:]]
+        self.a = [self._new(k, h, b) for h in sizes[1:-1]]
+        self.mean, self.inv = ([self._new(k, h) for h in sizes[1:-1]] for _ in range(2))
+        self.row_losses, self.loss = self._new(k, b), self._new(k)
+        flat = self.state.theta.flat
+        self.gradient = Buffer(self.layout.learned(), k, flat.dtype, self.device)
+
+    # The launches of a minibatch.
+
+    def _plan(self):
+        """Write down all launches of a minibatch in order."""
+        last = self.layout.n_layers - 1
+        self._gather()
+        for i in range(last + 1):
+            self._product(i)
+            if i < last:
+                self._units(kernels.forward, i)
+        self._losses()
+        for i in range(last, -1, -1):
+            if i < last:
+                self._units(kernels.backward, i)
+            self._gradients(i)
+        self._update_weights()
+        self.launches.append(partial(self.counter.add_, 1))
+
+    def _add(self, kernel, grid, *arguments, **constants):
+        self.launches.append(Launch(kernel, grid, arguments, constants))
+
+    def _gather(self):
+        drop = self.knobs.input_dropout
+        stream_of = self.stream_of if drop else self.streams
+        d = self.layout.sizes[0]
+        masks = self.keys[0], self.limit[0], self.scale[0]
+        self._add(
+            *(kernels.gather, (self.slots * self.b,), self.x, self.tables, self.order, stream_of),
+            *(*masks, self.counter, self.b, d, self.s),
+            DROP=drop,
+            BLOCK=block(d),
+        )
+
+    def _parts(self):
+        """Slices of slots and members of the first layer's products, and the shape of one.
+
+        Members of a stream share their minibatch. Where all streams have as many, one batched product
+        serves them; else each stream has one.
+        """
+        sizes = {members.stop - members.start for members in self.feed.streams}
+        if self.slots == self.k or len(sizes) == 1:
+            yield slice(0, self.slots), slice(0, self.k), self.k // self.slots
+        else:
+            for i, members in enumerate(self.feed.streams):
+                yield slice(i, i + 1), members, members.stop - members.start
+
+    def _product(self, i):
+        weight, z = self.state.theta.view[f"weight_{i}"], self.z[i]
+        if i > 0:
+            self.launches.append(partial(torch.bmm, weight, self.a[i - 1], out=z))
+            return
+        for slots, members, m in self._parts():
+            h, d = weight.shape[1:]
+            shared = weight[members].view(-1, m * h, d), self.x[slots].mT
+            self.launches.append(
+                partial(torch.bmm, *shared, out=z[members].view(-1, m * h, self.b))
+            )
+
+    def _units(self, kernel, i):
+        """The row kernels of hidden layer i, forward or backward."""
+        p, r = self.state.theta.view, self.state.running.view
+        norm, h = self.layout.normed(i), self.layout.sizes[i + 1]
+        shift = p[f"shift_{i}" if norm else f"bias_{i}"]
+        gain = p[f"gain_{i}"] if norm else shift
+        if kernel is kernels.forward:
+            tracked = (r[f"{name}_{i}"] if norm else shift for name in ("mean", "variance"))
+            own = self.z[i], self.a[i], gain, shift, self.mean[i], self.inv[i], *tracked
+        else:
+            g = self.gradient.view
+            dshift = g[f"shift_{i}" if norm else f"bias_{i}"]
+            dgain = g[f"gain_{i}"] if norm else dshift
+            # The gradient of the activations stands where they stood, and becomes that of the product.
+            own = self.a[i], self.z[i], gain, shift, self.mean[i], self.inv[i], dgain, dshift
+        masks = self.keys[i + 1], self.limit[i + 1], self.scale[i + 1]
+        self._add(
+            *(kernel, (self.k * h,), *own, self.share, self.stream_of, *masks),
+            *(self.counter, h, self.b, self.s),
+            ACT=ACTIVATIONS[self.spec.activation],
+            NORM=norm,
+            DROP=bool(self.knobs.threshold[i + 1].any()),
+            BLOCK=block(self.b),
+        )
+
+    def _losses(self):
+        loss, last, o = self.spec.loss, self.layout.n_layers - 1, self.layout.sizes[-1]
+        kernel = kernels.multinomial if loss == "multinomial" else kernels.pointwise
+        width = block(self.b)
+        z, bias = self.z[last], self.state.theta.view[f"bias_{last}"]
+        self._add(
+            *(kernel, (self.k, math.ceil(self.b / width)), z, self.row_losses, bias),
+            *(self.targets, self.lengths, self.target_of, self.order, self.coef, self.stream_of),
+            *(self.smoothing, self.quantile, self.counter, o, self.b, self.s),
+            LOSS=LOSSES[loss],
+            BLOCK=width,
+        )
+        slope = self.gradient.view[f"bias_{last}"]
+        self.launches += [
+            partial(torch.sum, self.row_losses, dim=1, out=self.loss),
+            partial(self.total.add_, self.loss),
+            partial(torch.sum, z, dim=2, out=slope),
+        ]
+
+    def _gradients(self, i):
+        """Gradients of the weights of layer i, and of the activations in front of it."""
+        dz = self.z[i] if i == self.layout.n_layers - 1 else self.a[i]
+        weight, slope = (b.view[f"weight_{i}"] for b in (self.state.theta, self.gradient))
+        if i > 0:
+            # The activations are needed for the first product, and overwritten by the second.
+            a = self.a[i - 1]
+            self.launches.append(partial(torch.bmm, dz, a.mT, out=slope))
+            self.launches.append(partial(torch.bmm, weight.mT, dz, out=a))
+            return
+        h, d = weight.shape[1:]
+        for slots, members, m in self._parts():
+            shared = dz[members].view(-1, m * h, self.b), self.x[slots]
+            self.launches.append(partial(torch.bmm, *shared, out=slope[members].view(-1, m * h, d)))
+
+    def _update_weights(self):
+        spec, state = self.spec, self.state
+        adam = spec.solver != "sgd"
+        moments = [m.flat for m in state.moments]
+        pieces = _pieces(state.theta, self.k)
+        tables = (self.step_rates, self.corrections) if adam else (self.step_rates,)
+        if adam:
+            numbers = {"B1": spec.beta_1, "B2": spec.beta_2, "EPSILON": spec.epsilon}
+        else:
+            numbers = {"MOMENTUM": spec.momentum, "NESTEROV": bool(spec.nesterov)}
+        self._add(
+            *(kernels.adam if adam else kernels.sgd, (len(pieces), self.k)),
+            *(state.theta.flat, self.gradient.flat, *moments, self._put(pieces), *tables),
+            *(self.decay, self.l1, self.l2, self.counter, self.k),
+            **numbers,
+            BLOCK=kernels.WIDEST,
+        )
+        if self.knobs.max_norm:
+            for i in range(self.layout.n_layers):
+                weight = state.theta.view[f"weight_{i}"]
+                h, n = weight.shape[1:]
+                grid = (self.k * h,)
+                self._add(kernels.max_norm, grid, weight, self.bound, h, n, BLOCK=block(n))
+
+    # Training.
+
+    def run(self, epoch, first, stop):
+        """Train on minibatches ``first`` to ``stop`` of an epoch.
+
+        The work is only handed over to the device when this returns.
+
+        Parameters
+        ----------
+        epoch : Epoch
+        first, stop : int
+        """
+        on_cuda = self.device.type == "cuda"
+        with torch.cuda.device(self.device) if on_cuda else contextlib.nullcontext():
+            if epoch is not self.epoch:
+                self._begin(epoch, first)
+            self.counter.fill_(first)
+            for _ in range(first, stop):
+                self._minibatch()
+        self.state.t += stop - first
+
+    def _begin(self, epoch, first):
+        """Bring to the device what an epoch needs."""
+        self.epoch, spec, dtype = epoch, self.spec, np.dtype(self.spec.dtype)
+        self.order.copy_(epoch.order)
+        self.coef.copy_(epoch.coef)
+        self.share.copy_(epoch.share)
+        t = self.state.t - first + np.arange(1, self.steps + 1)
+        corrections = np.ones((self.steps, 2))
+        if spec.solver != "sgd":
+            betas = np.array([spec.beta_1, spec.beta_2])
+            corrections = 1 / (1 - betas ** t[:, None])
+        # From (2, steps, layers, k) to (layers, steps, s, 2).
+        keys = epoch.keys[..., self.starts].transpose(2, 1, 3, 0)
+        for place, values in (
+            (self.keys, np.ascontiguousarray(keys).view(np.int32)),
+            (self.step_rates, np.ascontiguousarray(epoch.rates, dtype=dtype)),
+            (self.corrections, corrections.astype(dtype)),
+        ):
+            # Memory that is not pinned has been read when the call returns, but nothing waits for it.
+            place.copy_(torch.from_numpy(values), non_blocking=True)
+
+    def _minibatch(self):
+        if self.recording is not None and not self.recorded and self.done >= WARM_UP:
+            self._record()
+        if self.recorded:
+            self.recording.replay()
+        elif self.recording is not None:
+            self.recording.launch()
+        else:
+            for launch in self.launches:
+                launch()
+        self.done += 1
+
+    def _record(self):
+        """Record the launches; where that fails they go on one by one."""
+        try:
+            self.recording.capture()
+            self.recorded = True
+        except Exception as error:
+            self.recording = FusedCudaStep.recording_type = None
+            warnings.warn(
+                f"A minibatch could not be captured as a CUDA graph ({error}): its kernels are "
+                "launched one by one, which gives the same results more slowly.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _pieces(theta, k):
+    """Pieces of the parameters of a member as `skreg.engine.triton_kernels.adam` takes them.
+
+    Returns
+    -------
+    ndarray of int, shape (pieces, 4)
+    """
+    pieces, start = [], 0
+    for name, shape in theta.pairs:
+        kind, layer = name.rsplit("_", 1)
+        n = math.prod(shape)
+        number = int(layer) if kind == "weight" else -1
+        pieces += [(start, n, number, first) for first in range(0, n, kernels.WIDEST)]
+        start += k * n
+    return np.array(pieces, dtype=np.int64)

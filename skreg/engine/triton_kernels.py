@@ -1,0 +1,461 @@
+"""The kernels of the fused step on CUDA, in Triton.
+
+They are those of `skreg.engine.compiled` for all members of a stack at once. What changes from one
+minibatch to the next (order of the rows, row weights, keys of the masks, rates) lies on the device for a
+whole epoch, and each kernel reads its part by a counter that lies there too: so the launches of a
+minibatch are always the same and can be replayed as a CUDA graph.
+
+Shapes: k members of s streams, b rows of a minibatch, d inputs, h units, o outputs. Constants are
+`tl.constexpr`: a float that is handed over at run time would be rounded to float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import triton
+import triton.language as tl
+
+from skreg.engine.constants import (
+    BATCH_NORM_EPS,
+    BATCH_NORM_MOMENTUM,
+    HUBER_DELTA,
+    LINE_STRIDE,
+    MAX_EXPONENT,
+    SELU_ALPHA,
+    SELU_SCALE,
+)
+
+#: Entries of a row that a program takes at a time, at most.
+WIDEST = 1024
+
+_EPS, _MOMENTUM = tl.constexpr(BATCH_NORM_EPS), tl.constexpr(BATCH_NORM_MOMENTUM)
+_DELTA, _HIGHEST = tl.constexpr(HUBER_DELTA), tl.constexpr(MAX_EXPONENT)
+_SCALE, _ALPHA = tl.constexpr(SELU_SCALE), tl.constexpr(SELU_ALPHA)
+_STRIDE = tl.constexpr(LINE_STRIDE)
+_ROOT_HALF, _DENSITY = tl.constexpr(0.7071067811865476), tl.constexpr(0.3989422804014327)
+
+
+@dataclass
+class Launch:
+    """A kernel with all that it is called with.
+
+    Attributes
+    ----------
+    kernel : triton.JITFunction
+    grid : tuple of int
+    arguments : tuple of tensor and int
+    constants : dict
+        Those that are compiled into the kernel, the width ``BLOCK`` of a program among them.
+    """
+
+    kernel: object
+    grid: tuple
+    arguments: tuple
+    constants: dict = field(default_factory=dict)
+
+    @property
+    def options(self):
+        """What the compiler is told: a thread for eight entries, multiplications and additions fused."""
+        warps = min(8, max(1, self.constants["BLOCK"] // 256))
+        return {"num_warps": warps, "enable_fp_fusion": True}
+
+    def __call__(self):
+        self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
+
+
+def block(n):
+    """Width of a program for rows of n entries; longer rows are taken in pieces."""
+    return min(WIDEST, max(16, triton.next_power_of_2(n)))
+
+
+@triton.jit
+def _random(line, place, key0, key1):
+    """Random bits of entry ``place`` of a line of a mask (see `skreg.layers.dropout`)."""
+    x = line.to(tl.uint32) * _STRIDE + place.to(tl.uint32)
+    x = x ^ key0
+    x = x ^ (x >> 16)
+    x = x * 0x21F0AAAD
+    x = x + key1
+    x = x ^ (x >> 15)
+    x = x * 0x735A2D97
+    return x ^ (x >> 15)
+
+
+@triton.jit
+def _bits(pointer):
+    """A 32-bit number that was stored as int32, as it is unsigned."""
+    return tl.load(pointer).to(tl.uint32, bitcast=True)
+
+
+@triton.jit
+def _value(y, ACT: tl.constexpr):
+    """Activation number ACT at y."""
+    if ACT == 0:
+        out = y
+    elif ACT == 1:
+        out = tl.where(y <= 0.0, 0.0, y)
+    elif ACT == 2:
+        out = 1.0 - 2.0 / (tl.exp(2.0 * y) + 1.0)
+    elif ACT == 3:
+        out = 1.0 / (1.0 + tl.exp(-y))
+    elif ACT == 4:
+        out = y / (1.0 + tl.exp(-y))
+    elif ACT == 5:
+        out = 0.5 * y * (1.0 + tl.erf(y * _ROOT_HALF))
+    elif ACT == 6:
+        out = _SCALE * tl.where(y <= 0.0, _ALPHA * (tl.exp(y) - 1.0), y)
+    else:
+        tl.static_assert(ACT == 7)
+        e = tl.exp(tl.where(y > 20.0, 20.0, y))
+        n = e * (e + 2.0)
+        out = y * n / (n + 2.0)
+    return out
+
+
+@triton.jit
+def _slope(y, ACT: tl.constexpr):
+    """Derivative of activation number ACT at y."""
+    if ACT == 0:
+        out = y * 0.0 + 1.0
+    elif ACT == 1:
+        out = tl.where(y <= 0.0, 0.0, 1.0).to(y.dtype)
+    elif ACT == 2:
+        t = 1.0 - 2.0 / (tl.exp(2.0 * y) + 1.0)
+        out = 1.0 - t * t
+    elif ACT == 3:
+        s = 1.0 / (1.0 + tl.exp(-y))
+        out = s * (1.0 - s)
+    elif ACT == 4:
+        s = 1.0 / (1.0 + tl.exp(-y))
+        out = s * (1.0 + y * (1.0 - s))
+    elif ACT == 5:
+        out = 0.5 * (1.0 + tl.erf(y * _ROOT_HALF)) + y * _DENSITY * tl.exp(-0.5 * y * y)
+    elif ACT == 6:
+        out = _SCALE * tl.where(y <= 0.0, _ALPHA * tl.exp(y), 1.0)
+    else:
+        tl.static_assert(ACT == 7)
+        e = tl.exp(tl.where(y > 20.0, 20.0, y))
+        n = e * (e + 2.0)
+        t = n / (n + 2.0)
+        out = t + y * (1.0 - t * t) * e / (1.0 + e)
+    return out
+
+
+@triton.jit
+def gather(
+    x, tables, order, stream_of, keys, limit, scale, counter, b, d, s,
+    DROP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Rows of the minibatch, some of their inputs dropped; one program a row of x.
+
+    x (slots, b, d), slots being streams, or members where inputs are dropped; tables (s,) addresses; order
+    (steps, s, b); stream_of, limit, scale (slots,); keys (steps, s, 2).
+    """
+    line = tl.program_id(0).to(tl.int64)
+    slot, i = line // b, line % b
+    stream, step = tl.load(stream_of + slot), tl.load(counter)
+    number = tl.load(order + (step * s + stream) * b + i)
+    source = tl.load(tables + stream).to(x.dtype) + number * d
+    for first in range(0, d, BLOCK):
+        j = first + tl.arange(0, BLOCK)
+        inside = j < d
+        values = tl.load(source + j, mask=inside, other=0.0)
+        if DROP:
+            pair = keys + (step * s + stream) * 2
+            keep = _random(i, j, _bits(pair), _bits(pair + 1)) >= _bits(limit + slot)
+            values = tl.where(keep, values * tl.load(scale + slot), 0.0)
+        tl.store(x + line * d + j, values, mask=inside)
+
+
+@triton.jit
+def forward(
+    z, a, gain, shift, mean, inv, running_mean, running_variance,
+    share, stream_of, keys, limit, scale, counter, h, b, s,
+    ACT: tl.constexpr, NORM: tl.constexpr, DROP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From the product of a hidden layer to its activations; one program a unit.
+
+    z, a (k, h, b); gain to running_variance (k, h), of which only shift, then the bias, is read where there
+    is no batch norm; share (steps, s, b); stream_of, limit, scale (k,); keys (steps, s, 2).
+    """
+    unit = tl.program_id(0).to(tl.int64)
+    member, row = unit // h, unit * b
+    stream, step = tl.load(stream_of + member), tl.load(counter)
+    c = tl.load(shift + unit)
+    g = c * 0.0 + 1.0
+    if NORM:
+        part = share + (step * s + stream) * b
+        total = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+        for first in range(0, b, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            v = tl.load(z + row + i, mask=i < b, other=0.0)
+            total += v * tl.load(part + i, mask=i < b, other=0.0)
+        mu = tl.sum(total, axis=0)
+        total = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+        for first in range(0, b, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            t = tl.load(z + row + i, mask=i < b, other=0.0) - mu
+            total += t * t * tl.load(part + i, mask=i < b, other=0.0)
+        variance = tl.sum(total, axis=0)
+        scaled = 1.0 / tl.sqrt(variance + _EPS)
+        tl.store(mean + unit, mu)
+        tl.store(inv + unit, scaled)
+        before = tl.load(running_mean + unit)
+        tl.store(running_mean + unit, before + _MOMENTUM * (mu - before))
+        before = tl.load(running_variance + unit)
+        tl.store(running_variance + unit, before + _MOMENTUM * (variance - before))
+        g = tl.load(gain + unit) * scaled
+        c = c - mu * g
+    for first in range(0, b, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        y = _value(tl.load(z + row + i, mask=i < b, other=0.0) * g + c, ACT)
+        if DROP:
+            pair = keys + (step * s + stream) * 2
+            keep = _random(unit % h, i, _bits(pair), _bits(pair + 1)) >= _bits(limit + member)
+            y = tl.where(keep, y * tl.load(scale + member), 0.0)
+        tl.store(a + row + i, y, mask=i < b)
+
+
+@triton.jit
+def backward(
+    da, z, gain, shift, mean, inv, dgain, dshift,
+    share, stream_of, keys, limit, scale, counter, h, b, s,
+    ACT: tl.constexpr, NORM: tl.constexpr, DROP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From the gradient of the activations of a hidden layer to that of its product, in place.
+
+    Arguments as of `forward`. The mask is drawn again, and with batch norm the slope is computed again for
+    the second pass: nothing is handed from thread to thread through memory.
+    """
+    unit = tl.program_id(0).to(tl.int64)
+    member, row = unit // h, unit * b
+    stream, step = tl.load(stream_of + member), tl.load(counter)
+    part, pair = share + (step * s + stream) * b, keys + (step * s + stream) * 2
+    c = tl.load(shift + unit)
+    mu, scaled = c * 0.0, c * 0.0 + 1.0
+    g = scaled
+    if NORM:
+        mu, scaled = tl.load(mean + unit), tl.load(inv + unit)
+        g = tl.load(gain + unit) * scaled
+        c = c - mu * g
+    s0 = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+    s1 = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+    for first in range(0, b, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        v = tl.load(z + row + i, mask=i < b, other=0.0)
+        e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
+        if DROP:
+            keep = _random(unit % h, i, _bits(pair), _bits(pair + 1)) >= _bits(limit + member)
+            e = tl.where(keep, e * tl.load(scale + member), 0.0)
+        e = tl.where(i < b, e, 0.0)
+        s0 += e
+        if NORM:
+            s1 += e * (v - mu)
+        else:
+            tl.store(da + row + i, e, mask=i < b)
+    total = tl.sum(s0, axis=0)
+    tl.store(dshift + unit, total)
+    if NORM:
+        spread = tl.sum(s1, axis=0) * scaled
+        tl.store(dgain + unit, spread)
+        spread = spread * scaled
+        for first in range(0, b, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            v = tl.load(z + row + i, mask=i < b, other=0.0)
+            e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
+            if DROP:
+                keep = _random(unit % h, i, _bits(pair), _bits(pair + 1)) >= _bits(limit + member)
+                e = tl.where(keep, e * tl.load(scale + member), 0.0)
+            w = tl.load(part + i, mask=i < b, other=0.0)
+            tl.store(da + row + i, g * (e - w * (total + (v - mu) * spread)), mask=i < b)
+
+
+@triton.jit
+def multinomial(
+    z, losses, bias, targets, lengths, target_of, order, coef, stream_of, smoothing, quantile,
+    counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Log loss of a softmax and its gradient; one program a piece of the rows of a member.
+
+    z (k, o, b) becomes its gradient; losses (k, b) gets coef times loss; bias (k, o); targets, lengths (t,)
+    addresses and rows of targets; target_of, stream_of, smoothing, quantile (k,); order, coef (steps, s, b).
+    """
+    member = tl.program_id(0).to(tl.int64)
+    i = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < b
+    place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
+    number = tl.load(order + place, mask=inside, other=0)
+    weight = tl.load(coef + place, mask=inside, other=0.0)
+    y = tl.load(targets + tl.load(target_of + member)).to(order.dtype)
+    label = tl.load(y + number, mask=inside, other=0)
+    smooth = tl.load(smoothing + member)
+    even, hard = smooth / o, 1.0 - smooth
+    entry, offset = z + member * o * b + i, bias + member * o
+    top = tl.load(entry, mask=inside, other=0.0) + tl.load(offset)
+    for j in range(1, o):
+        f = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j)
+        top = tl.where(f > top, f, top)
+    norm, spread, chosen = top * 0.0, top * 0.0, top * 0.0
+    for j in range(0, o):
+        t = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j) - top
+        norm += tl.exp(t)
+        spread += t
+        chosen = tl.where(label == j, t, chosen)
+    loss = weight * (tl.log(norm) - hard * chosen - even * spread)
+    tl.store(losses + member * b + i, loss, mask=inside)
+    for j in range(0, o):
+        t = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j) - top
+        slope = tl.exp(t) / norm - even - tl.where(label == j, hard, 0.0)
+        tl.store(entry + j * b, weight * slope, mask=inside)
+
+
+@triton.jit
+def _pointwise(f, t, smooth, q, LOSS: tl.constexpr):
+    """Loss number LOSS of the raw output f for the target t, and its derivative."""
+    if LOSS == 1:
+        t = t * (1.0 - smooth) + 0.5 * smooth
+        e = tl.exp(-tl.abs(f))
+        value = tl.where(f > 0.0, f, 0.0) + tl.log(1.0 + e) - t * f
+        p = 1.0 / (1.0 + e)
+        slope = tl.where(f >= 0.0, p, 1.0 - p) - t
+    elif LOSS == 2:
+        slope = f - t
+        value = 0.5 * slope * slope
+    elif LOSS == 3:
+        value = tl.abs(f - t)
+        slope = tl.where(f > t, 1.0, tl.where(f < t, -1.0, 0.0)).to(f.dtype)
+    elif LOSS == 4:
+        d = f - t
+        a = tl.abs(d)
+        value = tl.where(a <= _DELTA, 0.5 * d * d, _DELTA * (a - 0.5 * _DELTA))
+        slope = tl.where(d > _DELTA, _DELTA, tl.where(d < -_DELTA, -_DELTA, d))
+    elif LOSS == 5:
+        c = tl.where(f > _HIGHEST, _HIGHEST, f)
+        e = tl.exp(c)
+        value = e * (1.0 + (f - c)) - t * f
+        slope = e - t
+    else:
+        tl.static_assert(LOSS == 6)
+        d = t - f
+        value = tl.where(d >= 0.0, q * d, (q - 1.0) * d)
+        slope = tl.where(d > 0.0, -q, tl.where(d < 0.0, 1.0 - q, 0.0))
+    return value, slope
+
+
+@triton.jit
+def pointwise(
+    z, losses, bias, targets, lengths, target_of, order, coef, stream_of, smoothing, quantile,
+    counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """A loss that is a sum over outputs, and its gradient; arguments as of `multinomial`."""
+    member = tl.program_id(0).to(tl.int64)
+    i = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < b
+    place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
+    number = tl.load(order + place, mask=inside, other=0)
+    weight = tl.load(coef + place, mask=inside, other=0.0)
+    target = tl.load(target_of + member)
+    y, n = tl.load(targets + target).to(z.dtype), tl.load(lengths + target)
+    smooth, q = tl.load(smoothing + member), tl.load(quantile + member)
+    entry, offset = z + member * o * b + i, bias + member * o
+    total = weight * 0.0
+    for j in range(0, o):
+        f = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j)
+        t = tl.load(y + j * n + number, mask=inside, other=0.0)
+        value, slope = _pointwise(f, t, smooth, q, LOSS)
+        total += weight * value
+        tl.store(entry + j * b, weight * slope, mask=inside)
+    tl.store(losses + member * b + i, total, mask=inside)
+
+
+@triton.jit
+def _soft_threshold(w, cut):
+    """Exactly zero where abs(w) <= cut; NaN stays NaN."""
+    return w - tl.where(w > cut, cut, tl.where(w < -cut, -cut, w))
+
+
+@triton.jit
+def _penalties(pieces, decay, l1, l2, member, k):
+    """Where the piece of this program lies, and decay, l1 and l2 there: zero outside of weights."""
+    piece = pieces + tl.program_id(0) * 4
+    start, n, layer = tl.load(piece), tl.load(piece + 1), tl.load(piece + 2)
+    penalised = layer >= 0
+    shrink = tl.load(decay + member, mask=penalised, other=0.0)
+    sparse = tl.load(l1 + layer * k + member, mask=penalised, other=0.0)
+    ridge = tl.load(l2 + layer * k + member, mask=penalised, other=0.0)
+    return start + member * n, n, tl.load(piece + 3), shrink, sparse, ridge
+
+
+@triton.jit
+def adam(
+    p, g, m, v, pieces, rates, corrections, decay, l1, l2, counter, k,
+    B1: tl.constexpr, B2: tl.constexpr, EPSILON: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Proximal Adam (see `skreg.objective.penalties`); one program a piece of the parameters of a member.
+
+    p, g, m, v: parameters, gradient and moments, flat; pieces (programs, 4): where a block of parameters
+    starts, its entries a member, its layer or -1 where nothing is penalised, and the first entry of the
+    piece; rates (steps, k); corrections (steps, 2): 1 / (1 - beta^t); decay (k,); l1, l2 (layers, k).
+    """
+    member, step = tl.program_id(1).to(tl.int64), tl.load(counter)
+    start, n, first, shrink, sparse, ridge = _penalties(pieces, decay, l1, l2, member, k)
+    i = first + tl.arange(0, BLOCK)
+    inside = i < n
+    i += start
+    rate = tl.load(rates + step * k + member)
+    old = tl.load(p + i, mask=inside, other=0.0)
+    d = tl.load(g + i, mask=inside, other=0.0) + ridge * old
+    a = B1 * tl.load(m + i, mask=inside, other=0.0) + (1.0 - B1) * d
+    u = B2 * tl.load(v + i, mask=inside, other=0.0) + (1.0 - B2) * d * d
+    tl.store(m + i, a, mask=inside)
+    tl.store(v + i, u, mask=inside)
+    c1, c2 = tl.load(corrections + step * 2), tl.load(corrections + step * 2 + 1)
+    size = rate / (tl.sqrt(u * c2) + EPSILON)
+    w = old * (1.0 - rate * shrink) - size * (a * c1)
+    tl.store(p + i, _soft_threshold(w, size * sparse), mask=inside)
+
+
+@triton.jit
+def sgd(
+    p, g, m, pieces, rates, decay, l1, l2, counter, k,
+    MOMENTUM: tl.constexpr, NESTEROV: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Proximal SGD with the velocity m (see `skreg.objective.penalties`); arguments as of `adam`."""
+    member = tl.program_id(1).to(tl.int64)
+    start, n, first, shrink, sparse, ridge = _penalties(pieces, decay, l1, l2, member, k)
+    i = first + tl.arange(0, BLOCK)
+    inside = i < n
+    i += start
+    rate = tl.load(rates + tl.load(counter) * k + member)
+    old = tl.load(p + i, mask=inside, other=0.0)
+    speed = tl.load(m + i, mask=inside, other=0.0)
+    origin = old * (1.0 - rate * shrink)
+    w = origin - rate * (tl.load(g + i, mask=inside, other=0.0) + ridge * old)
+    if NESTEROV:
+        w = _soft_threshold(w, rate * sparse)
+        speed = w - (origin - MOMENTUM * speed)
+        tl.store(p + i, w + MOMENTUM * speed, mask=inside)
+    else:
+        w = _soft_threshold(w + MOMENTUM * speed, rate * sparse)
+        speed = w - origin
+        tl.store(p + i, w, mask=inside)
+    tl.store(m + i, speed, mask=inside)
+
+
+@triton.jit
+def max_norm(weight, bound, h, n, BLOCK: tl.constexpr):
+    """Scale rows of weight (k, h, n) back to the norm bound (k,), in place; one program a row."""
+    unit = tl.program_id(0).to(tl.int64)
+    limit, row = tl.load(bound + unit // h), weight + unit * n
+    total = tl.zeros((BLOCK,), dtype=weight.dtype.element_ty)
+    for first in range(0, n, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        w = tl.load(row + i, mask=i < n, other=0.0)
+        total += w * w
+    norm = tl.sqrt(tl.sum(total, axis=0))
+    if norm > limit:
+        for first in range(0, n, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            w = tl.load(row + i, mask=i < n, other=0.0)
+            tl.store(row + i, w * (limit / norm), mask=i < n)
