@@ -8,10 +8,14 @@ import torch
 
 from skreg.engine.reference import ReferenceStep
 
-_NO_NUMBA = (
-    "numba cannot be imported: skreg trains with its reference implementation, which gives the same "
-    "results several times slower. Remedy: pip install numba."
+_NO_NUMBA = "numba cannot be imported (remedy: pip install numba)."
+_SLOWER = (
+    "skreg trains with its reference implementation, which gives the same results more slowly."
 )
+
+#: Reasons that are no failure, of which nothing is said.
+_NO_SUCH = "there are fused steps for the CPU and for CUDA alone."
+_NOT_TAKEN = "it takes neither embedded columns nor sparse tables."
 
 #: Kinds of devices whose lack of a fused step was said already.
 _warned = set()
@@ -49,22 +53,14 @@ def step_type(spec, sparse, implementation="auto"):
             f"implementation='fused' cannot be had on device={spec.device!r}: {reason} Remedy: "
             "implementation='auto', which takes the reference where it must."
         )
-    if fused is None and reason and kind not in _warned and kind in _WARNINGS:
+    if fused is None and reason not in (_NOT_TAKEN, _NO_SUCH) and kind not in _warned:
         _warned.add(kind)
-        warnings.warn(_WARNINGS[kind].format(reason=reason), RuntimeWarning, stacklevel=3)
+        warnings.warn(f"{reason} {_SLOWER}", RuntimeWarning, stacklevel=3)
     return fused or ReferenceStep
 
 
-#: What is said once where the fused step of a kind of device cannot be used.
-_WARNINGS = {
-    "cpu": "{reason}",
-    "cuda": "{reason} skreg trains with its reference implementation, which gives the same results more "
-    "slowly.",
-}
-
-
 def _nowhere(spec, sparse):
-    return None, "there are fused steps for the CPU and for CUDA alone."
+    return None, _NO_SUCH
 
 
 def _on_cpu(spec, sparse):
@@ -81,7 +77,7 @@ def _on_cuda(spec, sparse):
     except ImportError as error:
         return None, f"The kernels for CUDA need triton, which cannot be imported ({error})."
     if not FusedCudaStep.takes(spec, sparse):
-        return None, ""
+        return None, _NOT_TAKEN
     from skreg.engine.self_check import verdict
 
     reason = verdict(FusedCudaStep, spec)

@@ -1,0 +1,274 @@
+"""The CUDA step equals the reference, its kernels run by Triton's interpreter on the CPU.
+
+Not collected by itself: the interpreter has to be chosen before triton is imported, so `test_fused_cuda`
+runs this file in a process of its own. The interpreter is slow, and the nets are tiny.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from skreg.engine import self_check
+from skreg.engine import stack as stack_module
+from skreg.engine import triton_kernels as kernels
+from skreg.engine.constants import ACTIVATIONS
+from skreg.engine.data import Epoch, Feed, Fingerprint
+from skreg.engine.fused_cuda import WARM_UP, FusedCudaStep
+from skreg.engine.knobs import Knobs
+from skreg.engine.reference import ReferenceStep
+from skreg.engine.state import Layout, State, initial_parameters
+from tests.engine.helpers import assert_same_result, fit, make_job
+from tests.engine.test_oracle import LOSSES, SOLVERS
+
+assert os.environ.get("TRITON_INTERPRET") == "1", "run by test_fused_cuda"
+
+#: The most that results may differ by. In float32 few steps and a smooth objective keep rounding small.
+ATOL = {"float64": 1e-10, "float32": 1e-5}
+
+
+def tiny(n=9, d=3, **options):
+    """Two minibatches of an epoch of a net with five hidden units."""
+    options = {"hidden": (3, 2), "batch_size": 5, "max_iter": 1, **options}
+    return make_job(n=n, d=d, **options)
+
+
+def settings(**shared):
+    """Two members on tables of 9 and 8 rows that differ in every knob that may differ."""
+    own = (
+        {"dropout": (0.0, 0.4), "l1": (0.01, 0.0, 0.2), "max_norm": 0.7},
+        {"dropout": (0.5, 0.0), "l2": (0.0, 0.3, 0.1), "weight_decay": 0.3, "input_dropout": 0.3},
+    )
+    sizes = ({"n": 9}, {"n": 8, "table": 1, "seed": 1, "label_smoothing": 0.2})
+    rates = ({"learning_rate_init": 0.01}, {"learning_rate_init": 0.003, "quantile": 0.3})
+    parts = zip(own, sizes, rates, strict=True)
+    return [tiny(weighted=True, **{**shared, **a, **b, **c}) for a, b, c in parts]
+
+
+def kernel_results(jobs):
+    """Results of jobs that are trained by the CUDA step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stack_module, "step_type", lambda *_: FusedCudaStep)
+        return fit(jobs)
+
+
+def assert_equals_reference(jobs):
+    atol = ATOL[jobs[0].spec.dtype]
+    for one, other in zip(kernel_results(jobs), fit(jobs), strict=True):
+        assert_same_result(one, other, atol=atol)
+
+
+def mix(i, names):
+    """Entry i of a table of options, from the start again behind its end."""
+    return dict(names[list(names)[i % len(names)]])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_losses_and_solvers(activation):
+    """Each with one of the others, every second one with batch norm."""
+    i = ACTIVATIONS[activation]
+    loss = list(LOSSES)[i % len(LOSSES)]
+    options = {**mix(i, LOSSES), **mix(i, SOLVERS), "loss": loss, "batch_norm": i % 2 == 1}
+    assert_equals_reference(settings(activation=activation, **without_own(options)))
+
+
+def without_own(options):
+    """Options that the two members do not set for themselves."""
+    return {key: value for key, value in options.items() if key not in ("weight_decay", "quantile")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ATOL)
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_in_full(activation, batch_norm, dtype):
+    options = {"activation": activation, "batch_norm": batch_norm, "dtype": dtype}
+    assert_equals_reference(settings(epsilon=0.1, **options))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_in_full(loss, batch_norm):
+    options = without_own({"loss": loss, "batch_norm": batch_norm, **LOSSES[loss]})
+    assert_equals_reference(settings(**options))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_solvers_in_full(name, batch_norm):
+    assert_equals_reference(settings(batch_norm=batch_norm, **without_own(SOLVERS[name])))
+
+
+@pytest.mark.parametrize(("loss", "solver"), [("multinomial", "adam"), ("binomial", "sgd")])
+def test_float32(loss, solver):
+    # With a small epsilon Adam would turn a gradient that is zero but for rounding into a full step.
+    options = {"loss": loss, "solver": solver, "n_outputs": 3, "epsilon": 0.1}
+    jobs = settings(dtype="float32", activation="gelu", batch_norm=True, **options)
+    assert kernel_results(jobs)[0].params["weight_0"].dtype == np.float32
+    assert_equals_reference(jobs)
+
+
+#: Table of each member: all of one stream, streams of as many, streams of unequal numbers.
+STREAMS = {"one": (0, 0, 0), "all differ": (0, 1), "unequal": (0, 0, 1)}
+
+
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_streams(streams):
+    """Members of a stream share their inputs where none are dropped."""
+    jobs = [
+        tiny(n=9 - table, table=table, hidden=(2,), learning_rate_init=0.01 * (i + 1))
+        for i, table in enumerate(streams)
+    ]
+    assert_equals_reference(jobs)
+
+
+def test_targets_of_one_stream_may_differ():
+    jobs = [tiny(hidden=(2,), n_outputs=2) for _ in range(2)]
+    jobs[1].y = jobs[1].y[:, ::-1].copy()
+    assert_equals_reference(jobs)
+
+
+def test_linear_model_with_ties():
+    """Residuals are exactly zero where the target is: the loss has a kink there."""
+    job = tiny(hidden=(), loss="pinball", quantile=0.2)
+    job.y[::2] = 0.0
+    assert_equals_reference([job])
+
+
+def test_rows_wider_than_a_program(monkeypatch):
+    """Rows, inputs and weights in several pieces, the last of them not full."""
+    monkeypatch.setattr(kernels, "WIDEST", 16)
+    jobs = [
+        tiny(n=40, d=18, hidden=(2,), batch_size=20, batch_norm=True, dropout=0.3, **own)
+        for own in ({"max_norm": 0.5, "input_dropout": 0.2}, {"l1": 0.01, "input_dropout": 0.1})
+    ]
+    assert_equals_reference(jobs)
+
+
+def test_members_end_at_different_epochs():
+    """The others go on as if nothing had been: the stack is built again without the gap."""
+    jobs = [tiny(n_val=5, max_iter=i + 1, hidden=(2,), seed=i) for i in range(2)]
+    assert_equals_reference(jobs)
+
+
+def test_a_step_limit_in_the_middle_of_an_epoch():
+    assert_equals_reference([tiny(hidden=(2,), max_steps=3, max_iter=4)])
+
+
+def test_a_member_that_diverges_leaves_the_others_alone():
+    jobs = [tiny(hidden=(2,), learning_rate_init=rate, solver="sgd") for rate in (0.01, 1e300)]
+    with np.errstate(all="ignore"):
+        one, other = kernel_results(jobs)
+    assert other.stopped_by == "diverged"
+    assert_same_result(one, fit(jobs[0]), atol=1e-10)
+
+
+def test_the_self_check_finds_nothing(monkeypatch):
+    monkeypatch.setattr(self_check, "_EPOCHS", 1)
+    spec = tiny(batch_norm=True, loss="multinomial", n_outputs=3).spec
+    assert self_check.verdict(FusedCudaStep, spec) == ""
+
+
+class Tape:
+    """Stands for a CUDA graph: what was recorded is replayed, and nothing else is looked at."""
+
+    def __init__(self, launches):
+        self.launches, self.taped, self.log = launches, None, []
+
+    def launch(self):
+        self.log.append("launch")
+        for launch in self.launches:
+            launch()
+
+    def capture(self):
+        self.log.append("capture")
+        self.taped = tuple(self.launches)
+
+    def replay(self):
+        self.log.append("replay")
+        for launch in self.taped:
+            launch()
+
+
+def prepared(step_type, jobs):
+    """A step of a fresh stack, and its parameters."""
+    spec, layout = jobs[0].spec, Layout((3, *jobs[0].spec.hidden, 1), jobs[0].spec.batch_norm)
+    feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], torch.device("cpu"), {})
+    state = State(layout, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
+    for k, job in enumerate(jobs):
+        state.load(k, initial_parameters(layout, spec.activation, job.seed))
+    return step_type(state, Knobs([job.spec for job in jobs]), feed, spec), state, feed
+
+
+def train(step, feed, k, epochs=2, after_first=None):
+    for number in range(epochs):
+        rates = np.full((feed.steps, k), 0.01 / (number + 1))
+        step.run(Epoch(*feed.epoch(number), rates), 0, feed.steps)
+        if number == 0 and after_first is not None:
+            after_first()
+
+
+def recorded_jobs():
+    options = {"hidden": (2,), "n": 12, "batch_size": 4, "batch_norm": True, "l1": 0.01}
+    return [tiny(dropout=rate, **options) for rate in (0.0, 0.4)]
+
+
+def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host():
+    """Replayed for the second epoch, with new rates, orders and masks, when all the host knows is gone."""
+    jobs = recorded_jobs()
+    reference, expected, feed = prepared(ReferenceStep, jobs)
+    train(reference, feed, 2)
+    step, state, feed = prepared(FusedCudaStep, jobs)
+    step.recording = Tape(step.launches)
+
+    def forget():
+        step.launches.clear()
+        step.knobs = step.layout = step.z = step.a = step.gradient = None
+
+    train(step, feed, 2, after_first=forget)
+    launches = ["launch"] * WARM_UP
+    assert step.recording.log == [*launches, "capture", *["replay"] * (6 - WARM_UP)]
+    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
+    assert (state.running.flat - expected.running.flat).abs().max() < 1e-10
+    np.testing.assert_allclose(step.take_losses(), reference.take_losses(), rtol=1e-10)
+
+
+def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
+    class Broken(Tape):
+        def capture(self):
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(FusedCudaStep, "recording_type", Broken)
+    jobs = recorded_jobs()
+    reference, expected, feed = prepared(ReferenceStep, jobs)
+    train(reference, feed, 2)
+    step, state, feed = prepared(FusedCudaStep, jobs)
+    step.recording = Broken(step.launches)
+    with pytest.warns(RuntimeWarning, match="could not be captured .*not permitted.* one by one"):
+        train(step, feed, 2)
+    assert FusedCudaStep.recording_type is None
+    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
+
+
+def test_kernels_are_given_what_they_take():
+    """Tensors and whole numbers: a float would be rounded to float32 on its way."""
+    step, _, _ = prepared(FusedCudaStep, recorded_jobs())
+    launches = [launch for launch in step.launches if isinstance(launch, kernels.Launch)]
+    assert {launch.kernel.fn.__name__ for launch in launches} == {
+        *("gather", "forward", "backward", "pointwise", "adam"),
+    }
+    for launch in launches:
+        assert {type(argument) for argument in launch.arguments} == {torch.Tensor, int}
+        assert all(a.is_contiguous() for a in launch.arguments if torch.is_tensor(a))
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings_of_the_interpreter():
+    """numpy says that exp overflows where a kernel relies on it."""
+    with np.errstate(over="ignore"):
+        yield

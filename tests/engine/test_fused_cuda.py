@@ -1,0 +1,190 @@
+"""The CUDA step equals the reference: in Triton's interpreter everywhere, on CUDA where there is one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+
+import skreg
+from skreg.engine import self_check
+from skreg.engine import stack as stack_module
+from skreg.engine.data import Epoch
+from skreg.engine.stack import Stack
+from tests.engine.helpers import assert_same_result, fit, make_job
+
+TRITON = importlib.util.find_spec("triton") is not None
+INTERPRETED = Path(__file__).with_name("interpreted_fused_cuda.py")
+
+needs_triton = pytest.mark.skipif(not TRITON, reason="the kernels for CUDA need triton")
+
+
+def on_cuda(test):
+    """A test that needs a GPU: asked for with ``-m gpu``."""
+    skip = pytest.mark.skipif(
+        not (torch.cuda.is_available() and TRITON), reason="there is no CUDA device, or no triton"
+    )
+    return pytest.mark.gpu(skip(test))
+
+
+def interpreted(*arguments):
+    """Run the tests of the interpreter in a process of their own; returns what they wrote."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*command, str(INTERPRETED)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=INTERPRETED.parents[2],
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@needs_triton
+def test_in_the_interpreter():
+    assert "skipped" not in interpreted()
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_in_the_interpreter_in_full():
+    assert "skipped" not in interpreted("-m", "slow")
+
+
+# On a GPU.
+
+
+def settings(**shared):
+    """Members that differ in their knobs, two of them on a table of their own."""
+    knobs = (
+        {"dropout": (0.5, 0.1), "l1": (0.01, 0.0, 0.02)},
+        {"weight_decay": 0.3, "max_norm": 1.0},
+        {"l2": 0.1, "input_dropout": 0.3},
+    )
+    return [
+        make_job(n=200 - i // 2, table=i // 2, n_val=50, device="cuda", **{**shared, **own})
+        for i, own in enumerate(knobs)
+    ]
+
+
+@on_cuda
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
+def test_equals_the_reference(loss, solver):
+    shared = {"loss": loss, "solver": solver, "batch_norm": True, "n_outputs": 3, "epsilon": 0.1}
+    jobs = settings(**shared)
+    for one, other in zip(fit(jobs, "fused"), fit(jobs, "reference"), strict=True):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@on_cuda
+def test_the_self_check_finds_nothing():
+    from skreg.engine.fused_cuda import FusedCudaStep
+
+    spec = make_job(device="cuda", dtype="float32", batch_norm=True).spec
+    assert self_check._examine(FusedCudaStep, spec) == ""
+    assert Stack([make_job(device="cuda")]).step_type is FusedCudaStep
+
+
+@on_cuda
+def test_a_minibatch_was_recorded():
+    stack = Stack(settings(batch_norm=True))
+    stack.run()
+    assert stack.step.recorded
+
+
+@on_cuda
+def test_a_stack_is_the_same_to_the_last_bit_twice():
+    jobs = settings(batch_norm=True, dtype="float32", max_iter=10)
+    for one, other in zip(fit(jobs), fit(jobs), strict=True):
+        assert_same_result(one, other, atol=0)
+
+
+@on_cuda
+def test_early_stopping_is_that_of_the_cpu():
+    options = {"early_stopping": True, "patience": 3, "max_iter": 60, "epsilon": 0.1}
+    options |= {"dropout": 0.3, "learning_rate_init": 0.05, "n": 100, "n_val": 40}
+    jobs, on_cpu = (
+        [make_job(seed=seed, device=device, **options) for seed in range(4)]
+        for device in ("cuda", "cpu")
+    )
+    results = fit(jobs)
+    assert any(r.stopped_by == "patience" for r in results)
+    for one, other in zip(results, fit(on_cpu), strict=True):
+        assert_same_result(one, other, atol=1e-8)
+
+
+@on_cuda
+@pytest.mark.parametrize("implementation", ["fused", "reference"])
+def test_nothing_waits_for_the_device_inside_an_epoch(implementation):
+    stack = Stack(settings(batch_norm=True), implementation=implementation)
+    feed, step = stack.feed, stack.step
+    rates = np.full((feed.steps, 3), 0.01)
+    epochs = [Epoch(*feed.epoch(number), rates) for number in range(2)]
+    step.run(epochs[0], 0, feed.steps)  # compiles
+    step.tables = None
+    if implementation == "reference":  # it sends what is new in an epoch, and waits for that
+        step.run(epochs[1], 0, 1)
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step.run(epochs[1], 1 if implementation == "reference" else 0, feed.steps)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+@on_cuda
+def test_a_limit_of_time_is_kept():
+    """However fast minibatches are handed over."""
+    job = make_job(n=5000, batch_size=5, max_iter=10_000, max_time=1.0, device="cuda")
+    result = fit(job)
+    assert result.stopped_by == "max_time"
+    assert result.seconds < 20  # compiling included
+
+
+@on_cuda
+def test_a_search_is_the_same_batched_and_one_by_one():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((240, 6))
+    y = (X[:, 0] * X[:, 1] + 0.3 * rng.standard_normal(240) > 0).astype(int)
+    grid = {"dropout": [0.0, 0.2, 0.4], "l2": [0.0, 0.01]}
+
+    def searched(device, backend):
+        net = skreg.RegularizedMLPClassifier(
+            (16,), max_iter=10, batch_norm=True, random_state=0, device=device, dtype="float64"
+        )
+        with parallel_config(backend=backend):
+            return GridSearchCV(net, grid, cv=3, scoring="neg_log_loss").fit(X, y)
+
+    batched = searched("cuda", "skreg")
+    for other in (searched("cuda", "sequential"), searched("cpu", "skreg")):
+        assert batched.best_params_ == other.best_params_
+        scores = (s.cv_results_["mean_test_score"] for s in (batched, other))
+        np.testing.assert_allclose(*scores, rtol=1e-8)
+
+
+@on_cuda
+def test_too_little_memory_halves_the_stack(monkeypatch):
+    """What the kernels say then is what torch says: it is not taken for kernels that fail."""
+    real, calls = stack_module.step_type, []
+
+    def full(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(*arguments)
+
+    monkeypatch.setattr(stack_module, "step_type", full)
+    assert [r.error for r in fit(settings())] == [None] * 3

@@ -1,0 +1,125 @@
+"""The kernels compile to machine code of real GPUs, for which none has to be there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from skreg.engine.constants import ACTIVATIONS
+from skreg.engine.data import Feed, Fingerprint
+from skreg.engine.knobs import Knobs
+from skreg.engine.state import Layout, State
+from tests.engine.helpers import make_job
+from tests.engine.test_oracle import LOSSES
+
+triton = pytest.importorskip("triton", reason="the kernels for CUDA are compiled by triton")
+
+from triton.backends.compiler import GPUTarget  # noqa: E402
+from triton.compiler import ASTSource  # noqa: E402
+
+from skreg.engine.fused_cuda import FusedCudaStep  # noqa: E402
+from skreg.engine.triton_kernels import Launch  # noqa: E402
+
+POINTERS = {
+    torch.float32: "*fp32",
+    torch.float64: "*fp64",
+    torch.int64: "*i64",
+    torch.int32: "*i32",
+}
+
+KNOBS = {"batch_norm": True, "dropout": (0.5, 0.0), "input_dropout": 0.2, "max_norm": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    """What was compiled before must not stand in for what is compiled now."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+
+
+def launches(**options):
+    """The kernels of a minibatch of two members, with their arguments."""
+    jobs = [make_job(seed=seed, **options) for seed in (0, 1)]
+    spec, device = jobs[0].spec, torch.device("cpu")
+    layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
+    state = State(layout, 2, spec.solver, spec.dtype, device)
+    feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], device, {})
+    step = FusedCudaStep(state, Knobs([job.spec for job in jobs]), feed, spec)
+    return [launch for launch in step.launches if isinstance(launch, Launch)]
+
+
+def compiled(launch, capability):
+    """A kernel as it is compiled for such arguments."""
+    names = launch.kernel.arg_names
+    given = dict(zip(names, launch.arguments, strict=False))
+    signature = {
+        name: POINTERS[value.dtype] if torch.is_tensor(value) else "i32"
+        for name, value in given.items()
+    }
+    signature |= dict.fromkeys(launch.constants, "constexpr")
+    assert list(signature) == names
+    source = ASTSource(launch.kernel, signature=signature, constexprs=launch.constants)
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source, target=target, options=launch.options).asm
+
+
+def different(kernels):
+    """Those that are not compiled from the same source with the same constants and types."""
+    known = {}
+    for launch in kernels:
+        types = tuple(str(getattr(a, "dtype", int)) for a in launch.arguments)
+        known[launch.kernel.fn.__name__, types, tuple(launch.constants.items())] = launch
+    return list(known.values())
+
+
+def assert_compiles(kernels, capabilities, dtype):
+    for launch in different(kernels):
+        for capability in capabilities:
+            asm = compiled(launch, capability)
+            name = launch.kernel.fn.__name__
+            assert f".target sm_{capability}" in asm["ptx"], name
+            assert f".entry {name}(" in asm["ptx"]
+            assert len(asm["cubin"]) > 1000, name
+            # On most GPUs float64 is 32 to 64 times slower: a constant in it must not creep in.
+            assert dtype == "float64" or ".f64" not in asm["ptx"], name
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+def test_a_whole_minibatch(capability):
+    kernels = launches(dtype="float32", loss="multinomial", n_outputs=3, **KNOBS)
+    assert {launch.kernel.fn.__name__ for launch in kernels} == {
+        *("gather", "forward", "backward", "multinomial", "adam", "max_norm"),
+    }
+    assert_compiles(kernels, [capability], "float32")
+
+
+def test_a_whole_minibatch_in_float64():
+    kernels = launches(activation="gelu", loss="huber", solver="sgd", hidden=(7,))
+    assert {launch.kernel.fn.__name__ for launch in kernels} == {
+        *("gather", "forward", "backward", "pointwise", "sgd"),
+    }
+    assert_compiles(kernels, [90], "float64")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations(activation, dtype):
+    kernels = launches(activation=activation, dtype=dtype, **KNOBS)
+    rows = [k for k in kernels if k.kernel.fn.__name__ in ("forward", "backward")]
+    assert_compiles(rows, [80, 90], dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses(loss, dtype):
+    kernels = launches(loss=loss, dtype=dtype, hidden=(), **LOSSES[loss])
+    assert_compiles(kernels, [80, 90], dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd(nesterov, dtype):
+    kernels = launches(solver="sgd", nesterov=nesterov, dtype=dtype, hidden=())
+    assert_compiles(kernels, [80, 90], dtype)
