@@ -259,7 +259,7 @@ class FusedStep:
         return out
 
     def losses_of(self, members, raw, y, weight):
-        """Weighted validation loss of each member, without label smoothing. Overwrites nothing."""
+        """Weighted validation loss of each member (k,), without label smoothing. Overwrites nothing."""
         k, o = raw.shape[0], raw.shape[1]
         total, bias = np.zeros(k, dtype=self.dtype), np.zeros(o, dtype=self.dtype)
         raw, zero = raw.clone().numpy(), self.dtype.type(0)
@@ -267,7 +267,7 @@ class FusedStep:
         quantile = self.knobs.quantile[members]
         for i in range(k):
             self.loss(raw[i], bias, y, weight, zero, quantile[i], total[i : i + 1], bias, 0)
-        return total.astype(np.float64)
+        return torch.from_numpy(total)
 
 
 def _blocks(theta, k):

@@ -103,7 +103,7 @@ class FusedCudaStep(ReferenceStep):
         super().__init__(state, knobs, feed, spec)
         self.k, self.layout, self.device = state.k, state.layout, state.theta.flat.device
         self.steps, self.s, self.b = feed.steps, len(feed.streams), feed.width
-        self.epoch, self.done = None, 0
+        self.epoch, self.sent, self.done = None, (), 0
         self._allocate_tables()
         self._allocate_activations()
         self.launches = []
@@ -132,7 +132,7 @@ class FusedCudaStep(ReferenceStep):
         self.limit = self._put(knobs.threshold.view(np.int32))
         self.scale = self._put(knobs.scale)
         self.streams = self._put(np.arange(s))
-        self.tables = self._put(np.array([rows.data.data_ptr() for rows in feed.rows]))
+        self.sources = self._put(np.array([rows.data.data_ptr() for rows in feed.rows]))
         self.targets = self._put(np.array([y.data_ptr() for y in feed.y]))
         self.lengths = self._put(np.array([y.shape[-1] for y in feed.y]))
         self.starts = [members.start for members in feed.streams]
@@ -175,7 +175,7 @@ class FusedCudaStep(ReferenceStep):
         d = self.layout.sizes[0]
         masks = self.keys[0], self.limit[0], self.scale[0]
         self._add(
-            *(kernels.gather, (self.slots * self.b,), self.x, self.tables, self.order, stream_of),
+            *(kernels.gather, (self.slots * self.b,), self.x, self.sources, self.order, stream_of),
             *(*masks, self.counter, self.b, d, self.s),
             DROP=drop,
             BLOCK=block(d),
@@ -323,12 +323,13 @@ class FusedCudaStep(ReferenceStep):
             corrections = 1 / (1 - betas ** t[:, None])
         # From (2, steps, layers, k) to (layers, steps, s, 2).
         keys = epoch.keys[..., self.starts].transpose(2, 1, 3, 0)
-        for place, values in (
+        # Nothing waits for what is sent: it has to live as long as the epoch.
+        self.sent = (
             (self.keys, np.ascontiguousarray(keys).view(np.int32)),
             (self.step_rates, np.ascontiguousarray(epoch.rates, dtype=dtype)),
             (self.corrections, corrections.astype(dtype)),
-        ):
-            # Memory that is not pinned has been read when the call returns, but nothing waits for it.
+        )
+        for place, values in self.sent:
             place.copy_(torch.from_numpy(values), non_blocking=True)
 
     def _minibatch(self):

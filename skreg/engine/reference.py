@@ -244,7 +244,7 @@ class ReferenceStep:
 
     @torch.no_grad()
     def losses_of(self, members, raw, y, weight):
-        """Weighted validation loss of each member, without label smoothing."""
+        """Weighted validation loss of each member (k,), without label smoothing; on the device."""
         k = raw.shape[0]
         per_row = losses.rowwise(
             self.spec.loss,
@@ -253,4 +253,4 @@ class ReferenceStep:
             smoothing=torch.zeros(k, 1, dtype=raw.dtype, device=raw.device),
             quantile=self.quantile[members].view(-1, 1, 1),
         )
-        return (per_row * weight).sum(dim=1).cpu().numpy().astype(np.float64)
+        return (per_row * weight).sum(dim=1)

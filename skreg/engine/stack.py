@@ -286,6 +286,7 @@ class Stack:
         """Validation loss and score of each member, NaN where there is none; outputs of cohorts."""
         k = len(self.members)
         loss, score, outputs = np.full(k, math.nan), np.full(k, math.nan), {}
+        sums = []
         widest = max(*self.state.layout.sizes[1:], N_FREQUENCIES * self.spec.n_embedded)
         for group in self.feed.groups:
             members = self.members[group.members]
@@ -293,15 +294,16 @@ class Stack:
                 continue
             kept = any(m.job.score is not None or m.cohort is not None for m in members)
             size = max(64, _VALIDATION_ENTRIES // (len(members) * widest))
-            parts, total = [], 0.0
+            parts = []
             for start in range(0, group.rows.n, size):
                 stop = min(start + size, group.rows.n)
                 raw = self.step.outputs(self.kept, group.members, group.rows.chunk(start, stop))
                 y = group.y[..., start:stop]
-                total = total + self.step.losses_of(group.members, raw, y, group.weight[start:stop])
+                part = self.step.losses_of(group.members, raw, y, group.weight[start:stop])
+                sums.append((group.members, part))
+                loss[group.members] = 0.0
                 if kept:
                     parts.append(raw.cpu().double().numpy())
-            loss[group.members] = total
             raw = np.concatenate(parts, axis=2) if kept else None
             for i, m in enumerate(members if kept else ()):
                 if m.ended is not None:
@@ -311,6 +313,8 @@ class Stack:
                     outputs[place] = raw[i]
                 elif m.job.score is not None:
                     score[place] = self._score(m, raw[i].T)
+        for members, values in _on_host(sums):
+            loss[members] += values
         return loss, score, outputs
 
     @staticmethod
@@ -355,3 +359,13 @@ class Stack:
             seconds=time.perf_counter() - self.began,
             error=m.error,
         )
+
+
+def _on_host(parts):
+    """Pairs of members and numbers as arrays of float64: the device is waited for once, not for each."""
+    if not parts:
+        return []
+    members, tensors = zip(*parts, strict=True)
+    together = torch.cat(tensors).cpu().numpy().astype(np.float64)
+    ends = np.cumsum([len(t) for t in tensors])
+    return zip(members, np.split(together, ends[:-1]), strict=True)

@@ -70,22 +70,22 @@ def block(n):
 
 
 @triton.jit
-def _random(line, place, key0, key1):
-    """Random bits of entry ``place`` of a line of a mask (see `skreg.layers.dropout`)."""
-    x = line.to(tl.uint32) * _STRIDE + place.to(tl.uint32)
+def _keep(keys, limit, moment, member, line, entry):
+    """Which entries of a line of a mask stay (see `skreg.layers.dropout`).
+
+    keys (steps, s, 2) and limit (k,) hold bits of uint32 as int32; ``moment`` is step * s + stream.
+    """
+    key0 = tl.load(keys + moment * 2).to(tl.uint32, bitcast=True)
+    key1 = tl.load(keys + moment * 2 + 1).to(tl.uint32, bitcast=True)
+    x = line.to(tl.uint32) * _STRIDE + entry.to(tl.uint32)
     x = x ^ key0
     x = x ^ (x >> 16)
     x = x * 0x21F0AAAD
     x = x + key1
     x = x ^ (x >> 15)
     x = x * 0x735A2D97
-    return x ^ (x >> 15)
-
-
-@triton.jit
-def _bits(pointer):
-    """A 32-bit number that was stored as int32, as it is unsigned."""
-    return tl.load(pointer).to(tl.uint32, bitcast=True)
+    x = x ^ (x >> 15)
+    return x >= tl.load(limit + member).to(tl.uint32, bitcast=True)
 
 
 @triton.jit
@@ -154,16 +154,16 @@ def gather(
     """
     line = tl.program_id(0).to(tl.int64)
     slot, i = line // b, line % b
-    stream, step = tl.load(stream_of + slot), tl.load(counter)
-    number = tl.load(order + (step * s + stream) * b + i)
+    stream = tl.load(stream_of + slot)
+    moment = tl.load(counter) * s + stream
+    number = tl.load(order + moment * b + i)
     source = tl.load(tables + stream).to(x.dtype) + number * d
     for first in range(0, d, BLOCK):
         j = first + tl.arange(0, BLOCK)
         inside = j < d
         values = tl.load(source + j, mask=inside, other=0.0)
         if DROP:
-            pair = keys + (step * s + stream) * 2
-            keep = _random(i, j, _bits(pair), _bits(pair + 1)) >= _bits(limit + slot)
+            keep = _keep(keys, limit, moment, slot, i, j)
             values = tl.where(keep, values * tl.load(scale + slot), 0.0)
         tl.store(x + line * d + j, values, mask=inside)
 
@@ -181,11 +181,11 @@ def forward(
     """
     unit = tl.program_id(0).to(tl.int64)
     member, row = unit // h, unit * b
-    stream, step = tl.load(stream_of + member), tl.load(counter)
+    moment = tl.load(counter) * s + tl.load(stream_of + member)
     c = tl.load(shift + unit)
     g = c * 0.0 + 1.0
     if NORM:
-        part = share + (step * s + stream) * b
+        part = share + moment * b
         total = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
         for first in range(0, b, BLOCK):
             i = first + tl.arange(0, BLOCK)
@@ -211,8 +211,7 @@ def forward(
         i = first + tl.arange(0, BLOCK)
         y = _value(tl.load(z + row + i, mask=i < b, other=0.0) * g + c, ACT)
         if DROP:
-            pair = keys + (step * s + stream) * 2
-            keep = _random(unit % h, i, _bits(pair), _bits(pair + 1)) >= _bits(limit + member)
+            keep = _keep(keys, limit, moment, member, unit % h, i)
             y = tl.where(keep, y * tl.load(scale + member), 0.0)
         tl.store(a + row + i, y, mask=i < b)
 
@@ -230,8 +229,8 @@ def backward(
     """
     unit = tl.program_id(0).to(tl.int64)
     member, row = unit // h, unit * b
-    stream, step = tl.load(stream_of + member), tl.load(counter)
-    part, pair = share + (step * s + stream) * b, keys + (step * s + stream) * 2
+    moment = tl.load(counter) * s + tl.load(stream_of + member)
+    part = share + moment * b
     c = tl.load(shift + unit)
     mu, scaled = c * 0.0, c * 0.0 + 1.0
     g = scaled
@@ -246,7 +245,7 @@ def backward(
         v = tl.load(z + row + i, mask=i < b, other=0.0)
         e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
         if DROP:
-            keep = _random(unit % h, i, _bits(pair), _bits(pair + 1)) >= _bits(limit + member)
+            keep = _keep(keys, limit, moment, member, unit % h, i)
             e = tl.where(keep, e * tl.load(scale + member), 0.0)
         e = tl.where(i < b, e, 0.0)
         s0 += e
@@ -265,7 +264,7 @@ def backward(
             v = tl.load(z + row + i, mask=i < b, other=0.0)
             e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
             if DROP:
-                keep = _random(unit % h, i, _bits(pair), _bits(pair + 1)) >= _bits(limit + member)
+                keep = _keep(keys, limit, moment, member, unit % h, i)
                 e = tl.where(keep, e * tl.load(scale + member), 0.0)
             w = tl.load(part + i, mask=i < b, other=0.0)
             tl.store(da + row + i, g * (e - w * (total + (v - mu) * spread)), mask=i < b)

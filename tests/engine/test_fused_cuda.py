@@ -16,7 +16,6 @@ from sklearn.model_selection import GridSearchCV
 
 import skreg
 from skreg.engine import self_check
-from skreg.engine import stack as stack_module
 from skreg.engine.data import Epoch
 from skreg.engine.stack import Stack
 from tests.engine.helpers import assert_same_result, fit, make_job
@@ -134,13 +133,13 @@ def test_nothing_waits_for_the_device_inside_an_epoch(implementation):
     rates = np.full((feed.steps, 3), 0.01)
     epochs = [Epoch(*feed.epoch(number), rates) for number in range(2)]
     step.run(epochs[0], 0, feed.steps)  # compiles
-    step.tables = None
-    if implementation == "reference":  # it sends what is new in an epoch, and waits for that
-        step.run(epochs[1], 0, 1)
+    first = 1 if implementation == "reference" else 0
+    if first:  # the reference waits until the numbers of an epoch are sent
+        step.run(epochs[1], 0, first)
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        step.run(epochs[1], 1 if implementation == "reference" else 0, feed.steps)
+        step.run(epochs[1], first, feed.steps)
     finally:
         torch.cuda.set_sync_debug_mode(before)
 
@@ -173,18 +172,3 @@ def test_a_search_is_the_same_batched_and_one_by_one():
         assert batched.best_params_ == other.best_params_
         scores = (s.cv_results_["mean_test_score"] for s in (batched, other))
         np.testing.assert_allclose(*scores, rtol=1e-8)
-
-
-@on_cuda
-def test_too_little_memory_halves_the_stack(monkeypatch):
-    """What the kernels say then is what torch says: it is not taken for kernels that fail."""
-    real, calls = stack_module.step_type, []
-
-    def full(*arguments):
-        calls.append(arguments)
-        if len(calls) == 1:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return real(*arguments)
-
-    monkeypatch.setattr(stack_module, "step_type", full)
-    assert [r.error for r in fit(settings())] == [None] * 3
