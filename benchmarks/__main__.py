@@ -20,6 +20,7 @@ NAMES = (
     "predicting",
     "footprint",
     "linear_solvers",
+    "gpu",
 )
 
 
@@ -33,6 +34,15 @@ def measure(name, repeats):
     RESULTS.mkdir(exist_ok=True)
     stored = {"machine": machine(), "repeats": repeats, "result": result}
     (RESULTS / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def missing(name):
+    """What a page needs and this machine has not; "" where it can be measured."""
+    if name != "gpu":
+        return ""
+    from benchmarks import gpu
+
+    return gpu.missing()
 
 
 def stored_results(names=NAMES):
@@ -78,6 +88,9 @@ def main(arguments=None):
         measure(options.only[0], options.repeats)
         return 0
     for name in () if options.pages else options.only:
+        if reason := missing(name):
+            print(f"skipping {name}: {reason}", flush=True)
+            continue
         print(f"measuring {name} ...", flush=True)
         command = [sys.executable, "-m", "benchmarks", "--here", "--only", name]
         subprocess.run([*command, "--repeats", str(options.repeats)], check=True)

@@ -282,6 +282,34 @@ def _verdict_on_skglm(skglm):
     )
 
 
+def gpu_page(result, machine):
+    """Page on searches and stacks on a GPU."""
+    search = result["search"]
+    rows = [
+        (name, f"{seconds:.2f}", f"{search['times faster'][name]:.1f}")
+        for name, seconds in search["seconds"].items()
+    ]
+    rates = result["members a second"]
+    return (
+        head(
+            "On a GPU",
+            f"On {result['gpu']}: ``GridSearchCV`` over {search['what'].rstrip('.')}, all nets on the GPU, "
+            "the refit of the winner included.",
+            machine,
+        )
+        + table(("contestant", "seconds", "times the batched search"), rows)
+        + "\nMembers a second of one stack: digits, (100,), batch norm, dropout and decay, batch 200, 30 "
+        "epochs. The largest figure is in bold.\n\n"
+        + table(
+            ("members of the stack", "members a second"),
+            [
+                (k, f"**{r:.1f}**" if r == max(rates.values()) else f"{r:.1f}")
+                for k, r in rates.items()
+            ],
+        )
+    )
+
+
 PAGES = {
     "single": single_page,
     "search": search_page,
@@ -290,4 +318,5 @@ PAGES = {
     "predicting": predicting_page,
     "footprint": footprint_page,
     "linear_solvers": linear_solvers_page,
+    "gpu": gpu_page,
 }

@@ -81,12 +81,17 @@ def _predicting(result):
             yield f"{case} of {rows}, to scikit-learn", Figure(found["to scikit-learn"])
 
 
+def _gpu(result):
+    yield "search A, times skorch takes", Figure(result["search"]["times faster"]["skorch"], True)
+
+
 #: The pages with ratios, and how to read them.
 READERS = {
     "single": _single,
     "search": _search,
     "bagging": _bagging,
     "predicting": _predicting,
+    "gpu": _gpu,
 }
 
 

@@ -19,7 +19,8 @@ from benchmarks.single import made
 from benchmarks.timing import in_turn, median, peak_gflops
 
 
-def _search(net, grid, folds, X, y, n_jobs=None):
+def search(net, grid, folds, X, y, n_jobs=None):
+    """A grid search over a pipeline that scales and casts in front of the net."""
     steps = [("scale", StandardScaler()), ("cast", FunctionTransformer(np.float32)), ("net", net)]
     grid = {f"net__{name}": values for name, values in grid.items()}
     return GridSearchCV(Pipeline(steps), grid, cv=folds, n_jobs=n_jobs).fit(X, y)
@@ -95,19 +96,19 @@ def measure(repeats, cases="ABC"):
 
         def batched(case=case, X=X, y=y, folds=folds, reports=reports):
             with parallel_config(backend="skreg"):
-                search = _search(*case["skreg"], folds, X, y)
+                found = search(*case["skreg"], folds, X, y)
             reports.append(skreg.last_rounds()[0])
-            return search
+            return found
 
         contestants = {
             "skreg, batched": batched,
-            "skreg, one by one": lambda case=case, X=X, y=y, f=folds: _search(
+            "skreg, one by one": lambda case=case, X=X, y=y, f=folds: search(
                 *case["skreg"], f, X, y
             ),
-            "scikit-learn, n_jobs=2": lambda case=case, X=X, y=y, f=folds: _search(
+            "scikit-learn, n_jobs=2": lambda case=case, X=X, y=y, f=folds: search(
                 *case["scikit-learn"], f, X, y, n_jobs=2
             ),
-            "skorch, n_jobs=2": lambda case=case, X=X, y=y, f=folds: _search(
+            "skorch, n_jobs=2": lambda case=case, X=X, y=y, f=folds: search(
                 *case["skorch"], f, X, y, n_jobs=2
             ),
         }
