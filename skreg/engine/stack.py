@@ -69,13 +69,14 @@ class Stack:
     """
 
     def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
+        spec = jobs[0].spec
+        # Before the clock starts: the first of its kind in a process may have kernels to examine.
+        self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
         self.began = time.perf_counter()
         self.control = control or Control()
         self.cache = {} if cache is None else cache
         self.results, self.flops, self.epoch = {}, 0.0, 0
-        spec = jobs[0].spec
         self.device = torch.device(spec.device)
-        self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
         self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
         self.cohorts = Cohort.among(self.members)
         self.fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]

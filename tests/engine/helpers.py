@@ -44,7 +44,7 @@ def make_table(n=40, d=4, seed=0):
     """Rows with a smooth dependence on their columns, which is returned as well."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
-    signal = np.sin(X[:, 0]) + X[:, 1] * X[:, -1] + 0.1 * rng.standard_normal(n)
+    signal = np.sin(X[:, 0]) + X[:, 1 % d] * X[:, -1] + 0.1 * rng.standard_normal(n)
     return X, signal
 
 

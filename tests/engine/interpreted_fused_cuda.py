@@ -133,6 +133,11 @@ def test_targets_of_one_stream_may_differ():
     assert_equals_reference(jobs)
 
 
+def test_all_that_can_be_one_is():
+    """One member, one column, one unit, one row a minibatch."""
+    assert_equals_reference([tiny(n=3, d=1, hidden=(1,), batch_size=1, max_norm=1.0)])
+
+
 def test_linear_model_with_ties():
     """Residuals are exactly zero where the target is: the loss has a kink there."""
     job = tiny(hidden=(), loss="pinball", quantile=0.2)

@@ -36,28 +36,30 @@ def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
 
 
-def launches(**options):
-    """The kernels of a minibatch of two members, with their arguments."""
-    jobs = [make_job(seed=seed, **options) for seed in (0, 1)]
+def launches(members=2, **options):
+    """The kernels of a minibatch of members of a stream each, with their arguments."""
+    jobs = [make_job(seed=seed, **options) for seed in range(members)]
     spec, device = jobs[0].spec, torch.device("cpu")
     layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
-    state = State(layout, 2, spec.solver, spec.dtype, device)
+    state = State(layout, members, spec.solver, spec.dtype, device)
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], device, {})
     step = FusedCudaStep(state, Knobs([job.spec for job in jobs]), feed, spec)
     return [launch for launch in step.launches if isinstance(launch, Launch)]
 
 
 def compiled(launch, capability):
-    """A kernel as it is compiled for such arguments."""
+    """A kernel as it is compiled for such arguments; of whole numbers a 1 is made a constant."""
     names = launch.kernel.arg_names
     given = dict(zip(names, launch.arguments, strict=False))
+    ones = {name: 1 for name, value in given.items() if not torch.is_tensor(value) and value == 1}
     signature = {
         name: POINTERS[value.dtype] if torch.is_tensor(value) else "i32"
         for name, value in given.items()
     }
-    signature |= dict.fromkeys(launch.constants, "constexpr")
+    constants = {**ones, **launch.constants}
+    signature |= dict.fromkeys(constants, "constexpr")
     assert list(signature) == names
-    source = ASTSource(launch.kernel, signature=signature, constexprs=launch.constants)
+    source = ASTSource(launch.kernel, signature=signature, constexprs=constants)
     target = GPUTarget("cuda", capability, 32)
     return triton.compile(source, target=target, options=launch.options).asm
 
@@ -98,6 +100,15 @@ def test_a_whole_minibatch_in_float64():
         *("gather", "forward", "backward", "pointwise", "sgd"),
     }
     assert_compiles(kernels, [90], "float64")
+
+
+@pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
+def test_all_that_can_be_one_is(loss):
+    """One member, one column, one unit, one output, one row a minibatch."""
+    kernels = launches(
+        1, n=3, d=1, hidden=(1,), batch_size=1, loss=loss, dtype="float32", max_norm=1.0
+    )
+    assert_compiles(kernels, [90], "float32")
 
 
 @pytest.mark.slow
