@@ -72,7 +72,7 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
     ----------
     jobs : list of Job
     implementation : {"auto", "fused", "reference"}, default="auto"
-        "auto" is fused on the CPU where numba is there, else reference.
+        "auto" is fused where it can be had (`skreg.engine.implementations`), else reference.
     control : Control, optional
     memory : float, optional
         Bytes that the stacks in training may take together.
