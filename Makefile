@@ -11,7 +11,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-oldest doctest lint format docs examples bench clean
+.PHONY: help demo test test-slow test-gpu test-oldest doctest lint format docs examples bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(VENV)/.test  ## Run the tests
 
 test-slow: $(VENV)/.test  ## Run the tests that take long
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)
+
+test-gpu: $(VENV)/.test  ## Run the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions, without numba
 	$(OLDEST)/bin/python -m pytest --ignore tests/benchmarks $(PYTEST_ARGS)
