@@ -227,6 +227,70 @@ SETTINGS = {
         None,
         {"early_stopping": False, "dropout": 0.2, "clip": True},
     ),
+    # -- refitted on all rows, with sines and cosines
+    "refit + periodic + dropout 0.3": _both(
+        "more dropout", refit=True, numeric_embedding="periodic", dropout=0.3
+    ),
+    "refit + periodic + dropout 0.2 + label smoothing 0.1": Setting(
+        "softer labels",
+        {
+            "refit": True,
+            "numeric_embedding": "periodic",
+            "dropout": 0.2,
+            "label_smoothing": 0.1,
+        },
+        None,
+    ),
+    "refit + periodic + dropout 0.2 + clip": Setting(
+        "never beyond the targets that were seen",
+        None,
+        {"refit": True, "numeric_embedding": "periodic", "dropout": 0.2, "clip": True},
+    ),
+    "refit + periodic + dropout 0.2 + mish": _both(
+        "another activation",
+        refit=True,
+        numeric_embedding="periodic",
+        dropout=0.2,
+        activation="mish",
+    ),
+    "refit + periodic + dropout 0.2 + layers 128-128": _both(
+        "narrower",
+        refit=True,
+        numeric_embedding="periodic",
+        dropout=0.2,
+        hidden_layer_sizes=(128, 128),
+    ),
+    "refit + periodic + dropout 0.2 + layers 256-256-256": _both(
+        "deeper",
+        refit=True,
+        numeric_embedding="periodic",
+        dropout=0.2,
+        hidden_layer_sizes=(256, 256, 256),
+    ),
+    "refit + periodic + dropout 0.2 + rate 1e-3": _both(
+        "slower",
+        refit=True,
+        numeric_embedding="periodic",
+        dropout=0.2,
+        learning_rate_init=1e-3,
+    ),
+    "refit + periodic + dropout 0.2 + no batch norm": _both(
+        "is batch norm worth its time there",
+        refit=True,
+        numeric_embedding="periodic",
+        dropout=0.2,
+        batch_norm=False,
+    ),
+    "refit + periodic + dropout 0.2 + stop by balanced accuracy": Setting(
+        "stopped by what is scored here",
+        {
+            "refit": True,
+            "numeric_embedding": "periodic",
+            "dropout": 0.2,
+            "scoring": "balanced_accuracy",
+        },
+        None,
+    ),
 }
 
 

@@ -70,7 +70,7 @@ TRAINING = """
     ema_decay : float in [0, 1), default=0.8
         Decay of the exponential moving average that is taken of the weights once an epoch
         [6]_. The average is what is validated and kept; training goes on from the weights
-        themselves. It steadies nets that stop before their learning rate has fallen. Weights that
+        themselves. It begins as the mean of the first epochs. It steadies nets that stop before their learning rate has fallen. Weights that
         ``l1`` holds at zero are zero in it. 0 keeps the weights as they are, as `partial_fit` does.
     batch_size : "auto" or int, default="auto"
         Rows of a minibatch. "auto" is a power of two near n_rows / 32, at least 32 and at most 256.

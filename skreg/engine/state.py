@@ -264,12 +264,12 @@ class Average(Snapshot):
         decay : ndarray of float, shape (k,)
             What the average keeps of itself; 0 makes it the parameters themselves.
         epoch : int
-            Epochs before this one. Early ones count less, since they are far from where the average
-            shall be: an epoch keeps (1 + epoch) / (10 + epoch) at most, and the first nothing.
+            Epochs before this one. At most epoch / (epoch + 1) is kept, so that it begins as the plain
+            mean of the first epochs and owes nothing to the initial parameters.
         index : list of int, optional
             Members to bring up to date; None is all.
         """
-        fresh = 1 - np.minimum(decay, (1 + epoch) / (10 + epoch) if epoch else 0.0)
+        fresh = 1 - np.minimum(decay, epoch / (epoch + 1))
         if index is not None:
             fresh[np.setdiff1d(np.arange(len(fresh)), index)] = 0.0
         fresh = torch.as_tensor(fresh).to(state.theta.flat)

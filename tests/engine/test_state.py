@@ -177,9 +177,15 @@ def averages(epochs, decay):
         for buffer in (state.theta, state.running):
             buffer.flat.fill_(epoch + 1.0)
         average.update(state, np.array(decay), epoch)
-        kept = np.minimum(decay, (1 + epoch) / (10 + epoch)) if epoch else np.zeros(len(decay))
+        kept = np.minimum(decay, epoch / (epoch + 1))
         expected = epoch + 1.0 if expected is None else kept * expected + (1 - kept) * (epoch + 1.0)
     return average, expected
+
+
+def test_average_begins_as_a_mean():
+    average, _ = averages(4, [0.0, 0.5, 0.9])
+    values = [average.member(k)["weight_0"][0, 0] for k in range(3)]
+    assert values == pytest.approx([4, 3.125, 2.5])
 
 
 def test_average_is_that_of_its_formula():
