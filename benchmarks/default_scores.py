@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.default_settings import DEFAULT, SETTINGS
+from benchmarks.default_settings import DEFAULT, SETTINGS, base
 from benchmarks.ranking import TIE
 from skreg.comparison.statistics import corrected_resampled_t, holm
 
@@ -99,7 +99,7 @@ def normalised(rows, ranges):
 
 
 def differences(rows, column, setting):
-    """A setting minus the default, by table: the mean over the seeds that both have.
+    """A setting minus what it is compared with, by table: the mean over the seeds that both have.
 
     Parameters
     ----------
@@ -112,31 +112,35 @@ def differences(rows, column, setting):
     Series of shape (tables,)
     """
     pairs = rows.pivot(index=["dataset", "seed"], columns="setting", values=column)
-    return (pairs[setting] - pairs[DEFAULT]).dropna().groupby("dataset").mean()
+    return (pairs[setting] - pairs[base(setting)]).dropna().groupby("dataset").mean()
 
 
-def compare(rows):
-    """Every setting against the default.
+def compare(rows, against=DEFAULT):
+    """Every setting against what it is compared with.
 
     Parameters
     ----------
     rows : DataFrame
         Results with the column share (`normalised`), of the tables that are compared.
+    against : {"default", "plain"}, default="default"
+        Only settings that are compared with this.
 
     Returns
     -------
     DataFrame
-        By setting, the best difference first, the default among them with a difference of 0:
+        By setting, the best difference first, `against` among them with a difference of 0:
         tables, score (mean normalised score over its tables), difference, low, high (95 % interval
         of the paired t-test over tables), p (after Holm over all settings), wins, losses, and
         loss, loss_low, loss_high for the log loss (NaN without classes).
     """
-    rows = rows[rows["setting"].isin(shared_settings(rows))]
-    found = {name: _against_default(rows, name) for name in rows["setting"].unique()}
+    rows = rows[
+        rows["setting"].isin(shared_settings(rows)) & (rows["setting"].map(base) == against)
+    ]
+    found = {name: _against_base(rows, name) for name in rows["setting"].unique()}
     out = pd.DataFrame.from_dict(found, orient="index")
     out["p"] = holm(out["p"].to_numpy(dtype=float))
-    # The default before settings that never differ from it.
-    first = (out.index != DEFAULT).astype(int)
+    # What is compared with before settings that never differ from it.
+    first = (out.index != against).astype(int)
     return (
         out.assign(first=first)
         .sort_values(["difference", "first"], ascending=[False, True])
@@ -159,7 +163,7 @@ def shared_settings(rows):
     ]
 
 
-def _against_default(rows, setting):
+def _against_base(rows, setting):
     own = rows[rows["setting"] == setting]
     score = own.groupby("dataset")["share"].mean().mean()
     change = differences(rows, "share", setting)
@@ -171,7 +175,7 @@ def _against_default(rows, setting):
         "difference": test.difference,
         "low": test.low,
         "high": test.high,
-        "p": np.nan if setting == DEFAULT else test.p_value,
+        "p": np.nan if setting == base(setting) else test.p_value,
         "wins": int((change > TIE).sum()),
         "losses": int((change < -TIE).sum()),
         "loss": loss_test.difference,

@@ -30,17 +30,30 @@ def _both(reason, reverts="", **parameters):
     return Setting(reason, parameters, parameters, reverts)
 
 
+def _classes(reason, **parameters):
+    return Setting(reason, parameters, None)
+
+
+def _numbers(reason, reverts="", **parameters):
+    return Setting(reason, None, parameters, reverts)
+
+
 #: What all others are compared with.
 DEFAULT = "default"
+
+#: The net of the first round: no average of the weights, no embedding, no clipping, less dropout. The
+#: settings of that round, "plain + ...", are compared with it.
+PLAIN = "plain"
+
+_NONE = {"numeric_embedding": None}
 
 SETTINGS = {
     DEFAULT: _both("what all others are compared with"),
     # -- layers that regularize
     "no batch norm": _both("is batch norm worth its time", "batch norm", batch_norm=False),
     "dropout 0": _both("is dropout worth it", "dropout", dropout=0.0),
-    "dropout 0.05": _both("less dropout", dropout=0.05),
-    "dropout 0.2": _both("more dropout", dropout=0.2),
-    "dropout 0.3": _both("much more dropout", dropout=0.3),
+    "dropout 0.1": _both("less dropout", dropout=0.1),
+    "dropout 0.3": _both("more dropout", dropout=0.3),
     "dropout 0.4": _both("near the textbook's half", dropout=0.4),
     "input dropout 0.05": _both("noise in the columns", input_dropout=0.05),
     # -- penalties
@@ -51,7 +64,7 @@ SETTINGS = {
     "l2 1e-3": _both("a stronger penalty", l2=1e-3),
     "l1 1e-5": _both("exact zeros", l1=1e-5),
     "max norm 3": _both("the bound that was published with dropout", max_norm=3.0),
-    "label smoothing 0.1": Setting("softer labels", {"label_smoothing": 0.1}, None),
+    "label smoothing 0.1": _classes("softer labels", label_smoothing=0.1),
     # -- optimiser
     "rate 5e-4": _both("slower", learning_rate_init=5e-4),
     "rate 1e-3": _both(
@@ -60,16 +73,18 @@ SETTINGS = {
     "rate 4e-3": _both("faster", learning_rate_init=4e-3),
     "constant rate": _both("is the schedule worth it", "cosine schedule", learning_rate="constant"),
     "one cycle": _both("a warm-up before the fall", learning_rate="one_cycle"),
-    "adaptive rate": _both("slower where nothing improves", learning_rate="adaptive", patience=10),
+    "adaptive rate + patience 10": _both(
+        "slower where nothing improves", learning_rate="adaptive", patience=10
+    ),
     "beta_2 0.999": _both("scikit-learn's and torch's value", "beta_2 of 0.95", beta_2=0.999),
-    "50 epochs": _both("half the time", max_iter=50),
-    "200 epochs": _both("twice the time", max_iter=200),
-    "batch 64": _both("more steps an epoch on large tables", batch_size=64),
-    "batch 256": _both("fewer steps an epoch on small tables", batch_size=256),
     "no averaging": _both(
         "is the average of the weights worth it", "average of the weights", ema_decay=0.0
     ),
     "average of 0.9": _both("a longer average", ema_decay=0.9),
+    "50 epochs": _both("half the time", max_iter=50),
+    "200 epochs": _both("twice the time", max_iter=200),
+    "batch 64": _both("more steps an epoch on large tables", batch_size=64),
+    "batch 256": _both("fewer steps an epoch on small tables", batch_size=256),
     # -- early stopping
     "no early stopping": _both(
         "all rows to train on, all epochs", "early stopping", early_stopping=False
@@ -83,12 +98,12 @@ SETTINGS = {
     ),
     "validation 0.2": _both("a surer choice of the epoch", validation_fraction=0.2),
     "refit": _both("all rows to train on, for the epochs found", refit=True),
-    "stop by balanced accuracy": Setting(
-        "stop by what is scored here", {"scoring": "balanced_accuracy"}, None
+    "stop by balanced accuracy": _classes(
+        "stop by what is scored here", scoring="balanced_accuracy"
     ),
     # -- loss, activation, shape
-    "clip": Setting("never beyond the targets that were seen", None, {"clip": True}),
-    "huber loss": Setting("targets with outliers", None, {"loss": "huber"}),
+    "no clip": _numbers("may predictions leave the range of the targets", "clip", clip=False),
+    "huber loss": _numbers("targets with outliers", loss="huber"),
     "gelu": _both("another activation", activation="gelu"),
     "silu": _both("another activation", activation="silu"),
     "mish": _both("another activation", activation="mish"),
@@ -97,42 +112,106 @@ SETTINGS = {
     "layers 128-128": _both("narrower", hidden_layer_sizes=(128, 128)),
     "layers 512-512": _both("wider", hidden_layer_sizes=(512, 512)),
     "layers 256-256-256": _both("deeper", hidden_layer_sizes=(256, 256, 256)),
-    "periodic": _both("sines and cosines of the numbers", numeric_embedding="periodic"),
+    "no periodic": _both(
+        "are sines and cosines of the numbers worth it", "periodic embedding", **_NONE
+    ),
     # -- several at once
-    "periodic + dropout 0.2": _both(
-        "more columns, more dropout", numeric_embedding="periodic", dropout=0.2
+    "no periodic + dropout 0.1": _both("a plain net", dropout=0.1, **_NONE),
+    "no periodic + dropout 0.1 + no clip": _numbers(
+        "a plain net", dropout=0.1, clip=False, **_NONE
     ),
-    "no early stopping + dropout 0.2": _both(
-        "all rows, held by dropout", early_stopping=False, dropout=0.2
+    "no averaging + no periodic + dropout 0.1": _both(
+        "a plain net without the average", ema_decay=0.0, dropout=0.1, **_NONE
     ),
-    "no early stopping + dropout 0.2 + periodic": _both(
-        "the same, with sines and cosines",
-        early_stopping=False,
-        dropout=0.2,
-        numeric_embedding="periodic",
+    "no averaging + no periodic + dropout 0.1 + no clip": _numbers(
+        "a plain net without the average", ema_decay=0.0, dropout=0.1, clip=False, **_NONE
     ),
+    "refit + no periodic + dropout 0.1": _both(
+        "a plain net on all rows", refit=True, dropout=0.1, **_NONE
+    ),
+    "refit + no periodic + dropout 0.1 + no clip": _numbers(
+        "a plain net on all rows", refit=True, dropout=0.1, clip=False, **_NONE
+    ),
+    "no early stopping + label smoothing 0.1": _classes(
+        "all rows, held by softer labels", early_stopping=False, label_smoothing=0.1
+    ),
+    "refit + label smoothing 0.1": _classes(
+        "all rows, softer labels", refit=True, label_smoothing=0.1
+    ),
+    "refit + stop by balanced accuracy": _classes(
+        "all rows, stopped by what is scored here", refit=True, scoring="balanced_accuracy"
+    ),
+    "refit + dropout 0.3": _both("all rows, more dropout", refit=True, dropout=0.3),
+    "refit + mish": _both("all rows, another activation", refit=True, activation="mish"),
+    "refit + layers 128-128": _both(
+        "all rows, narrower", refit=True, hidden_layer_sizes=(128, 128)
+    ),
+    "refit + layers 256-256-256": _both(
+        "all rows, deeper", refit=True, hidden_layer_sizes=(256, 256, 256)
+    ),
+    "refit + rate 1e-3": _both("all rows, slower", refit=True, learning_rate_init=1e-3),
+    "refit + no batch norm": _both("all rows, no batch norm", refit=True, batch_norm=False),
+    "refit + no clip": _numbers("all rows", refit=True, clip=False),
+    "refit + dropout 0.3 + no clip": _numbers(
+        "all rows, more dropout", refit=True, dropout=0.3, clip=False
+    ),
+    "refit + mish + no clip": _numbers(
+        "all rows, another activation", refit=True, activation="mish", clip=False
+    ),
+    "refit + layers 128-128 + no clip": _numbers(
+        "all rows, narrower", refit=True, hidden_layer_sizes=(128, 128), clip=False
+    ),
+    "refit + layers 256-256-256 + no clip": _numbers(
+        "all rows, deeper", refit=True, hidden_layer_sizes=(256, 256, 256), clip=False
+    ),
+    "refit + rate 1e-3 + no clip": _numbers(
+        "all rows, slower", refit=True, learning_rate_init=1e-3, clip=False
+    ),
+    "refit + no batch norm + no clip": _numbers(
+        "all rows, no batch norm", refit=True, batch_norm=False, clip=False
+    ),
+}
+
+
+# -- the first round -------------------------------------------------------------------------------
+
+_PLAIN_NUMBERS = {"ema_decay": 0.0, "dropout": 0.1, "clip": False, **_NONE}
+_PLAIN_CLASSES = {name: value for name, value in _PLAIN_NUMBERS.items() if name != "clip"}
+
+#: Settings above that the first round tried too.
+_TRIED_TWICE = (
+    *("no batch norm", "dropout 0", "dropout 0.3", "dropout 0.4", "input dropout 0.05"),
+    *("weight decay 0", "weight decay 0.03", "weight decay 0.1", "l2 1e-4", "l2 1e-3", "l1 1e-5"),
+    *("max norm 3", "label smoothing 0.1", "rate 5e-4", "rate 1e-3", "rate 4e-3", "constant rate"),
+    *("one cycle", "beta_2 0.999", "50 epochs", "200 epochs", "batch 64", "batch 256"),
+    *("no early stopping", "patience 10", "patience 100", "validation 0.1", "validation 0.2"),
+    *("refit", "stop by balanced accuracy", "huber loss", "gelu", "silu", "mish", "selu"),
+    *("layers 256", "layers 128-128", "layers 512-512", "layers 256-256-256"),
+)
+_PERIODIC = {"numeric_embedding": "periodic"}
+_ON = {"early_stopping": False, "dropout": 0.2}
+
+_FIRST_ROUND = {name: SETTINGS[name] for name in _TRIED_TWICE} | {
+    "dropout 0.05": _both("less dropout", dropout=0.05),
+    "dropout 0.2": _both("more dropout", dropout=0.2),
+    "periodic": _both("sines and cosines of the numbers", **_PERIODIC),
+    "periodic + dropout 0.2": _both("more columns, more dropout", dropout=0.2, **_PERIODIC),
+    "no early stopping + dropout 0.2": _both("all rows, held by dropout", **_ON),
     "no early stopping + dropout 0.3": _both(
         "all rows, held by more dropout", early_stopping=False, dropout=0.3
     ),
+    "no early stopping + dropout 0.2 + periodic": _both(
+        "all rows, with sines and cosines", **_ON, **_PERIODIC
+    ),
     "no early stopping + dropout 0.2 + weight decay 0.03": _both(
-        "all rows, held by dropout and decay",
-        early_stopping=False,
-        dropout=0.2,
-        weight_decay=0.03,
+        "all rows, held by dropout and decay", weight_decay=0.03, **_ON
     ),
-    "no early stopping + dropout 0.2 + 50 epochs": _both(
-        "the same in half the time", early_stopping=False, dropout=0.2, max_iter=50
-    ),
-    "no early stopping + dropout 0.2 + label smoothing 0.1": Setting(
-        "all rows, held by dropout and softer labels",
-        {"early_stopping": False, "dropout": 0.2, "label_smoothing": 0.1},
-        None,
+    "no early stopping + dropout 0.2 + 50 epochs": _both("half the time", max_iter=50, **_ON),
+    "no early stopping + dropout 0.2 + label smoothing 0.1": _classes(
+        "all rows, held by dropout and softer labels", label_smoothing=0.1, **_ON
     ),
     "no early stopping + dropout 0.2 + mish": _both(
-        "the same, with another activation",
-        early_stopping=False,
-        dropout=0.2,
-        activation="mish",
+        "all rows, another activation", activation="mish", **_ON
     ),
     "refit + dropout 0.2": _both("all rows, more dropout", refit=True, dropout=0.2),
     "layers 512-512 + dropout 0.3": _both(
@@ -141,157 +220,26 @@ SETTINGS = {
     "layers 256-256-256 + dropout 0.2": _both(
         "deeper, held by dropout", hidden_layer_sizes=(256, 256, 256), dropout=0.2
     ),
-    # -- with sines and cosines
-    "periodic + dropout 0.3": _both(
-        "more columns, much more dropout", numeric_embedding="periodic", dropout=0.3
-    ),
-    "periodic + dropout 0.2 + label smoothing 0.1": Setting(
-        "more columns, more dropout, softer labels",
-        {"numeric_embedding": "periodic", "dropout": 0.2, "label_smoothing": 0.1},
-        None,
-    ),
-    "periodic + dropout 0.2 + label smoothing 0.05": Setting(
-        "the same, half as soft",
-        {"numeric_embedding": "periodic", "dropout": 0.2, "label_smoothing": 0.05},
-        None,
-    ),
-    "periodic + dropout 0.2 + stop by balanced accuracy": Setting(
-        "the same, stopped by what is scored here",
-        {"numeric_embedding": "periodic", "dropout": 0.2, "scoring": "balanced_accuracy"},
-        None,
-    ),
-    "no early stopping + dropout 0.2 + periodic + label smoothing 0.1": Setting(
-        "all rows, held by dropout and softer labels",
-        {
-            "early_stopping": False,
-            "dropout": 0.2,
-            "numeric_embedding": "periodic",
-            "label_smoothing": 0.1,
-        },
-        None,
-    ),
-    "no early stopping + dropout 0.3 + periodic": _both(
-        "all rows, more dropout, sines and cosines",
-        early_stopping=False,
-        dropout=0.3,
-        numeric_embedding="periodic",
-    ),
-    "no early stopping + dropout 0.2 + periodic + 50 epochs": _both(
-        "the same with less dropout in half the time",
-        early_stopping=False,
-        dropout=0.2,
-        numeric_embedding="periodic",
-        max_iter=50,
-    ),
-    "periodic + dropout 0.2 + mish": _both(
-        "another activation", numeric_embedding="periodic", dropout=0.2, activation="mish"
-    ),
-    "periodic + dropout 0.2 + layers 128-128": _both(
-        "narrower", numeric_embedding="periodic", dropout=0.2, hidden_layer_sizes=(128, 128)
-    ),
-    "periodic + dropout 0.2 + layers 256-256-256": _both(
-        "deeper", numeric_embedding="periodic", dropout=0.2, hidden_layer_sizes=(256, 256, 256)
-    ),
-    "periodic + dropout 0.2 + rate 1e-3": _both(
-        "slower", numeric_embedding="periodic", dropout=0.2, learning_rate_init=1e-3
-    ),
-    "periodic + dropout 0.2 + rate 4e-3": _both(
-        "faster", numeric_embedding="periodic", dropout=0.2, learning_rate_init=4e-3
-    ),
-    "periodic + dropout 0.2 + no batch norm": _both(
-        "is batch norm worth its time there",
-        numeric_embedding="periodic",
-        dropout=0.2,
-        batch_norm=False,
-    ),
-    "refit + periodic + dropout 0.2": _both(
-        "all rows, for the epochs found", refit=True, numeric_embedding="periodic", dropout=0.2
-    ),
-    "periodic + dropout 0.2 + clip": Setting(
-        "never beyond the targets that were seen",
-        None,
-        {"numeric_embedding": "periodic", "dropout": 0.2, "clip": True},
-    ),
-    "no early stopping + dropout 0.2 + periodic + clip": Setting(
-        "never beyond the targets that were seen",
-        None,
-        {
-            "early_stopping": False,
-            "dropout": 0.2,
-            "numeric_embedding": "periodic",
-            "clip": True,
-        },
-    ),
-    "no early stopping + dropout 0.2 + clip": Setting(
-        "never beyond the targets that were seen",
-        None,
-        {"early_stopping": False, "dropout": 0.2, "clip": True},
-    ),
-    # -- refitted on all rows, with sines and cosines
-    "refit + periodic + dropout 0.3": _both(
-        "more dropout", refit=True, numeric_embedding="periodic", dropout=0.3
-    ),
-    "refit + periodic + dropout 0.2 + label smoothing 0.1": Setting(
-        "softer labels",
-        {
-            "refit": True,
-            "numeric_embedding": "periodic",
-            "dropout": 0.2,
-            "label_smoothing": 0.1,
-        },
-        None,
-    ),
-    "refit + periodic + dropout 0.2 + clip": Setting(
-        "never beyond the targets that were seen",
-        None,
-        {"refit": True, "numeric_embedding": "periodic", "dropout": 0.2, "clip": True},
-    ),
-    "refit + periodic + dropout 0.2 + mish": _both(
-        "another activation",
-        refit=True,
-        numeric_embedding="periodic",
-        dropout=0.2,
-        activation="mish",
-    ),
-    "refit + periodic + dropout 0.2 + layers 128-128": _both(
-        "narrower",
-        refit=True,
-        numeric_embedding="periodic",
-        dropout=0.2,
-        hidden_layer_sizes=(128, 128),
-    ),
-    "refit + periodic + dropout 0.2 + layers 256-256-256": _both(
-        "deeper",
-        refit=True,
-        numeric_embedding="periodic",
-        dropout=0.2,
-        hidden_layer_sizes=(256, 256, 256),
-    ),
-    "refit + periodic + dropout 0.2 + rate 1e-3": _both(
-        "slower",
-        refit=True,
-        numeric_embedding="periodic",
-        dropout=0.2,
-        learning_rate_init=1e-3,
-    ),
-    "refit + periodic + dropout 0.2 + no batch norm": _both(
-        "is batch norm worth its time there",
-        refit=True,
-        numeric_embedding="periodic",
-        dropout=0.2,
-        batch_norm=False,
-    ),
-    "refit + periodic + dropout 0.2 + stop by balanced accuracy": Setting(
-        "stopped by what is scored here",
-        {
-            "refit": True,
-            "numeric_embedding": "periodic",
-            "dropout": 0.2,
-            "scoring": "balanced_accuracy",
-        },
-        None,
-    ),
 }
+
+
+def _plain(setting):
+    """A setting on top of the net of the first round."""
+    classes, numbers = setting.classifier, setting.regressor
+    return Setting(
+        setting.reason,
+        None if classes is None else {**_PLAIN_CLASSES, **classes},
+        None if numbers is None else {**_PLAIN_NUMBERS, **numbers},
+    )
+
+
+SETTINGS[PLAIN] = _plain(_both("what the first round was compared with"))
+SETTINGS |= {f"{PLAIN} + {name}": _plain(setting) for name, setting in _FIRST_ROUND.items()}
+
+
+def base(name):
+    """What a setting is compared with: the default, or the net of the first round."""
+    return PLAIN if name.split(" + ")[0] == PLAIN else DEFAULT
 
 
 def make(name, task, seed):

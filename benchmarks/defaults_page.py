@@ -15,7 +15,7 @@ from benchmarks.default_scores import (
     normalised,
     peer_ranges,
 )
-from benchmarks.default_settings import DEFAULT, SETTINGS
+from benchmarks.default_settings import DEFAULT, PLAIN, SETTINGS
 from benchmarks.pages import head, table
 from benchmarks.protocol import HALVES
 from benchmarks.results_file import read, read_notes
@@ -50,7 +50,7 @@ READING = (
     "is better and worse than the default, by whatever little. *Log loss* is the mean difference of "
     "the log loss on the tables with classes, in nats: below 0 the setting is better; a fit that "
     "failed is not in it.\n\n"
-    "{n_compared} settings are compared with the default on the same tables. Of as many settings that "
+    "{n_compared} settings are compared on the same tables. Of as many settings that "
     "change nothing, about {by_chance} would be expected to have an interval without the 0, and the "
     "largest difference of many is likely to be smaller when it is measured again. So an interval "
     "alone proves little: *p* is corrected for the number of settings in its list (Holm), and a "
@@ -63,6 +63,12 @@ REVERTED = (
     "so that above 0 the default is worth having. It tells what a default adds to the others, not "
     "what it is worth alone. Intervals are not corrected for their number, and on the half *choose* "
     "they flatter what was chosen there.\n"
+)
+FIRST_ROUND = (
+    "Before the default net had an average of its weights, an embedding and clipped predictions, "
+    "settings were compared with the net without them and with a dropout of 0.1, *plain*, on the half "
+    "that chooses. The differences below are to that net. What looked best there was tried again with "
+    "the average, above.\n\n"
 )
 
 
@@ -90,22 +96,34 @@ def page(rows, ranges, notes):
     _check(rows)
     rows = rows.assign(share=normalised(rows, ranges), half=rows["dataset"].map(notes["halves"]))
     parts = [_introduction(rows, notes), heading("How to read it"), _reading(rows, ranges)]
-    order = {}
+    parts += [_reverted(rows), *_comparisons(rows, DEFAULT, "")]
+    if (rows["setting"] == PLAIN).any():
+        parts += [
+            heading("The first round") + FIRST_ROUND,
+            *_comparisons(rows, PLAIN, "First round: "),
+        ]
+    parts.append(_settings(rows))
+    parts += [failures(rows, "setting"), heading("What was run"), machines(notes, "settings")]
+    return "".join(parts)
+
+
+def _comparisons(rows, against, title):
+    """A table of settings for each half and kind of task where `against` has rows."""
+    parts, order = [], {}
     for half in HALVES:
         for scope, tasks in SCOPES.items():
             part = rows[(rows["half"] == half) & rows["task"].isin(tasks)]
-            if not _has_default(part):
+            part = part[part["dataset"].isin(part.loc[part["setting"] == against, "dataset"])]
+            if part.empty:
                 continue
-            found = compare(part)
+            found = compare(part, against)
             # The order of the first half stays, so that the eye finds what was chosen there.
             order.setdefault(scope, list(found.index))
             names = [name for name in order[scope] if name in found.index]
             names += [name for name in found.index if name not in names]
-            parts.append(heading(f"{scope}, half {half}") + _half_text(part, half))
+            parts.append(heading(f"{title}{scope}, half {half}") + _half_text(part, half))
             parts.append(_comparison(found.loc[names]))
-    parts += [_reverted(rows), _settings(rows)]
-    parts += [failures(rows, "setting"), heading("What was run"), machines(notes, "settings")]
-    return "".join(parts)
+    return parts
 
 
 def _check(rows):
@@ -184,12 +202,16 @@ def _comparison(found):
     for name, row in found.iterrows():
         body.append(
             (
-                f"**{name}**" if name == DEFAULT else name,
+                f"**{name}**" if name in (DEFAULT, PLAIN) else name,
                 int(row["tables"]),
                 fixed(row["score"], 3),
                 *_differing(name, row, "difference", "low", "high"),
                 "–" if np.isnan(row["p"]) else p_of(row["p"]),
-                *(("–", "–") if name == DEFAULT else (int(row["wins"]), int(row["losses"]))),
+                *(
+                    ("–", "–")
+                    if name in (DEFAULT, PLAIN)
+                    else (int(row["wins"]), int(row["losses"]))
+                ),
                 *(_differing(name, row, "loss", "loss_low", "loss_high") if classes else ()),
             )
         )
@@ -198,7 +220,7 @@ def _comparison(found):
 
 def _differing(name, row, mean, low, high):
     """A mean with its interval as two cells; the default differs from itself by nothing."""
-    if name == DEFAULT:
+    if name in (DEFAULT, PLAIN):
         return "–", "–"
     return fixed(row[mean], 3, sign=True), _interval(row[low], row[high])
 

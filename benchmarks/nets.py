@@ -59,12 +59,13 @@ def sklearn_net(hidden, batch_size, epochs, estimator=MLPClassifier, **options):
 
 
 def skreg_net(hidden, batch_size, epochs, estimator=RegularizedMLPClassifier, **options):
-    """skreg with batch norm and dropout."""
+    """skreg with batch norm and dropout, on the columns as they are, as the others."""
     return estimator(
         hidden_layer_sizes=hidden,
         **{
             "dropout": 0.2,
             "batch_norm": True,
+            "numeric_embedding": None,
             "weight_decay": 0.0,
             "solver": "adam",
             "learning_rate_init": 1e-3,

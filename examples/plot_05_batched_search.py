@@ -27,7 +27,8 @@ X, y = load_digits(return_X_y=True)
 shared = {"hidden_layer_sizes": (100,), "batch_size": 200, "max_iter": 30, "random_state": 0}
 
 net = make_pipeline(
-    StandardScaler(), skreg.RegularizedMLPClassifier(early_stopping=False, **shared)
+    StandardScaler(),
+    skreg.RegularizedMLPClassifier(numeric_embedding=None, early_stopping=False, **shared),
 )
 dropout = {"regularizedmlpclassifier__dropout": np.linspace(0, 0.55, 12)}
 

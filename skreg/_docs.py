@@ -20,7 +20,7 @@ ARCHITECTURE = """
     activation : {"relu", "gelu", "silu", "selu", "mish", "tanh", "logistic", "identity"}, \
 default="relu"
         Activation of the hidden layers.
-    numeric_embedding : {"periodic"} or None, default=None
+    numeric_embedding : {"auto", "periodic"} or None, default="auto"
         "periodic" gives the first layer, beside each numeric column x_j itself, 3 outputs of a linear
         map, with bias, of the 16 functions cos(2 pi f x_j + b) [4]_ [5]_. Frequencies f start from
         N(0, 0.1^2), in periods a unit of the column, so columns should be standardised; phases b
@@ -28,8 +28,9 @@ default="relu"
         weights of the objective, and ``l1``, ``l2``, ``weight_decay`` and ``max_norm`` leave them
         alone. Columns with two distinct values or fewer in the training rows, as those of a one-hot
         encoding, are left as they are. The rows of a sparse matrix, made dense one minibatch at a time
-        as ever, are treated alike.
-    dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.1
+        as ever, are treated alike. "auto" is "periodic", but None for tables of more than 256 such
+        columns, and without hidden layers, so that the model is linear there.
+    dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.2
         Rate of *dropping* hidden units in training, one for all hidden layers or one for each;
         inverted scaling, so prediction uses all units as they are [1]_.
     input_dropout : float in [0, 1), default=0.0
@@ -68,10 +69,11 @@ TRAINING = """
     epsilon : float > 0, default=1e-8
         Stabiliser of "adam".
     ema_decay : float in [0, 1), default=0.8
-        Decay of the exponential moving average that is taken of the weights once an epoch
-        [6]_. The average is what is validated and kept; training goes on from the weights
-        themselves. It begins as the mean of the first epochs. It steadies nets that stop before their learning rate has fallen. Weights that
-        ``l1`` holds at zero are zero in it. 0 keeps the weights as they are, as `partial_fit` does.
+        Decay of the exponential moving average that is taken of the weights once an epoch [6]_; it
+        begins as the mean of the first epochs. The average is what is validated and kept, while
+        training goes on from the weights themselves. It steadies nets that stop before their learning
+        rate has fallen. Weights that ``l1`` holds at zero are zero in it. 0 keeps the weights as they
+        are; so does `partial_fit`.
     batch_size : "auto" or int, default="auto"
         Rows of a minibatch. "auto" is a power of two near n_rows / 32, at least 32 and at most 256.
     max_iter : int, default=100

@@ -64,8 +64,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         hidden_layer_sizes=(256, 256),
         *,
         activation="relu",
-        numeric_embedding=None,
-        dropout=0.1,
+        numeric_embedding="auto",
+        dropout=0.2,
         input_dropout=0.0,
         batch_norm=True,
         l1=0.0,
@@ -258,8 +258,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         if self._multilabel:
             return expit(raw)
         if len(self.classes_) == 2:
-            positive = expit(raw)
-            return np.concatenate([1.0 - positive, positive], axis=-1)
+            # Not 1 - p, which would have no digits left where p is near 1.
+            return expit(np.concatenate([-raw, raw], axis=-1))
         return softmax(raw, axis=-1)
 
     def _check_target(self, y):
@@ -371,7 +371,7 @@ default="squared_error"
         Of "pinball".
     scale_target : bool, default=True
         Standardise the targets inside; with "poisson", divide them by their mean.
-    clip : bool, default=False
+    clip : bool, default=True
         Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_: a
         guard against absurd values for rows far outside the training data. Holds for `predict`, for
         each sample of `predict_mc` and for ``module_``; a scorer in ``scoring`` is given clipped
@@ -409,8 +409,8 @@ default="squared_error"
         hidden_layer_sizes=(256, 256),
         *,
         activation="relu",
-        numeric_embedding=None,
-        dropout=0.1,
+        numeric_embedding="auto",
+        dropout=0.2,
         input_dropout=0.0,
         batch_norm=True,
         l1=0.0,
@@ -420,7 +420,7 @@ default="squared_error"
         loss="squared_error",
         quantile=0.5,
         scale_target=True,
-        clip=False,
+        clip=True,
         solver="adamw",
         learning_rate_init=2e-3,
         learning_rate="cosine",

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skreg._callbacks import CallbackSupportMixin
 from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
-from skreg._resolve import check_parameters, resolve
+from skreg._resolve import MOST_EMBEDDED, check_parameters, hidden_sizes, resolve
 from skreg._rows import (
     PREDICTED_DTYPES,
     check_validation_arguments,
@@ -224,9 +224,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
 
     def _columns_to_embed(self, X, start):
         """Columns that get an embedding; those of the fitted net where training goes on."""
-        if self.numeric_embedding is None:
+        choice = self.numeric_embedding
+        if choice is None:
             return None
-        return numeric_columns(X) if start is None else self._spec.embedded or ()
+        if start is not None:
+            return self._spec.embedded if choice == "auto" else self._spec.embedded or ()
+        if choice == "auto" and not hidden_sizes(self.hidden_layer_sizes):
+            return None
+        columns = numeric_columns(X)
+        return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
     def _with_driver(self, job, context, rows):
         """The job, with somebody to tell of each epoch where somebody wants to know."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
 
-from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
+from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, FREQUENCY_STD
 from skreg.layers import owners, periodic
 
 ACTIVATIONS = {
@@ -65,6 +67,15 @@ class PeriodicEmbedding(nn.Module):
         self.frequency, self.phase, self.weight, self.bias = (
             nn.Parameter(torch.as_tensor(values)) for values in (frequency, phase, weight, bias)
         )
+
+    @torch.no_grad()
+    def reset_parameters(self):
+        """Draw all anew by torch's generator, as nets start (`skreg.engine.state.initial_embedding`)."""
+        nn.init.normal_(self.frequency, std=FREQUENCY_STD)
+        nn.init.uniform_(self.phase, -math.pi, math.pi)
+        bound = self.frequency.shape[1] ** -0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x):
         """Inputs (b, d') of the first linear layer, of rows x (b, d)."""

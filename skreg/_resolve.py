@@ -19,6 +19,10 @@ SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
 #: that small tables get many steps an epoch and large ones efficient products.
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 32, 256, 32
 
+#: Numeric columns at most that ``numeric_embedding="auto"`` embeds: it makes four inputs of each, and
+#: wider tables were not among those that the default was chosen on.
+MOST_EMBEDDED = 256
+
 _rate = Interval(Real, 0, 1, closed="left")
 _not_negative = Interval(Real, 0, None, closed="left")
 _positive = Interval(Real, 0, None, closed="neither")
@@ -27,7 +31,7 @@ _positive = Interval(Real, 0, None, closed="neither")
 CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS))],
-    "numeric_embedding": [None, StrOptions({"periodic"})],
+    "numeric_embedding": [None, StrOptions({"auto", "periodic"})],
     "dropout": [_rate, "array-like"],
     "input_dropout": [_rate],
     "batch_norm": ["boolean"],

@@ -25,6 +25,8 @@ from skreg.objective import penalties
 
 #: Gradient descent on all rows at once, in float64, without anything random.
 EXACT = {
+    "numeric_embedding": None,
+    "ema_decay": 0.0,
     "dropout": 0.0,
     "batch_norm": False,
     "weight_decay": 0.0,
@@ -115,7 +117,7 @@ def test_no_hidden_layer_is_logistic_regression(cancer, penalty, solver):
 
 def one_more_epoch(X, y, **options):
     """Weights of a small net before and after an epoch."""
-    net = RegularizedMLPRegressor((4,), activation="tanh", **{**STEP, **options})
+    net = RegularizedMLPRegressor((4,), activation="tanh", clip=False, **{**STEP, **options})
     net.partial_fit(X, y)
     before = [w.copy() for w in (*net.coefs_, *net.intercepts_)]
     module = net.module_
@@ -320,7 +322,12 @@ def test_summary_counts_parameters():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 32)), rng.integers(0, 2, size=40)
     net = RegularizedMLPClassifier(
-        (128, 64), dropout=[0.3, 0.2], l2=0.01, batch_norm=False, max_iter=1
+        (128, 64),
+        numeric_embedding=None,
+        dropout=[0.3, 0.2],
+        l2=0.01,
+        batch_norm=False,
+        max_iter=1,
     ).fit(X, y)
     summary = net.summary()
     table = summary.frame()

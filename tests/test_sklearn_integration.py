@@ -158,6 +158,7 @@ def test_ada_boost(iris):
     y = (np.abs(X[:, 0]) > 0.7).astype(int)
     weak = RegularizedMLPClassifier(
         **{**NET, "hidden_layer_sizes": (1,)},
+        numeric_embedding=None,
         activation="tanh",
         batch_norm=False,
         dropout=0.0,
@@ -251,7 +252,12 @@ def test_learning_curve(waves, regressor):
 
 def test_validation_curve(waves):
     net = RegularizedMLPRegressor(
-        **NET, batch_norm=False, dropout=0.0, weight_decay=0.0, early_stopping=False
+        **NET,
+        numeric_embedding=None,
+        batch_norm=False,
+        dropout=0.0,
+        weight_decay=0.0,
+        early_stopping=False,
     )
     train, test = validation_curve(net, *waves, param_name="l2", param_range=[0.0, 0.1, 10.0], cv=3)
     assert np.all(np.diff(train.mean(axis=1)) < 0)  # more l2, worse fit of the training rows

@@ -9,14 +9,14 @@ import pytest
 from scipy import stats
 
 from benchmarks import default_scores, defaults, defaults_page
-from benchmarks.default_settings import DEFAULT, SETTINGS, make
+from benchmarks.default_settings import DEFAULT, PLAIN, SETTINGS, base, make
 from benchmarks.results_file import ResultsFile, read
 from skreg import RegularizedMLPClassifier
 from skreg.comparison.statistics import holm
 
 #: A net that is trained in no time; what is fitted here is not what is tested.
 FAST = {"hidden_layer_sizes": (4,), "max_iter": 2, "batch_norm": False}
-NAMES = [DEFAULT, "dropout 0.2", "label smoothing 0.1", "huber loss"]
+NAMES = [DEFAULT, "dropout 0.3", "label smoothing 0.1", "huber loss"]
 
 
 @pytest.fixture
@@ -53,11 +53,13 @@ def test_a_setting_changes_what_it_has_and_no_two_are_alike(name):
         model = make(name, task, 0)
         if model is None:
             continue
-        default = make(DEFAULT, task, 0).get_params()
-        changed = {key for key, value in model.get_params().items() if value != default[key]}
+        found, default = (one.get_params() for one in (model, make(DEFAULT, task, 0)))
         given = SETTINGS[name].regressor if task == "regression" else SETTINGS[name].classifier
-        assert changed == set(given)
-        assert len(changed) == name.count("+") + 1
+        assert {key: found[key] for key in given} == given
+        assert all(found[key] == default[key] for key in set(default) - set(given))
+        against = make(base(name), task, 0).get_params()
+        changed = {key for key in found if found[key] != against[key]}
+        assert len(changed) == name.count(" + ") + (base(name) == DEFAULT)
     same = [
         other
         for other, setting in SETTINGS.items()
@@ -67,10 +69,20 @@ def test_a_setting_changes_what_it_has_and_no_two_are_alike(name):
     assert same == [name]
 
 
+def test_the_first_round_is_compared_with_its_own_net():
+    for task in ("binary", "regression"):
+        plain, default = (make(name, task, 0).get_params() for name in (PLAIN, DEFAULT))
+        changed = {key for key in default if plain[key] != default[key]}
+        clip = {"clip"} if task == "regression" else set()
+        assert changed == {"ema_decay", "numeric_embedding", "dropout"} | clip
+    assert {base(name) for name in SETTINGS if name.startswith("plain")} == {PLAIN}
+    assert {base(name) for name in SETTINGS if not name.startswith("plain")} == {DEFAULT}
+
+
 def test_a_default_taken_back_is_one_parameter():
     reverting = {name: setting for name, setting in SETTINGS.items() if setting.reverts}
     assert {"no batch norm", "dropout 0", "weight decay 0", "no early stopping"} <= set(reverting)
-    assert all(len(setting.classifier) == 1 for setting in reverting.values())
+    assert all(len(setting.classifier or setting.regressor) == 1 for setting in reverting.values())
 
 
 # -- running --------------------------------------------------------------------------------------
@@ -81,8 +93,8 @@ def test_a_row_per_table_seed_and_setting_that_the_task_has(run):
     assert tuple(rows) == default_scores.COLUMNS
     assert rows["error"].isna().all()
     found = rows.groupby("dataset")["setting"].agg(set)
-    assert found["two"] == found["three"] == {DEFAULT, "dropout 0.2", "label smoothing 0.1"}
-    assert found["amount"] == {DEFAULT, "dropout 0.2", "huber loss"}
+    assert found["two"] == found["three"] == {DEFAULT, "dropout 0.3", "label smoothing 0.1"}
+    assert found["amount"] == {DEFAULT, "dropout 0.3", "huber loss"}
     assert len(rows) == 3 * 2 * 3
     assert rows[["score", "epochs"]].notna().all(axis=None)
     # The seconds of a batch are shared evenly.
@@ -91,7 +103,7 @@ def test_a_row_per_table_seed_and_setting_that_the_task_has(run):
 
 
 def test_what_is_there_is_skipped_and_the_rest_appended(run, monkeypatch):
-    first = run(settings=[DEFAULT, "dropout 0.2"])
+    first = run(settings=[DEFAULT, "dropout 0.3"])
     batches = []
     once = defaults.fit_together
     monkeypatch.setattr(
@@ -108,7 +120,7 @@ def test_an_erroneous_setting_is_a_row_and_its_neighbours_are_fitted(run, monkey
     once = RegularizedMLPClassifier.fit
 
     def broken(self, X, y):
-        if self.dropout == 0.2:
+        if self.dropout == 0.3:
             raise RuntimeError("no\nmemory")
         return once(self, X, y)
 
@@ -116,7 +128,7 @@ def test_an_erroneous_setting_is_a_row_and_its_neighbours_are_fitted(run, monkey
         patch.setattr(RegularizedMLPClassifier, "fit", broken)
         rows = run("--tables", "two")
     failed = rows["error"].notna()
-    assert rows.loc[failed, "setting"].tolist() == ["dropout 0.2"]
+    assert rows.loc[failed, "setting"].tolist() == ["dropout 0.3"]
     assert rows.loc[failed, "error"].item() == "RuntimeError: no memory"
     assert rows.loc[failed, "score"].isna().all() and rows.loc[~failed, "score"].notna().all()
     assert run("--tables", "two")["error"].notna().sum() == 1
@@ -132,7 +144,7 @@ def test_a_table_that_cannot_be_split_is_an_error_of_every_setting(folder, run):
 
 
 def test_side_by_side_scores_are_those_of_single_fits(run, folder):
-    rows = run("--tables", "amount", settings=[DEFAULT, "dropout 0.2"]).set_index("setting")
+    rows = run("--tables", "amount", settings=[DEFAULT, "dropout 0.3"]).set_index("setting")
     table = next(t for t in defaults.protocol.folder_tables(folder) if t.name == "amount")
     cell = defaults.protocol.make_cell(table.name, table.task, *table.read(), 0)
     for name in rows.index:
@@ -349,7 +361,22 @@ def test_what_a_default_is_worth_is_what_is_lost_without_it(made):
     page = with_peers(made)
     worth = cells(page, "What each default is worth", "dropout")
     assert worth[:2] == ["dropout 0", "+0.200"]
-    assert "gelu" not in page.split("What each default is worth\n")[1].split("The settings\n")[0]
+    after = page.split("What each default is worth\n")[1]
+    assert "gelu" not in after.split("Together, half choose\n")[0]
+
+
+def test_settings_of_the_first_round_are_compared_with_its_net():
+    scores = {DEFAULT: 0.9, "gelu": 0.8, PLAIN: 0.2, f"{PLAIN} + gelu": 0.5}
+    rows = pd.DataFrame(
+        [
+            {"dataset": name, "task": "binary", "seed": 0, "setting": setting, "share": score}
+            for name in "ab"
+            for setting, score in scores.items()
+        ]
+    ).assign(logloss=np.nan)
+    found = {against: default_scores.compare(rows, against) for against in (DEFAULT, PLAIN)}
+    assert found[PLAIN]["difference"].to_dict() == pytest.approx({f"{PLAIN} + gelu": 0.3, PLAIN: 0})
+    assert found[DEFAULT]["difference"].to_dict() == pytest.approx({DEFAULT: 0, "gelu": -0.1})
 
 
 def test_the_page_is_made_again_without_the_peers(made):

@@ -25,7 +25,13 @@ LINE = {
     "random_state": 0,
 }
 
-NET = {"hidden_layer_sizes": (8,), "dropout": 0.3, "max_iter": 5, "random_state": 0}
+NET = {
+    "hidden_layer_sizes": (8,),
+    "numeric_embedding": None,
+    "dropout": 0.3,
+    "max_iter": 5,
+    "random_state": 0,
+}
 
 #: So far outside that every output leaves its range.
 FAR = 1e3

@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 ALL_KNOBS = {
+    "numeric_embedding": None,
     "hidden_layer_sizes": (8, 6),
     "dropout": (0.2, 0.1),
     "input_dropout": 0.1,
@@ -180,8 +181,8 @@ def test_module_has_the_layers_in_their_order(X, y_real):
     net = RegularizedMLPRegressor(**ALL_KNOBS, batch_norm=True).fit(X, y_real)
     names = [type(m).__name__ for m in net.module_]
     block = ["Linear", "BatchNorm1d", "ReLU", "Dropout"]
-    assert names == ["Dropout", *block, *block, "Linear"]
-    linear = RegularizedMLPRegressor((), max_iter=1).fit(X, y_real)
+    assert names == ["Dropout", *block, *block, "Linear", "Clamp"]
+    linear = RegularizedMLPRegressor((), clip=False, max_iter=1).fit(X, y_real)
     assert [type(m).__name__ for m in linear.module_] == ["Linear"]
 
 
@@ -211,7 +212,9 @@ def test_net_is_a_skorch_net_with_the_history(fitted, X):
 
 
 def test_predict_mc_of_a_regressor(X, y_real):
-    net = RegularizedMLPRegressor((16,), dropout=0.3, max_iter=30, random_state=0).fit(X, y_real)
+    net = RegularizedMLPRegressor((16,), dropout=0.3, clip=False, max_iter=30, random_state=0).fit(
+        X, y_real
+    )
     mean, std = net.predict_mc(X, n_samples=400, random_state=0)
     assert mean.shape == std.shape == (90,)
     assert (std > 0).all()
@@ -227,7 +230,13 @@ def test_predict_mc_of_a_regressor(X, y_real):
 def test_predict_mc_spreads_with_the_dropout_rate(X, y_real):
     """One hidden layer, linear output: the variance is p / (1 - p) * sum (a_i w_i)^2."""
     net = RegularizedMLPRegressor(
-        (16,), dropout=0.4, batch_norm=False, max_iter=5, random_state=0
+        (16,),
+        numeric_embedding=None,
+        dropout=0.4,
+        batch_norm=False,
+        clip=False,
+        max_iter=5,
+        random_state=0,
     ).fit(X, y_real)
     (W, V), (b, _) = net.coefs_, net.intercepts_
     parts = np.maximum(X @ W + b, 0.0) * V[:, 0]

@@ -67,12 +67,33 @@ def test_a_small_net_learns_a_wave(seed):
     assert score[None] < 0.3
 
 
-def test_default_is_none(mixed, y_real):
-    options = {**NET, "hidden_layer_sizes": (6,)}
-    del options["numeric_embedding"]
-    net = RegularizedMLPRegressor(**options).fit(mixed, y_real)
-    assert net.coefs_[0].shape == (5, 6)
-    assert net.embedded_features_.tolist() == []
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_default_embeds_numeric_columns(mixed, y_real, container):
+    net = RegularizedMLPRegressor(**{**NET, "numeric_embedding": "periodic"})
+    default = clone(net).set_params(numeric_embedding="auto")
+    assert RegularizedMLPRegressor().numeric_embedding == "auto"
+    periodic, found = (one.fit(container(mixed), y_real) for one in (net, default))
+    assert found.embedded_features_.tolist() == [0, 2, 4]
+    np.testing.assert_array_equal(found.coefs_[0], periodic.coefs_[0])
+
+
+def test_default_leaves_linear_models_and_wide_tables_alone(mixed, y_real, monkeypatch):
+    net = RegularizedMLPRegressor(**{**NET, "numeric_embedding": "auto", "max_iter": 1})
+    linear = clone(net).set_params(hidden_layer_sizes=()).fit(mixed, y_real)
+    assert [w.shape for w in linear.coefs_] == [(5, 1)]
+    rng = np.random.default_rng(0)
+    for width, embedded in ((256, 256), (257, 0)):
+        wide = net.fit(rng.normal(size=(90, width)), y_real)
+        assert len(wide.embedded_features_) == embedded
+        assert wide.coefs_[0].shape[0] == width + 3 * embedded
+
+
+def test_default_goes_on_as_it_began(mixed, y_real):
+    """Whatever later rows would have suggested."""
+    for first, later in ((np.sign(mixed), mixed), (mixed, np.sign(mixed))):
+        net = RegularizedMLPRegressor(**{**NET, "numeric_embedding": "auto"})
+        began = net.partial_fit(first, y_real).embedded_features_.tolist()
+        assert net.partial_fit(later, y_real).embedded_features_.tolist() == began
 
 
 # -- which columns ---------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 #: No regularizer and no validation, so that one knob at a time shows.
 PLAIN = {
     "hidden_layer_sizes": (12,),
+    "numeric_embedding": None,
+    "ema_decay": 0.0,
     "dropout": 0.0,
     "batch_norm": False,
     "weight_decay": 0.0,
@@ -24,7 +26,7 @@ PLAIN = {
 
 
 def regressor(**options):
-    return RegularizedMLPRegressor(**{**PLAIN, **options})
+    return RegularizedMLPRegressor(**{**PLAIN, "clip": False, **options})
 
 
 def classifier(**options):

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 NET = {
+    "numeric_embedding": None,
     "hidden_layer_sizes": (8,),
     "dropout": 0.2,
     "early_stopping": False,

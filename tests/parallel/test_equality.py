@@ -122,7 +122,7 @@ def permuted(model, X, y):
 
 def first_layer(model):
     net = model[-1] if hasattr(model, "steps") else model
-    return np.abs(net.coefs_[0]).sum(axis=1)
+    return np.abs(net.coefs_[0][: net.n_features_in_]).sum(axis=1)
 
 
 def eliminated(model, X, y):
