@@ -56,9 +56,10 @@ def measure(folder, rows, seed, time_limit, names):
         found = judge_table(entry, rows, seed, time_limit)
         found.to_csv(FILE, mode="a", header=not FILE.exists(), index=False, float_format="%.5g")
         print(f"{entry.name}: best {found['best'][0]}, {found['took'][0]:.0f} s", flush=True)
-    FILE.with_suffix(".json").write_text(
-        json.dumps({"machine": machine(), "rows": rows, "seed": seed, "time_limit": time_limit})
-    )
+    about = {"machine": machine(), "rows": rows, "seed": seed, "time_limit": time_limit}
+    defaults = skreg.RegularizedMLPClassifier().get_params()
+    about["net"] = {name: defaults[name] for name in ("numeric_embedding", "ema_decay")}
+    FILE.with_suffix(".json").write_text(json.dumps(about))
 
 
 def _signed(value):
@@ -123,7 +124,9 @@ def page(results, about):
         + (f", aiming at {limit:g} seconds a table" if limit else "")
         + ". Differences are those of the score (balanced accuracy for classes, R2 for numbers) to "
         "the plain net; *pays* and *costs* are certain at a family level of 5 % (corrected resampled "
-        "t-test, Holm), all others cannot be told apart from the plain net.",
+        "t-test, Holm), all others cannot be told apart from the plain net. Nets with "
+        + " and ".join(f"``{name}={value!r}``" for name, value in about["net"].items())
+        + ".",
         about["machine"],
     )
     text += "By candidate\n------------\n\n" + table(
