@@ -30,7 +30,9 @@ def draw(n):
     return X, np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] + rng.normal(0, 0.5, n)
 
 
-net = RegularizedMLPRegressor((32,), dropout=0, max_iter=30, early_stopping=False)
+net = RegularizedMLPRegressor(
+    (32,), numeric_embedding=None, dropout=0, max_iter=30, early_stopping=False
+)
 kinds = {"bagging": True, "deep ensemble": False}
 
 # %%
