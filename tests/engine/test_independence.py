@@ -36,17 +36,30 @@ NEIGHBOURS = {
     "no validation": {"n_val": 0, "early_stopping": False},
     "divergence": {"learning_rate_init": 1e200},
     "divergence unseen": {"learning_rate_init": 1e200, "early_stopping": False, "n_val": 0},
+    "another average": {"ema_decay": 0.3},
 }
 
 
 @both
+@pytest.mark.parametrize("ema_decay", [0.0, 0.8])
 @pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
-def test_beside_one_neighbour(neighbour, implementation):
-    alone = fit(job(), implementation)
+def test_beside_one_neighbour(neighbour, ema_decay, implementation):
+    alone = fit(job(ema_decay=ema_decay), implementation)
     for place in (0, 1):
-        jobs = [job(**neighbour)]
-        jobs.insert(place, job())
+        jobs = [job(**{"ema_decay": ema_decay, **neighbour})]
+        jobs.insert(place, job(ema_decay=ema_decay))
         assert_same_result(fit(jobs, implementation)[place], alone, atol=1e-8)
+
+
+@both
+def test_ending_within_an_epoch_beside_one_that_goes_on(implementation):
+    """The average is brought up to date for the one that ends, and not for the other."""
+    shared = {"n": 64, "early_stopping": False, "n_val": 0, "ema_decay": 0.8, "max_iter": 6}
+    specs = {"max_steps": 6}, {}  # of 4 an epoch
+    alone = [fit(job(**shared, **own), implementation) for own in specs]
+    together = fit([job(**shared, **own) for own in specs], implementation)
+    for one, other in zip(together, alone, strict=True):
+        assert_same_result(one, other, atol=1e-8)
 
 
 @both
