@@ -16,6 +16,7 @@ from benchmarks import sections
 from benchmarks.protocol import HALVES
 from benchmarks.ranking import median_scores
 from benchmarks.results_file import read, read_notes
+from benchmarks.tables import numbers
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -47,7 +48,7 @@ class Results:
         return self.rows.drop_duplicates("dataset").set_index("dataset")["task"]
 
 
-def load(path, peers=None, half=None):
+def load(path, peers=None, half=None, seeds=None):
     """Read results and what is merged into them.
 
     Parameters
@@ -56,6 +57,8 @@ def load(path, peers=None, half=None):
     peers : path-like, default=None
         Rows given for orientation. Methods that `path` has rows of stay those of `path`.
     half : {"choose", "judge"} or None, default=None
+    seeds : list of int or None, default=None
+        None is all. Rows that are given for one seed are best compared with rows of that seed.
 
     Returns
     -------
@@ -69,15 +72,21 @@ def load(path, peers=None, half=None):
     rows, notes = read(path), read_notes(path)
     if half is not None:
         rows = rows[rows["dataset"].map(notes["halves"]) == half]
+    if seeds is not None:
+        rows = rows[rows["seed"].isin(seeds)]
     if rows.empty:
+        wanted = [f" of the half {half!r}"] if half else []
+        wanted += [f" with seed {', '.join(map(str, seeds))}"] if seeds is not None else []
         raise ValueError(
-            f"{path} has no row{f' of the half {half!r}' if half else ''}. Run "
-            "`python -m benchmarks.tables` first, or leave --half out."
+            f"{path} has no row{''.join(wanted)}. Run `python -m benchmarks.tables` first, or leave "
+            "--half and --seeds out."
         )
     given = None
     if peers is not None:
         given = read(peers)
         given = given[given["dataset"].isin(rows["dataset"])]
+        if seeds is not None:
+            given = given[given["seed"].isin(seeds)]
         added = given[~given["method"].isin(rows["method"])]
         rows = pd.concat(
             [rows, added.assign(method=added["method"] + sections.GIVEN)], ignore_index=True
@@ -159,11 +168,12 @@ def main(arguments=None):
     parser.add_argument("--reference", default="skreg", help="whose wins are counted (skreg)")
     parser.add_argument("--methods", nargs="+", help="what is ranked; else all but variants")
     parser.add_argument("--half", choices=HALVES, help="only one half of the tables")
+    parser.add_argument("--seeds", type=numbers, help="only these, such as 0,1,2")
     parser.add_argument("--page", default="tables", help="name of the page (tables)")
     parser.add_argument("--docs", default=DOCS, help="folder of the page (docs/benchmarks)")
     options = parser.parse_args(arguments)
     try:
-        results = load(options.results, options.peers, options.half)
+        results = load(options.results, options.peers, options.half, options.seeds)
         path = write(
             results, options.reference, options.methods, page=options.page, docs=options.docs
         )

@@ -45,7 +45,7 @@ def introduction(results, scores, incomplete):
         TEXT,
         f"{len(scores)} tables of ``{data}``: "
         + ", ".join(f"{counts.get(task, 0)} {task}" for task in TASKS)
-        + ".",
+        + f"; seeds {', '.join(map(str, sorted(results.rows['seed'].unique())))}.",
     ]
     if results.half:
         text.append(

@@ -79,7 +79,7 @@ def row_of(page, section, method):
 def test_page_of_a_small_file(results, tmp_path):
     page = page_of(results, tmp_path)
     assert page.startswith("Tables\n======\n")
-    assert "5 tables of ``dev``: 2 binary, 1 multiclass, 2 regression." in page
+    assert "5 tables of ``dev``: 2 binary, 1 multiclass, 2 regression; seeds 0, 1, 2." in page
     assert "Taken on 2 cores of Some CPU" in page
     # Rank and normalised score; the failed table counts 3 and 0.
     assert row_of(page, "Ranks", "skreg")[:2] == ["1.00", "1.000"]
@@ -127,7 +127,7 @@ def test_given_rows_are_marked_and_compared(results, peers, tmp_path):
 
 def test_half_restricts_the_tables(results, peers, tmp_path):
     page = page_of(results, tmp_path, "--half", "judge", "--peers", str(peers))
-    assert "2 tables of ``dev``: 1 binary, 0 multiclass, 1 regression." in page
+    assert "2 tables of ``dev``: 1 binary, 0 multiclass, 1 regression; seeds 0, 1, 2." in page
     assert "Only the half *judge*" in page
     assert "t0" not in page
 
@@ -226,3 +226,16 @@ def test_place_labels_keeps_near_labels_without_a_line():
     ax = figure.axes[0]
     assert len(ax.texts) == 2
     assert len(place_labels(ax, {"c": (3.0, 0.5)})) == 1
+
+
+def test_only_some_seeds(results, peers, tmp_path):
+    found = report.load(results, peers, seeds=[0])
+    assert set(found.rows["seed"]) == {0}
+    assert len(found.rows) < len(report.load(results, peers).rows)
+    assert report.load(results, peers, seeds=[1]).given.empty  # those are of seed 0
+    with pytest.raises(ValueError, match=r"no row with seed 7\. Run"):
+        report.load(results, seeds=[7])
+    with pytest.raises(ValueError, match=r"of the half 'judge' with seed 7\."):
+        report.load(results, half="judge", seeds=[7])
+    assert "; seeds 0." in page_of(results, tmp_path, "--seeds", "0")
+    assert "; seeds 0, 1, 2." in page_of(results, tmp_path)
