@@ -35,12 +35,15 @@ class Results:
         `benchmarks.results_file.read_notes`.
     half : str or None
         The half that the rows are restricted to.
+    seeds : list of int or None
+        The seeds that they are restricted to.
     """
 
     rows: pd.DataFrame
     given: pd.DataFrame | None
     notes: dict
     half: str | None
+    seeds: list | None = None
 
     @property
     def tasks(self):
@@ -91,7 +94,7 @@ def load(path, peers=None, half=None, seeds=None):
         rows = pd.concat(
             [rows, added.assign(method=added["method"] + sections.GIVEN)], ignore_index=True
         )
-    return Results(rows, given, notes, half)
+    return Results(rows, given, notes, half, seeds)
 
 
 def ranked_methods(rows):

@@ -34,7 +34,7 @@ TEXT = (
 COMMANDS = """Repeated with::
 
    python -m benchmarks.tables {data} --out results.csv
-   python -m benchmarks.report results.csv
+   python -m benchmarks.report results.csv{options}
 """
 
 
@@ -60,9 +60,21 @@ def introduction(results, scores, incomplete):
             "another machine. Their scores are for orientation, their seconds only rough."
         )
     bundled = data == "bundled"
-    text.append(COMMANDS.format(data="--bundled" if bundled else "--data DIR"))
+    text.append(
+        COMMANDS.format(data="--bundled" if bundled else "--data DIR", options=_options(results))
+    )
     title = "Bundled tables" if bundled else "Tables"
+    seeds = results.rows["seed"].unique()
+    if len(seeds) == 1:
+        title += f", seed {seeds[0]}"
     return head(title, "\n\n".join(text), results.notes["runs"][0]["machine"])
+
+
+def _options(results):
+    """What the report was restricted to and given, as its command takes it."""
+    found = " --peers FILE" if results.given is not None else ""
+    found += f" --half {results.half}" if results.half else ""
+    return found + (f" --seeds {','.join(map(str, results.seeds))}" if results.seeds else "")
 
 
 def ranking(rows, scores, tasks, picture):
