@@ -26,7 +26,12 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((n, 100))
 y = (X[:, 0] > 0).astype(int)
 net = skreg.RegularizedMLPClassifier(
-    (8,), max_iter=1, batch_size=2000, early_stopping=False, random_state=0
+    (8,),
+    numeric_embedding=None,  # a hundred columns of waves would be most of the time
+    max_iter=1,
+    batch_size=2000,
+    early_stopping=False,
+    random_state=0,
 )
 grid = {"regularizedmlpclassifier__l2": np.logspace(-6, 0, candidates)}
 before = peak()
