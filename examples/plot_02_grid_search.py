@@ -19,7 +19,9 @@ from skreg import RegularizedMLPClassifier
 X, y = load_digits(return_X_y=True)
 X, y = X[:300], y[:300]
 
-net = RegularizedMLPClassifier((64,), weight_decay=0, max_iter=60, random_state=0)
+net = RegularizedMLPClassifier(
+    (64,), numeric_embedding=None, weight_decay=0, max_iter=60, random_state=0
+)
 model = make_pipeline(StandardScaler(), net)
 
 # %%

@@ -21,7 +21,14 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     minmax_scale(X), y, train_size=0.25, stratify=y, random_state=0
 )
-plain = {"dropout": 0, "batch_norm": False, "weight_decay": 0, "random_state": 0}
+plain = {
+    "numeric_embedding": None,
+    "ema_decay": 0,
+    "dropout": 0,
+    "batch_norm": False,
+    "weight_decay": 0,
+    "random_state": 0,
+}
 net = RegularizedMLPClassifier(max_iter=300, patience=30, learning_rate="constant", **plain)
 net.fit(X_train, y_train)
 print(f"stopped by {net.stopped_by_} after {net.n_iter_} epochs; best epoch: {net.best_iter_}")
