@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skreg._callbacks import CallbackSupportMixin
 from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
-from skreg._resolve import MOST_EMBEDDED, check_parameters, hidden_sizes, resolve
+from skreg._resolve import MOST_EMBEDDED, check_parameters, resolve
 from skreg._rows import (
     PREDICTED_DTYPES,
     check_validation_arguments,
@@ -199,7 +199,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             n_outputs=self._n_outputs(),
             n_rows=X.shape[0],
             n_features=X.shape[1],
-            embedded=self._columns_to_embed(X, start),
+            embedded=self._columns_to_embed(X, start, parts["hidden"]),
             **overrides,
         )
         if start is not None:
@@ -222,14 +222,14 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
                 job.score = self._scorer(valid)
         return job
 
-    def _columns_to_embed(self, X, start):
+    def _columns_to_embed(self, X, start, hidden):
         """Columns that get an embedding; those of the fitted net where training goes on."""
         choice = self.numeric_embedding
         if choice is None:
             return None
         if start is not None:
             return self._spec.embedded if choice == "auto" else self._spec.embedded or ()
-        if choice == "auto" and not hidden_sizes(self.hidden_layer_sizes):
+        if choice == "auto" and not hidden:
             return None
         columns = numeric_columns(X)
         return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns

@@ -213,18 +213,7 @@ class FusedStep:
         return total
 
     def outputs(self, nets, members, x):
-        """Raw outputs at predict of members of nets.
-
-        Parameters
-        ----------
-        nets : State or Snapshot
-        members : slice
-        x : Tensor of shape (b, d)
-
-        Returns
-        -------
-        Tensor of shape (members, o, b)
-        """
+        """Raw outputs at predict, shape (members, o, b); see `ReferenceStep.outputs`."""
         layout = self.layout
         p = {n: v[members] for n, v in nets.theta.view.items()}
         r = {n: v[members] for n, v in nets.running.view.items()}

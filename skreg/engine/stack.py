@@ -295,14 +295,13 @@ class Stack:
                 continue
             kept = any(m.job.score is not None or m.cohort is not None for m in members)
             size = max(64, _VALIDATION_ENTRIES // (len(members) * widest))
-            parts = []
+            parts, loss[group.members] = [], 0.0
             for start in range(0, group.rows.n, size):
                 stop = min(start + size, group.rows.n)
                 raw = self.step.outputs(self.kept, group.members, group.rows.chunk(start, stop))
                 y = group.y[..., start:stop]
                 part = self.step.losses_of(group.members, raw, y, group.weight[start:stop])
                 sums.append((group.members, part))
-                loss[group.members] = 0.0
                 if kept:
                     parts.append(raw.cpu().double().numpy())
             raw = np.concatenate(parts, axis=2) if kept else None
