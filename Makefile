@@ -20,7 +20,7 @@ demo: $(VENV)/.cli  ## Compare regularizers on scikit-learn's breast cancer data
 	$(BIN)/skreg compare
 
 test: $(VENV)/.test  ## Run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.test  ## Run the tests that take long
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)

@@ -23,6 +23,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import (
@@ -96,6 +97,14 @@ def _net(what, options):
     return Method(what, "network", make(RegularizedMLPClassifier), make(RegularizedMLPRegressor))
 
 
+def _squashed(net):
+    def make(seed):
+        scaler = import_module("skrub").SquashingScaler(max_absolute_value=3.0)
+        return Pipeline([("scale", scaler), ("net", net(random_state=seed))])
+
+    return make
+
+
 def _bagged(bag, net):
     # The net is given, so that ``skreg-bagged:estimator__dropout=0.2`` finds it.
     return lambda seed: bag(net(), random_state=seed)
@@ -114,6 +123,13 @@ def _ours():
     for name, knob in KNOBS.items():
         setting = ", ".join(f"{k}={v}" for k, v in knob.items())
         methods[f"skreg-plain+{name}"] = _net(f"the plain net with {setting}", {**PLAIN, **knob})
+    methods["skreg-squash"] = Method(
+        "skrub's SquashingScaler, quantiles and a bend at 3, in front of the default net",
+        "network",
+        _squashed(RegularizedMLPClassifier),
+        _squashed(RegularizedMLPRegressor),
+        package="skrub",
+    )
     methods["skreg-linear"] = Method(
         "RegularizedLinearClassifier and -Regressor; the best of 4 l2 and 2 l1 by 3-fold search",
         "network",

@@ -672,7 +672,7 @@ def test_a_pipeline_of_curves():
     [
         ({"estimator": RegularizedMLPRegressor()}, TypeError, "no RegularizedMLPClassifier"),
         ({"estimator": BaggingClassifier()}, TypeError, "in front of the ensemble"),
-        ({"callbacks": [object()]}, ValueError, "estimator__callbacks=None"),
+        ({"callbacks": [print]}, ValueError, "estimator__callbacks=None"),
         ({"dropout": 2.0}, ValueError, "'dropout' parameter of RegularizedMLPClassifier"),
         ({"l1": (1, 2, 3)}, ValueError, "3 entries for 2 linear layers"),
         ({"oob_score": True, "bootstrap": False}, ValueError, "set bootstrap=True"),
