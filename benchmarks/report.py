@@ -28,7 +28,7 @@ class Results:
     Attributes
     ----------
     rows : DataFrame
-        Those measured, and those given of methods that were not measured.
+        Those measured, and those given of what was not measured; with peers, ``given`` tells them apart.
     given : DataFrame or None
         All given rows.
     notes : dict
@@ -50,6 +50,14 @@ class Results:
         """Series from table to task."""
         return self.rows.drop_duplicates("dataset").set_index("dataset")["task"]
 
+    @property
+    def measured(self):
+        """Rows that were measured, the methods without their mark."""
+        if self.given is None:
+            return self.rows
+        rows = self.rows[~self.rows["given"]]
+        return rows.assign(method=rows["method"].str.removesuffix(sections.GIVEN))
+
 
 def load(path, peers=None, half=None, seeds=None):
     """Read results and what is merged into them.
@@ -58,7 +66,7 @@ def load(path, peers=None, half=None, seeds=None):
     ----------
     path : path-like
     peers : path-like, default=None
-        Rows given for orientation. Methods that `path` has rows of stay those of `path`.
+        Rows given for orientation. They stand in for what `path` has no row of.
     half : {"choose", "judge"} or None, default=None
     seeds : list of int or None, default=None
         None is all. Rows that are given for one seed are best compared with rows of that seed.
@@ -90,11 +98,18 @@ def load(path, peers=None, half=None, seeds=None):
         given = given[given["dataset"].isin(rows["dataset"])]
         if seeds is not None:
             given = given[given["seed"].isin(seeds)]
-        added = given[~given["method"].isin(rows["method"])]
-        rows = pd.concat(
-            [rows, added.assign(method=added["method"] + sections.GIVEN)], ignore_index=True
-        )
+        rows = with_given(rows, given)
     return Results(rows, given, notes, half, seeds)
+
+
+def with_given(rows, given):
+    """The rows measured, and those given of what was not; methods that have any such are marked."""
+    cell = ["dataset", "seed", "method"]
+    measured = pd.MultiIndex.from_frame(rows[cell])
+    added = given[~pd.MultiIndex.from_frame(given[cell]).isin(measured)]
+    marked = {name: name + sections.GIVEN for name in added["method"].unique()}
+    together = pd.concat([rows.assign(given=False), added.assign(given=True)], ignore_index=True)
+    return together.assign(method=together["method"].replace(marked))
 
 
 def ranked_methods(rows):

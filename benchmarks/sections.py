@@ -23,7 +23,7 @@ from benchmarks.ranking import (
 )
 from skreg.display._style import fixed
 
-#: Marks a method whose rows were given and not measured here.
+#: Marks a method of which rows were given and not measured here.
 GIVEN = " †"
 TEXT = (
     "Tables of many kinds, methods with their defaults where the last section says nothing else. A "
@@ -54,11 +54,8 @@ def introduction(results, scores, incomplete):
         )
     if incomplete:
         text.append(f"Left out, since not every method was run on them: {', '.join(incomplete)}.")
-    if any(name.endswith(GIVEN) for name in scores):
-        text.append(
-            "Methods with a † were not run here: their rows were given, for one seed and from "
-            "another machine. Their scores are for orientation, their seconds only rough."
-        )
+    if marked := [name for name in scores if name.endswith(GIVEN)]:
+        text.append(_of_given(results.rows, marked))
     bundled = data == "bundled"
     text.append(
         COMMANDS.format(data="--bundled" if bundled else "--data DIR", options=_options(results))
@@ -68,6 +65,16 @@ def introduction(results, scores, incomplete):
     if len(seeds) == 1:
         title += f", seed {seeds[0]}"
     return head(title, "\n\n".join(text), results.notes["runs"][0]["machine"])
+
+
+def _of_given(rows, marked):
+    """How much of the marked methods was not run here."""
+    shares = rows[rows["method"].isin(marked)].groupby("method")["given"].agg(["sum", "size"])
+    return (
+        "Of a method with a † rows were given and not run here, from another machine: "
+        + "; ".join(f"{name} {part} of {whole}" for name, part, whole in shares.itertuples())
+        + ". Their scores are for orientation, their seconds only rough."
+    )
 
 
 def _options(results):
@@ -264,7 +271,7 @@ def repeated(results):
     if results.given is None:
         return ""
     keys = ["dataset", "seed", "method"]
-    both = results.rows.merge(results.given, on=keys, suffixes=("", "_given"))
+    both = results.measured.merge(results.given, on=keys, suffixes=("", "_given"))
     both = both[both["error"].isna() & both["error_given"].isna()]
     if both.empty:
         return ""
@@ -331,7 +338,7 @@ def _block(title, values, digits, sign=1):
 
 
 def runs(results):
-    methods = [name for name in results.rows["method"].unique() if not name.endswith(GIVEN)]
+    methods = list(results.measured["method"].unique())
     what = [
         (name, METHODS[base].what + (f", {settings}" if settings else ""))
         for name in methods

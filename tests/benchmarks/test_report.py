@@ -118,11 +118,24 @@ def test_numbers_are_medians_with_the_best_in_bold(results, tmp_path):
 
 def test_given_rows_are_marked_and_compared(results, peers, tmp_path):
     page = page_of(results, tmp_path, "--peers", str(peers))
-    assert "Methods with a † were not run here" in page
+    assert "rows were given and not run here, from another machine: realmlp † 5 of 5." in page
     assert row_of(page, "Ranks", "realmlp †")[-1] == "–"
     assert "hgb †" not in page
     # Measured 0.6 and given 0.5, except where it failed here.
     assert row_of(page, "Measured again", "hgb") == ["4", "1.0e-01", "1.0e-01"]
+
+
+def test_given_rows_stand_in_for_seeds_that_were_not_run(results, peers, tmp_path):
+    fill(results, ["linear", "realmlp"], seeds=(1, 2))
+    page = page_of(results, tmp_path, "--peers", str(peers))
+    assert "from another machine: realmlp † 5 of 15." in page
+    # Measured 0.601 and 0.602, given 0.6: the median of the measured alone would be 0.6015.
+    assert row_of(page, "R2, regression", "t3").count("0.6010") == 2  # that of hgb too
+    assert "pytabkit's RealMLP_TD" in page.split("What was run")[1]
+    fill(results, ["linear", "realmlp"], seeds=(0,), tables=["t0"])
+    page = page_of(results, tmp_path, "--peers", str(peers))
+    assert "realmlp † 4 of 15." in page
+    assert row_of(page, "Measured again", "realmlp")[0] == "1"
 
 
 def test_half_restricts_the_tables(results, peers, tmp_path):
