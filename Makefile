@@ -19,6 +19,7 @@ help:  ## Show this list
 demo: $(VENV)/.cli  ## Compare regularizers on scikit-learn's breast cancer data
 	$(BIN)/skreg compare
 
+# Side by side; PYTEST_ARGS="-n 0" runs them one after the other, as a debugger wants.
 test: $(VENV)/.test  ## Run the tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(PYTEST_ARGS)
 
@@ -29,7 +30,7 @@ test-gpu: $(VENV)/.test  ## Run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions, without numba
-	$(OLDEST)/bin/python -m pytest --ignore tests/benchmarks $(PYTEST_ARGS)
+	$(OLDEST)/bin/python -m pytest -n logical --maxprocesses 4 --ignore tests/benchmarks $(PYTEST_ARGS)
 
 doctest: $(VENV)/.test  ## Run the examples of the docstrings
 	$(BIN)/python -m pytest --doctest-modules skreg $(PYTEST_ARGS)
@@ -87,6 +88,7 @@ $(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml constrain
 # skreg itself goes in without its dependencies, because numba is one of them.
 $(OLDEST)/.test: pyproject.toml constraints-oldest.txt | $(OLDEST)/bin/python
 	$(OLDEST)/bin/python -m pip install -c constraints-oldest.txt \
-		torch joblib matplotlib numpy pandas scikit-learn scipy skorch threadpoolctl hypothesis pytest pytest-timeout
+		torch joblib matplotlib numpy pandas scikit-learn scipy skorch threadpoolctl hypothesis pytest pytest-timeout \
+		pytest-xdist
 	$(OLDEST)/bin/python -m pip install --no-deps -e .
 	@touch $@
