@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -26,6 +27,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.starts import STARTS, started
 from skreg import (
     BaggedMLPClassifier,
     BaggedMLPRegressor,
@@ -130,6 +132,13 @@ def _ours():
         _squashed(RegularizedMLPRegressor),
         package="skrub",
     )
+    for name, (what, _) in STARTS.items():
+        methods[f"skreg-start-{name}"] = Method(
+            f"the default net from other initial weights, {what}",
+            "network",
+            partial(started, name, False),
+            partial(started, name, True),
+        )
     methods["skreg-linear"] = Method(
         "RegularizedLinearClassifier and -Regressor; the best of 4 l2 and 2 l1 by 3-fold search",
         "network",

@@ -123,7 +123,7 @@ def complete(scores):
     return kept, sorted(set(scores.index) - set(kept.index))
 
 
-def write(results, reference, methods=None, *, page="tables", docs=DOCS):
+def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=None):
     """Write the page and its pictures.
 
     Parameters
@@ -136,6 +136,8 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS):
     page : str, default="tables"
         Name of the files.
     docs : path-like
+    title : str, default=None
+        Of the page; None says of which tables.
 
     Returns
     -------
@@ -163,7 +165,7 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS):
     docs = Path(docs)
     docs.mkdir(parents=True, exist_ok=True)
     parts = [
-        sections.introduction(results, scores, incomplete),
+        sections.introduction(results, scores, incomplete, title),
         sections.ranking(rows, scores, results.tasks, docs / f"{page}-ranks.svg"),
         sections.duels(rows, scores, reference),
         sections.time(rows, scores, docs / f"{page}-time.svg"),
@@ -188,12 +190,18 @@ def main(arguments=None):
     parser.add_argument("--half", choices=HALVES, help="only one half of the tables")
     parser.add_argument("--seeds", type=numbers, help="only these, such as 0,1,2")
     parser.add_argument("--page", default="tables", help="name of the page (tables)")
+    parser.add_argument("--title", help="title of the page")
     parser.add_argument("--docs", default=DOCS, help="folder of the page (docs/benchmarks)")
     options = parser.parse_args(arguments)
     try:
         results = load(options.results, options.peers, options.half, options.seeds)
         path = write(
-            results, options.reference, options.methods, page=options.page, docs=options.docs
+            results,
+            options.reference,
+            options.methods,
+            page=options.page,
+            docs=options.docs,
+            title=options.title,
         )
     except (ValueError, OSError) as error:
         sys.exit(f"python -m benchmarks.report: {error}")

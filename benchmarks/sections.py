@@ -38,7 +38,7 @@ COMMANDS = """Repeated with::
 """
 
 
-def introduction(results, scores, incomplete):
+def introduction(results, scores, incomplete, title=None):
     counts = results.tasks[scores.index].value_counts()
     data = results.notes["data"]
     text = [
@@ -60,10 +60,10 @@ def introduction(results, scores, incomplete):
     text.append(
         COMMANDS.format(data="--bundled" if bundled else "--data DIR", options=_options(results))
     )
-    title = "Bundled tables" if bundled else "Tables"
     seeds = results.rows["seed"].unique()
-    if len(seeds) == 1:
-        title += f", seed {seeds[0]}"
+    if title is None:
+        title = "Bundled tables" if bundled else "Tables"
+        title += f", seed {seeds[0]}" if len(seeds) == 1 else ""
     return head(title, "\n\n".join(text), results.notes["runs"][0]["machine"])
 
 
@@ -222,7 +222,7 @@ def time(rows, scores, picture):
         heading("Score against time")
         + _figure(picture, "Normalised score against fit time")
         + "   Up and to the left is better."
-        + (" Hollow: not run here.\n" if given else "\n")
+        + (" Hollow: rows of it were given.\n" if given else "\n")
     )
 
 

@@ -138,6 +138,12 @@ def test_given_rows_stand_in_for_seeds_that_were_not_run(results, peers, tmp_pat
     assert row_of(page, "Measured again", "realmlp")[0] == "1"
 
 
+def test_title(results, tmp_path):
+    assert page_of(results, tmp_path).startswith("Tables\n======\n")
+    assert page_of(results, tmp_path, "--seeds", "1").startswith("Tables, seed 1\n")
+    assert page_of(results, tmp_path, "--title", "Trials").startswith("Trials\n======\n")
+
+
 def test_half_restricts_the_tables(results, peers, tmp_path):
     page = page_of(results, tmp_path, "--half", "judge", "--peers", str(peers))
     assert "2 tables of ``dev``: 1 binary, 0 multiclass, 1 regression; seeds 0, 1, 2." in page
