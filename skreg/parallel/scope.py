@@ -12,7 +12,7 @@ one. So no task that can run is left out of a round, and none that cannot is wai
 
 To begin earlier, while other tasks still prepare their rows, was tried: with 32 or 64 jobs waiting and
 an idle trainer, searches A and B of benchmarks/search.py took 0.97 to 1.2 times as long (medians of 3 in
-turn), since each epoch then waits for Python's lock. One permit in place of two made no difference.
+turn), probably since each epoch then waits for Python's lock. One permit in place of two made no difference.
 
 The lock is never held while foreign code runs (joblib's callbacks take locks of their own, under
 which joblib calls `Scope.submit`). States are sets and not counters, so that a KeyboardInterrupt in
