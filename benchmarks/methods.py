@@ -37,6 +37,7 @@ from skreg import (
     RegularizedMLPRegressor,
 )
 from skreg.comparison.models import model_facts
+from skreg.comparison.preparing import squashing_scaler
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,7 @@ def _net(what, options):
 
 def _squashed(net):
     def make(seed):
-        scaler = import_module("skrub").SquashingScaler(max_absolute_value=3.0)
-        return Pipeline([("scale", scaler), ("net", net(random_state=seed))])
+        return Pipeline([("scale", squashing_scaler()), ("net", net(random_state=seed))])
 
     return make
 

@@ -56,13 +56,14 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
     if hasattr(X, "toarray"):
         return StandardScaler(with_mean=False)  # centring would fill the zeros
     impute = SimpleImputer(strategy="median", keep_empty_features=True)
-    scale = _squashing_scaler() if preprocess == "squash" else StandardScaler()
+    scale = squashing_scaler() if preprocess == "squash" else StandardScaler()
     if not _needs_encoding(X):
         return make_pipeline(impute, scale)
     return Pipeline([("encode", _encoder()), ("impute", impute), ("scale", scale)])
 
 
-def _squashing_scaler() -> BaseEstimator:
+def squashing_scaler() -> BaseEstimator:
+    """skrub's SquashingScaler, which bends what lies outside back to within 3."""
     try:
         from skrub import SquashingScaler
     except ImportError as error:
