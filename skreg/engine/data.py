@@ -13,7 +13,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from skreg.engine.constants import N_FREQUENCIES
 from skreg.engine.random import ORDER, generator, mask_keys
+
+#: Entries of the widest activation of a chunk of validation rows, over all members that share them.
+CHUNK_ENTRIES = {"cpu": 1 << 20, "other": 1 << 25}
 
 
 def n_batches(n, batch_size, batch_norm):
@@ -55,10 +59,26 @@ class Fingerprint:
     @classmethod
     def of(cls, job):
         """Fingerprint of a job."""
-        valid = b""
-        if job.X_val is not None:
-            valid = digest(job.X_val) + digest(job.y_val) + digest(job.sample_weight_val)
-        return cls(digest(job.X), digest(job.sample_weight), job.seed, digest(job.y), valid)
+        return cls.of_all([job])[0]
+
+    @classmethod
+    def of_all(cls, jobs):
+        """Fingerprints of jobs; an array that several of them hold is read once."""
+        known = {}
+
+        def content(array):
+            if id(array) not in known:
+                known[id(array)] = digest(array)
+            return known[id(array)]
+
+        out = []
+        for job in jobs:
+            valid = b""
+            if job.X_val is not None:
+                valid = b"".join(map(content, (job.X_val, job.y_val, job.sample_weight_val)))
+            own = content(job.X), content(job.sample_weight), job.seed, content(job.y)
+            out.append(cls(*own, valid))
+        return out
 
     @property
     def stream(self):
@@ -84,14 +104,15 @@ def runs(keys):
 
 @dataclass
 class Epoch:
-    """The minibatches of one epoch: ``steps`` of them, of each of s streams, for k members.
+    """The minibatches of an epoch, or of several: ``steps`` of them, of each of s streams, for k members.
 
     Attributes
     ----------
     order : int64 tensor, shape (steps, s, b)
         Numbers of the rows.
     coef : tensor, shape (steps, s, b)
-        What the loss of a row counts; 0 for padding.
+        What the loss of a row counts; 0 for padding. Where it is the same in all epochs, ``coef`` and
+        ``share`` may be those of one.
     share : tensor, shape (steps, s, b)
         Share of a row in the statistics of batch norm.
     keys : ndarray of uint32, shape (2, steps, layers, k)
@@ -138,6 +159,15 @@ def as_tensor(array, device):
     return torch.from_numpy(array).to(device)
 
 
+def sent(array, device):
+    """A tensor on the device that nobody waits for: on CUDA it is on its way when this returns."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        # From memory that may be paged out, the copy would wait for all that was queued before it.
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 @dataclass
 class Group:
     """Neighbours that share validation rows, and are evaluated together."""
@@ -146,6 +176,21 @@ class Group:
     rows: Rows
     y: torch.Tensor
     weight: torch.Tensor
+
+    def chunks(self, layout):
+        """Rows (b, d), targets (b,) or (o, b) and weights (b,), as many at a time as there is room for.
+
+        Parameters
+        ----------
+        layout : Layout
+            Of the nets, whose widest layer decides.
+        """
+        widest = max(*layout.sizes[1:], N_FREQUENCIES * layout.n_embedded)
+        room = CHUNK_ENTRIES["cpu" if self.rows.device.type == "cpu" else "other"]
+        size = max(64, room // ((self.members.stop - self.members.start) * widest))
+        for start in range(0, self.rows.n, size):
+            part = slice(start, min(start + size, self.rows.n))
+            yield self.rows.chunk(part.start, part.stop), self.y[..., part], self.weight[part]
 
 
 class Feed:
@@ -235,37 +280,46 @@ class Feed:
         even = (self._valid / self._size).transpose(1, 0, 2)
         self._even = as_tensor(even.astype(spec.dtype), self.device)
 
-    def epoch(self, number):
-        """Order, row coefficients, shares and mask keys of one epoch.
+    def epoch(self, number, count=1):
+        """Order, row coefficients, shares and mask keys of an epoch, or of ``count`` in a row.
 
         Returns
         -------
-        order : int64 tensor, shape (steps, s, b)
-        coef, share : tensors, shape (steps, s, b)
-        keys : ndarray of uint32, shape (2, steps, layers, k)
+        order : int64 tensor, shape (count * steps, s, b)
+        coef, share : tensors, shape (count * steps, s, b), or (steps, s, b) where all epochs agree
+        keys : ndarray of uint32, shape (2, count * steps, layers, k)
         """
-        order = np.zeros(self._position.shape, dtype=np.int64)
+        order = np.zeros((count, *self._position.shape), dtype=np.int64)
         weighted = any(w is not None for w in self.weights)
         coef = np.ones(order.shape) if weighted else None
+        shuffled = self.spec.shuffle and self.steps > 1
         for i, rows in enumerate(self.rows):
-            places = (
-                generator(self.seeds[i], ORDER, number).permutation(rows.n)
-                if self.spec.shuffle and self.steps > 1
-                else np.arange(rows.n)
-            )
-            order[i] = places[self._position[i]]
+            for place in range(count):
+                places = (
+                    generator(self.seeds[i], ORDER, number + place).permutation(rows.n)
+                    if shuffled
+                    else np.arange(rows.n)
+                )
+                order[place, i] = places[self._position[i]]
             if self.weights[i] is not None:
-                coef[i] = self.weights[i][order[i]]
-        keys = mask_keys(self.seeds, number, self.steps, self.spec.n_layers)
-        keys = np.ascontiguousarray(keys[..., self.stream_of])
-        order = torch.from_numpy(np.ascontiguousarray(order.transpose(1, 0, 2))).to(self.device)
+                coef[:, i] = self.weights[i][order[:, i]]
+        numbers = range(number, number + count)
+        keys = [mask_keys(self.seeds, n, self.steps, self.spec.n_layers) for n in numbers]
+        keys = np.ascontiguousarray(np.concatenate(keys, axis=1)[..., self.stream_of])
+        order = sent(self._by_step(order), self.device)
         if not weighted:
             return order, self._even, self._even, keys
         coef = coef * self._valid
-        share = coef / coef.sum(axis=2, keepdims=True)
+        share = coef / coef.sum(axis=3, keepdims=True)
         coef = coef / self._size
-        parts = [p.transpose(1, 0, 2).astype(self.spec.dtype) for p in (coef, share)]
-        return order, *(as_tensor(p, self.device) for p in parts), keys
+        parts = [self._by_step(p.astype(self.spec.dtype)) for p in (coef, share)]
+        return order, *(sent(p, self.device) for p in parts), keys
+
+    @staticmethod
+    def _by_step(table):
+        """From (epochs, s, steps, b) to (epochs * steps, s, b)."""
+        count, s, steps, b = table.shape
+        return np.ascontiguousarray(table.transpose(0, 2, 1, 3)).reshape(count * steps, s, b)
 
     def gather(self, order):
         """Rows and targets of one minibatch; order (s, b). The tensors are reused."""

@@ -32,16 +32,29 @@ from skreg.engine.constants import (
     LOSSES,
     N_FREQUENCIES,
 )
+from skreg.engine.data import Epoch
 
 #: Bytes of gathered minibatches that members go through one after the other; they stay in the cache.
 _BLOCK = 1 << 18
+
+#: Validation rows that are evaluated at a time, at least; they too stay in the cache.
+_VALID_ROWS = 256
 
 #: What an embedding learns, in the order of its kernels.
 _EMBEDDING = "frequency", "phase", "weight", "bias"
 
 
 class FusedStep:
-    """Forward, backward and update of a stack on the CPU; see `ReferenceStep` for the interface."""
+    """Forward, backward and update of a stack on the CPU; see `ReferenceStep` for the interface.
+
+    Attributes
+    ----------
+    watch : Watch or None
+        Set where the step closes epochs by itself.
+    """
+
+    #: Of dense tables it runs many epochs without Python: `run_epochs`, `close`.
+    closes_epochs = True
 
     def __init__(self, state, knobs, feed, spec):
         self.state, self.knobs, self.feed, self.spec = state, knobs, feed, spec
@@ -58,6 +71,8 @@ class FusedStep:
         self.net = self._net(slots)
         self.numbers = self._numbers()
         self.shape = self._block_shape()
+        self.valid = self._validation()
+        self.watch = None
         self.workspaces = []
 
     def _tables(self):
@@ -107,6 +122,7 @@ class FusedStep:
             backward_kernel(activation, norm, dtype),
             self.loss,
             optimiser_kernel(spec.solver, dtype),
+            self.evaluate,
             *((embedding_kernel(dtype), embedding_gradient_kernel(dtype)) if self.embedded else ()),
         )
         calls = [gemm_address(dtype), *(address_of(kernel) for kernel in kernels)]
@@ -139,6 +155,19 @@ class FusedStep:
             np.array([knobs.input_dropout, knobs.max_norm], dtype=np.int64),
         )
 
+    def _validation(self):
+        """Validation rows, which of them a member has, and blocks of what it learns and tracks."""
+        groups = np.zeros((len(self.feed.groups), 4), dtype=np.int64)
+        group_of = np.full(self.k, -1, dtype=np.int64)
+        for i, group in enumerate(self.feed.groups):
+            if not group.rows.sparse:
+                tensors = group.rows.data, group.y, group.weight
+                at, *others = (tensor.data_ptr() for tensor in tensors)
+                groups[i] = at, group.rows.n, *others
+            group_of[group.members] = i
+        buffers = self.state.theta, self.state.running
+        return groups, group_of, *(_spans(buffer, self.k) for buffer in buffers)
+
     def _block_shape(self):
         """Minibatches that are gathered at a time."""
         feed, sizes = self.feed, self.layout.sizes
@@ -162,16 +191,22 @@ class FusedStep:
         if self.embedded:
             own, made = (sizes[0], b), (sizes[0] - d, b)
         hidden = sum(sizes[1:-1])
+        most = max([b, *(min(_VALID_ROWS, n) for n in self.valid[0][:, 1])])
         return (
             x,
             y,
             np.zeros(own, dtype=dtype),
             np.zeros(made, dtype=dtype),
             np.zeros(int(self.blocks[:, 1].sum()), dtype=dtype),
-            np.zeros((hidden + o) * b, dtype=dtype),
+            np.zeros((hidden + o) * most, dtype=dtype),
             np.zeros(hidden * b, dtype=dtype),
             np.zeros(hidden, dtype=dtype),
             np.zeros(hidden, dtype=dtype),
+            (
+                np.zeros(sizes[0] * most if self.embedded else 0, dtype=dtype),
+                np.zeros(most if classes else o * most, dtype=y.dtype),
+                np.zeros(1, dtype=dtype),
+            ),
         )
 
     def run(self, epoch, first, stop):
@@ -189,22 +224,62 @@ class FusedStep:
         else:
             self._train(epoch, first, stop)
 
-    def _train(self, epoch, first, stop):
+    def run_epochs(self, number, count, rates, closing):
+        """Train and close ``count`` epochs; returns their losses, float64, shape (2, count, k).
+
+        Parameters
+        ----------
+        number : int
+            Of the first epoch, for the random bits.
+        count : int
+        rates : ndarray, shape (count * steps, k)
+        closing : Closing
+        """
+        epochs = Epoch(*self.feed.epoch(number, count), rates)
+        return self._train(epochs, 0, count * self.feed.steps, count, closing)
+
+    def close(self, epoch, closing):
+        """Close an epoch that was trained by `run`; returns its losses as `run_epochs` does."""
+        return self._train(epoch, self.feed.steps, self.feed.steps, 1, closing)
+
+    def _train(self, epoch, first, stop, closed=0, closing=None):
+        """Call the loop, on the threads there are."""
         t = self.state.t
         self.state.t += stop - first
         tensors = [tensor.numpy() for tensor in (epoch.order, epoch.coef, epoch.share)]
         common = *tensors, epoch.keys, epoch.rates, *self.tables, *self.net, *self.numbers
+        losses = np.full((2, closed, self.k), math.nan)
+        ends = self._closing(closing, losses)
+        behind = 0 if closing is None else closing.epochs
 
         parts = _parts(self.k)
         while len(self.workspaces) < len(parts):
             self.workspaces.append(self._workspace())
 
         def train(place):
-            bounds = first, stop, *parts[place], t, int(self.feed.sparse)
-            self.loop(*bounds, *common, *self.workspaces[place])
+            bounds = first, stop, *parts[place], t, int(self.feed.sparse), closed, behind
+            *work, chunk = self.workspaces[place]
+            self.loop(*bounds, *common, *work, *ends, chunk)
 
         with ONE_THREAD:
             lanes.each(train, range(len(parts)))
+        return losses
+
+    def _closing(self, closing, losses):
+        """What closing an epoch reads and writes; members that ended are not trained in any case."""
+        watch, none = self.watch, np.zeros(0)
+        if watch is None:
+            watched = np.zeros((3, self.k)), np.zeros((7, self.k), dtype=np.int64)
+        else:
+            watched = watch.numbers.numpy(), watch.counts.numpy()
+        if closing is None:
+            nothing = none.astype(self.dtype)
+            return (*watched, losses), (*self.valid, none), (nothing,) * 4
+        average, best = closing.average, closing.snapshot
+        nets = *((self.state,) if average is None else (average,)), best
+        buffers = (buffer.flat.numpy() for net in nets for buffer in (net.theta, net.running))
+        decay = none if average is None else self.knobs.ema_decay
+        return (*watched, losses), (*self.valid, decay), tuple(buffers)
 
     def take_losses(self):
         """Losses added up since the last call, shape (k,)."""
@@ -276,6 +351,16 @@ def _blocks(theta, k):
         places[name] = k * slot, slot
         slot += n
     return np.array(blocks, dtype=np.int64), places
+
+
+def _spans(buffer, k):
+    """Blocks of a buffer as `skreg.engine.compiled.closing` reads them, shape (names, 3)."""
+    spans, start = [], 0
+    for name, shape in buffer.pairs:
+        n = math.prod(shape)
+        spans.append([start, n, name.startswith("weight")])
+        start += k * n
+    return np.array(spans, dtype=np.int64).reshape(-1, 3)
 
 
 def _parts(k):

@@ -7,6 +7,7 @@ counter there says which minibatch is next. Equal to `skreg.engine.reference` up
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import threading
 import warnings
@@ -17,6 +18,7 @@ import torch
 
 from skreg.engine import triton_kernels as kernels
 from skreg.engine.constants import ACTIVATIONS, LOSSES
+from skreg.engine.data import Epoch, sent
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.state import Buffer
 from skreg.engine.triton_kernels import Launch, block
@@ -83,7 +85,8 @@ class Recording:
 class FusedCudaStep(ReferenceStep):
     """Forward, backward and update of a stack on CUDA; see `ReferenceStep` for the interface.
 
-    What is done once an epoch (outputs at predict, validation losses) is the reference's.
+    What is done once an epoch (outputs at predict, validation losses) is the reference's. Epochs are closed
+    on the device: members are judged there, and the host goes on to the next epoch at once.
 
     Attributes
     ----------
@@ -94,6 +97,9 @@ class FusedCudaStep(ReferenceStep):
     #: How launches are recorded; None launches them one by one.
     recording_type = Recording
 
+    #: It closes epochs by itself, on the device: `run_epochs`, `close`.
+    closes_epochs = True
+
     @staticmethod
     def takes(spec, sparse):
         """Whether this step can train such nets: neither embedded columns nor sparse tables."""
@@ -103,7 +109,7 @@ class FusedCudaStep(ReferenceStep):
         super().__init__(state, knobs, feed, spec)
         self.k, self.layout, self.device = state.k, state.layout, state.theta.flat.device
         self.steps, self.s, self.b = feed.steps, len(feed.streams), feed.width
-        self.epoch, self.sent, self.done = None, (), 0
+        self.epoch, self.done, self.watch = None, 0, None
         self._allocate_tables()
         self._allocate_activations()
         self.launches = []
@@ -323,14 +329,68 @@ class FusedCudaStep(ReferenceStep):
             corrections = 1 / (1 - betas ** t[:, None])
         # From (2, steps, layers, k) to (layers, steps, s, 2).
         keys = epoch.keys[..., self.starts].transpose(2, 1, 3, 0)
-        # Nothing waits for what is sent: it has to live as long as the epoch.
-        self.sent = (
+        for place, values in (
             (self.keys, np.ascontiguousarray(keys).view(np.int32)),
-            (self.step_rates, np.ascontiguousarray(epoch.rates, dtype=dtype)),
+            (self.step_rates, epoch.rates.astype(dtype)),
             (self.corrections, corrections.astype(dtype)),
-        )
-        for place, values in self.sent:
-            place.copy_(torch.from_numpy(values), non_blocking=True)
+        ):
+            place.copy_(sent(values, self.device))
+
+    def run_epochs(self, number, count, rates, closing):
+        """Train and close ``count`` epochs; nothing waits for the device.
+
+        Parameters
+        ----------
+        number : int
+            Of the first epoch, for the random bits.
+        count : int
+        rates : ndarray, shape (count * steps, k)
+        closing : Closing
+
+        Returns
+        -------
+        float64 tensor, shape (2, count, k)
+            Losses of training and validation.
+        """
+        losses = self._new(2, count, self.k, dtype=torch.float64)
+        for place, part in enumerate(np.split(rates, count)):
+            epoch = Epoch(*self.feed.epoch(number + place), part)
+            self.run(epoch, 0, self.steps)
+            behind = closing.epochs + place
+            self._close(losses[:, place], dataclasses.replace(closing, epochs=behind))
+        return losses
+
+    def close(self, epoch, closing):
+        """Close an epoch that was trained by `run`; returns its losses as `run_epochs` does."""
+        losses = self._new(2, 1, self.k, dtype=torch.float64)
+        self._close(losses[:, 0], closing)
+        return losses
+
+    @torch.no_grad()
+    def _close(self, losses, closing):
+        """Average, validate, judge and keep, all on the device; losses (2, k) are written."""
+        on_cuda = self.device.type == "cuda"
+        with torch.cuda.device(self.device) if on_cuda else contextlib.nullcontext():
+            if closing.average is not None:
+                closing.average.update(self.state, self.knobs.ema_decay, closing.epochs)
+            nets = self.state if closing.average is None else closing.average
+            train_loss, valid_loss = losses
+            torch.div(self.total.double(), self.steps, out=train_loss)
+            self.total.zero_()
+            valid_loss.fill_(math.nan)
+            for group in self.feed.groups:
+                valid_loss[group.members] = 0.0
+                for rows, y, weight in group.chunks(self.layout):
+                    raw = self.outputs(nets, group.members, rows)
+                    valid_loss[group.members] += self.losses_of(group.members, raw, y, weight)
+            keep = self.watch.judge(closing.epochs + 1, self._finite(), train_loss, valid_loss)
+            closing.snapshot.keep_where(nets, keep)
+
+    def _finite(self):
+        """Whether all numbers of a member are finite, bool (k,)."""
+        views = [*self.state.theta.view.values(), *self.state.running.view.values()]
+        largest = [torch.linalg.vector_norm(v.flatten(1), math.inf, dim=1) for v in views]
+        return torch.stack(largest).isfinite().all(dim=0)
 
     def _minibatch(self):
         if self.recording is not None and not self.recorded and self.done >= WARM_UP:

@@ -78,7 +78,7 @@ def plan(jobs, *, fingerprints=None, memory=None, lanes=1):
         Numbers of the jobs of each stack, the stacks with the most work first. It depends on what
         the jobs are, not on the order in which they came.
     """
-    fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+    fingerprints = fingerprints or Fingerprint.of_all(jobs)
 
     def order(i):
         return fingerprints[i].sort_key(), _spec_key(jobs[i].spec)

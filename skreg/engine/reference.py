@@ -60,6 +60,9 @@ class ReferenceStep:
         Of any member: only what the members share is read.
     """
 
+    #: It leaves the end of an epoch to the stack.
+    closes_epochs = False
+
     def __init__(self, state, knobs, feed, spec):
         self.state, self.feed, self.spec = state, feed, spec
         device = state.theta.flat.device

@@ -104,7 +104,7 @@ def _jobs(spec, input_dropout):
 def _trained(step_type, jobs):
     """Parameters, running statistics, moments and losses after two epochs, as arrays."""
     spec, device = jobs[0].spec, torch.device(jobs[0].spec.device)
-    feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], device, {})
+    feed = Feed(jobs, Fingerprint.of_all(jobs), device, {})
     layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
     state = State(layout, len(jobs), spec.solver, spec.dtype, device)
     for k, job in enumerate(jobs):

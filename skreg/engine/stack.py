@@ -12,19 +12,20 @@ import torch
 
 from skreg.engine.cohort import Cohort
 from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
-from skreg.engine.data import Epoch, Feed, Fingerprint
+from skreg.engine.data import Epoch, Feed, Fingerprint, runs
 from skreg.engine.implementations import step_type
 from skreg.engine.job import Result
 from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
 from skreg.engine.schedule import factors
 from skreg.engine.state import Average, Layout, Snapshot, State, initial_parameters
-
-#: Entries of an activation during validation; more rows than fit are evaluated in chunks.
-_VALIDATION_ENTRIES = 1 << 20
+from skreg.engine.watch import Closing, Watch
 
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
 _PAUSE = 0.05
+
+#: Epochs that a step which closes them by itself runs at a time, at most: their order lies in memory.
+_MOST_EPOCHS, _MOST_PLACES = 64, 1 << 22
 
 
 class Control:
@@ -35,7 +36,8 @@ class Control:
     cancelled : bool
         Set it to end training within a twentieth of a second; the best weights so far are kept.
     progress : callable or None
-        ``progress(stack)`` after each epoch.
+        ``progress(stack)`` after each epoch, or after some that took no longer than a twentieth of a
+        second together.
     """
 
     def __init__(self, progress=None):
@@ -79,20 +81,26 @@ class Stack:
         self.device = torch.device(spec.device)
         self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
         self.cohorts = Cohort.among(self.members)
-        self.fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+        self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
         sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
         layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
-        self.state = State(layout, len(jobs), spec.solver, spec.dtype, self.device)
-        drawn = {}
-        for k, job in enumerate(jobs):
-            if job.start is None and job.seed not in drawn:
-                drawn[job.seed] = initial_parameters(layout, spec.activation, job.seed)
-            self.state.load(k, drawn[job.seed] if job.start is None else job.start)
+        # Filled on the host and sent as a whole.
+        state = State(layout, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
+        for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
+            job = jobs[same.start]
+            drawn = job.start or initial_parameters(layout, spec.activation, job.seed)
+            state.load(same, drawn)
+        self.state = state.to(self.device)
         self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
         self.steps_done, self.step_seconds = 0, math.inf
+        self.steps_before = self.state.t
         self.snapshot = Snapshot(self.state)
         averaged = any(job.spec.ema_decay for job in jobs)
         self.average = Average(self.state) if averaged else None
+        self.watch = None
+        closes = self.step_type.closes_epochs and not sp.issparse(jobs[0].X)
+        if closes and all(Watch.can_watch(job) for job in jobs):
+            self.watch = Watch(self.members, self.device)
         self._build()
 
     @property
@@ -106,6 +114,7 @@ class Stack:
         self.feed = Feed(jobs, self.fingerprints, self.device, self.cache)
         self.knobs = Knobs(specs)
         self.step = self.step_type(self.state, self.knobs, self.feed, specs[0])
+        self.step.watch = self.watch
         ends = [s.max_steps for s in specs if s.max_steps is not None]
         self.step_limits = sorted(set(ends))
         times = [s.max_time for s in specs if s.max_time is not None]
@@ -119,11 +128,15 @@ class Stack:
         products += mixed * (2 * sizes[1] + 6 * N_FREQUENCIES)
         self.flops_per_row = products * len(jobs)
 
-    def epochs(self):
-        """Train; yields itself after each epoch until no member is left."""
+    def epochs(self, most=1):
+        """Train; yields itself after each epoch, or after ``most``, until no member is left."""
         while self.members:
-            self._run_epoch()
-            self.epoch += 1
+            count = min(most, self._epochs_at_a_time())
+            if count > 1:
+                self._run_epochs(count)
+            else:
+                self._run_epoch()
+                self.epoch += 1
             if self.control.progress is not None:
                 self.control.progress(self)
             yield self
@@ -135,7 +148,7 @@ class Stack:
         if driver is not None:
             driver(self)
         else:
-            for _ in self.epochs():
+            for _ in self.epochs(_MOST_EPOCHS):
                 pass
         if self.members:
             self.interrupt("interrupt")
@@ -143,6 +156,8 @@ class Stack:
 
     def interrupt(self, reason):
         """End all members that are left now; each keeps its best weights."""
+        if self.watch is not None:
+            self.watch.flush(self.members, self.feed.steps)
         self._end(self._training(), reason)
         self._retire()
 
@@ -181,7 +196,46 @@ class Stack:
                     if not self._training():
                         break
         self.flops += self.flops_per_row * done * feed.width
-        self._close_epoch(step.take_losses() / done, rates[done - 1])
+        if self.watch is None:
+            self._close_epoch(step.take_losses() / done, rates[done - 1])
+        elif self._training():
+            self._note(step.close(epoch, self._closing()), rates[-1:])
+
+    def _epochs_at_a_time(self):
+        """Epochs that can be left to the step before the next look at limits."""
+        if self.watch is None:
+            return 1
+        steps = self.feed.steps
+        room = _MOST_PLACES // (steps * len(self.feed.streams) * self.feed.width)
+        left = max(m.job.spec.max_iter for m in self.members) - self.epoch
+        return int(min(_PAUSE / max(self.step_seconds * steps, 1e-7), room, left))
+
+    def _run_epochs(self, count):
+        """Let the step run several epochs and close them; nobody wants to see each of them."""
+        steps, began = self.feed.steps, time.perf_counter()
+        rates, closing = self.rates(count * steps), self._closing()
+        before = self.watch.epochs_run()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            losses = self.step.run_epochs(self.first_epoch + self.epoch, count, rates, closing)
+        ran = self.watch.epochs_run() - before
+        self._note(losses, rates[steps - 1 :: steps])
+        self.epoch += int(ran.max())
+        self.steps_done += int(ran.max()) * steps
+        self.state.t = self.steps_before + self.steps_done
+        self.flops += self.flops_per_row * ran.mean() * steps * self.feed.width
+        self.step_seconds = (time.perf_counter() - began) / (ran.max() * steps)
+        if self.control.cancelled:
+            self.watch.flush(self.members, steps)
+            self._end(self._training(), "interrupt")
+
+    def _closing(self):
+        return Closing(self.epoch, self.snapshot, self.average)
+
+    def _note(self, losses, rates):
+        """Note epochs that the step closed, and who ended."""
+        self.watch.record(self.epoch, losses, rates)
+        if self.watch.any_ended():
+            self.watch.flush(self.members, self.feed.steps)
 
     def _settle(self):
         """Wait until the device has done what it was given.
@@ -216,6 +270,8 @@ class Stack:
             self.deadline = self.began + min(left, default=math.inf)
         else:
             return []
+        if self.watch is not None:
+            self.watch.flush(self.members, self.feed.steps)
         self._take_average(due)
         self._end(due, reason)
         return due
@@ -288,20 +344,15 @@ class Stack:
         k = len(self.members)
         loss, score, outputs = np.full(k, math.nan), np.full(k, math.nan), {}
         sums = []
-        widest = max(*self.state.layout.sizes[1:], N_FREQUENCIES * self.spec.n_embedded)
         for group in self.feed.groups:
             members = self.members[group.members]
             if all(m.ended for m in members):
                 continue
             kept = any(m.job.score is not None or m.cohort is not None for m in members)
-            size = max(64, _VALIDATION_ENTRIES // (len(members) * widest))
             parts, loss[group.members] = [], 0.0
-            for start in range(0, group.rows.n, size):
-                stop = min(start + size, group.rows.n)
-                raw = self.step.outputs(self.kept, group.members, group.rows.chunk(start, stop))
-                y = group.y[..., start:stop]
-                part = self.step.losses_of(group.members, raw, y, group.weight[start:stop])
-                sums.append((group.members, part))
+            for rows, y, weight in group.chunks(self.state.layout):
+                raw = self.step.outputs(self.kept, group.members, rows)
+                sums.append((group.members, self.step.losses_of(group.members, raw, y, weight)))
                 if kept:
                     parts.append(raw.cpu().double().numpy())
             raw = np.concatenate(parts, axis=2) if kept else None
@@ -330,9 +381,15 @@ class Stack:
 
     def _retire(self):
         """Turn ended members into results; close the gap they leave where that pays."""
-        for k, m in enumerate(self.members):
-            if m.ended is not None and m.index not in self.results:
-                self.results[m.index] = self._result(k, m)
+        done = [
+            (k, m)
+            for k, m in enumerate(self.members)
+            if m.ended is not None and m.index not in self.results
+        ]
+        if done:
+            params = self.snapshot.members([k for k, _ in done])
+            for (k, m), own in zip(done, params, strict=True):
+                self.results[m.index] = self._result(k, m, own)
         alive = self._training()
         dead = len(self.members) - len(alive)
         if not alive:
@@ -343,11 +400,18 @@ class Stack:
             self.state = self.state.take(alive)
             self.snapshot = self.snapshot.take(alive)
             self.average = self.average and self.average.take(alive)
+            if self.watch is not None:
+                self.watch.flush(self.members, self.feed.steps)
+                self.watch = self.watch.take(alive)
             self._build()
 
-    def _result(self, k, m):
+    def _optimiser(self, k, m):
+        # Others may have gone on before it was seen that this member had ended.
+        return {**self.state.optimiser(k), "t": self.steps_before + m.n_steps}
+
+    def _result(self, k, m, params):
         return Result(
-            params=self.snapshot.member(k),
+            params=params,
             history=m.history,
             n_iter=len(m.history["epoch"]),
             best_iter=m.best_iter,
@@ -355,7 +419,7 @@ class Stack:
             n_steps=m.n_steps,
             best_step=m.best_step,
             stopped_by=m.ended,
-            optimiser=self.state.optimiser(k) if m.job.keep_optimiser else None,
+            optimiser=self._optimiser(k, m) if m.job.keep_optimiser else None,
             seconds=time.perf_counter() - self.began,
             error=m.error,
         )

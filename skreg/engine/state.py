@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from skreg.engine.constants import EMBEDDED_WIDTH, FREQUENCY_STD, N_FREQUENCIES
+from skreg.engine.data import sent
 from skreg.engine.random import EMBED, INIT, generator
 
 #: Gain of the initial weights in front of an activation (He et al. 2015; Klambauer et al. 2017).
@@ -155,12 +156,33 @@ class Buffer:
             for name, view in self.view.items():
                 view[index] = other.view[name][index]
 
+    def to(self, device):
+        """The same on a device; on its own a new buffer that shares memory with this one."""
+        other = Buffer.__new__(Buffer)
+        other.pairs, other.flat = self.pairs, self.flat.to(device)
+        parts = other.flat.split([v.numel() for v in self.view.values()]) if self.view else ()
+        other.view = {
+            name: part.view(v.shape)
+            for (name, v), part in zip(self.view.items(), parts, strict=True)
+        }
+        return other
+
     def member(self, k):
         """Copies of the arrays of one member."""
-        return {name: v[k].detach().cpu().numpy().copy() for name, v in self.view.items()}
+        return self.members([k])[0]
+
+    def members(self, index):
+        """Copies of the arrays of some members, a dict for each of them."""
+        if self.flat.device.type == "cpu":
+            arrays, places = self.view.items(), index
+        else:  # one copy for all of them
+            index = torch.as_tensor(index, device=self.flat.device)
+            arrays, places = self.take(index).to("cpu").view.items(), range(len(index))
+        arrays = [(name, v.detach().numpy()) for name, v in arrays]
+        return [{name: v[k].copy() for name, v in arrays} for k in places]
 
     def load(self, k, arrays):
-        """Set the arrays of one member."""
+        """Set the arrays of one member, or of a slice of them."""
         for name, v in self.view.items():
             v[k] = torch.as_tensor(arrays[name]).to(v)
 
@@ -204,8 +226,16 @@ class State:
         other.moments = [m.take(index) for m in self.moments]
         return other
 
+    def to(self, device):
+        """The same on a device."""
+        other = State.__new__(State)
+        other.layout, other.k, other.solver, other.t = self.layout, self.k, self.solver, self.t
+        other.theta, other.running = self.theta.to(device), self.running.to(device)
+        other.moments = [m.to(device) for m in self.moments]
+        return other
+
     def load(self, k, arrays):
-        """Set member k, and the state of the optimiser where ``arrays`` has one."""
+        """Set member k, or a slice of them, and the state of the optimiser where ``arrays`` has one."""
         self.theta.load(k, arrays)
         self.running.load(k, arrays)
         if "optimiser" in arrays:
@@ -235,6 +265,13 @@ class Snapshot:
         self.theta.copy_members(state.theta, index)
         self.running.copy_members(state.running, index)
 
+    def keep_where(self, state, chosen):
+        """Remember members as they are now, chosen by a bool tensor (k,) that the host does not read."""
+        for own, other in ((self.theta, state.theta), (self.running, state.running)):
+            for name, view in own.view.items():
+                mask = chosen.view(-1, *[1] * (view.dim() - 1))
+                torch.where(mask, other.view[name], view, out=view)
+
     def take(self, index):
         """A new snapshot with the members of ``index``."""
         other = type(self).__new__(type(self))
@@ -242,9 +279,14 @@ class Snapshot:
         other.theta, other.running = self.theta.take(index), self.running.take(index)
         return other
 
+    def members(self, index):
+        """Copies of the arrays of some members, a dict for each of them."""
+        parts = zip(self.theta.members(index), self.running.members(index), strict=True)
+        return [{**learned, **tracked} for learned, tracked in parts]
+
     def member(self, k):
         """Copies of the arrays of one member."""
-        return {**self.theta.member(k), **self.running.member(k)}
+        return self.members([k])[0]
 
 
 class Average(Snapshot):
@@ -272,7 +314,7 @@ class Average(Snapshot):
         fresh = 1 - np.minimum(decay, epoch / (epoch + 1))
         if index is not None:
             fresh[np.setdiff1d(np.arange(len(fresh)), index)] = 0.0
-        fresh = torch.as_tensor(fresh).to(state.theta.flat)
+        fresh = sent(fresh, state.theta.flat.device).to(state.theta.flat.dtype)
         for own, other in ((self.theta, state.theta), (self.running, state.running)):
             for name, view in own.view.items():
                 new, share = other.view[name], fresh.view(-1, *[1] * (view.dim() - 1))

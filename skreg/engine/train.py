@@ -39,7 +39,7 @@ def train_stack(jobs, fingerprints=None, *, implementation="auto", control=None,
     results : list of Result
     reports : list of StackReport
     """
-    fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+    fingerprints = fingerprints or Fingerprint.of_all(jobs)
     try:
         stack = Stack(jobs, fingerprints, implementation, control, cache)
         results = stack.run()
@@ -85,7 +85,7 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
         carries the error.
     reports : list of StackReport
     """
-    fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+    fingerprints = fingerprints or Fingerprint.of_all(jobs)
     control, cache = control or Control(), {}
 
     def train_part(members):

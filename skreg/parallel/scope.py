@@ -193,7 +193,7 @@ class Scope:
         suspended = task.suspended  # it fits between two results of its own tasks
         if suspended:
             self.resume(task)
-        fingerprints = [Fingerprint.of(job) for job in jobs]
+        fingerprints = Fingerprint.of_all(jobs)
         with self._changed:
             if task.group.given_up:
                 raise Cancelled

@@ -218,7 +218,7 @@ def train_and_wait(jobs, fingerprints=None, **options):
         box.extend((results, reports))
         ended.set()
 
-    fingerprints = fingerprints or [Fingerprint.of(job) for job in jobs]
+    fingerprints = fingerprints or Fingerprint.of_all(jobs)
     work = Round(jobs, fingerprints, done, **options)
     TRAINER.put(work)
     try:

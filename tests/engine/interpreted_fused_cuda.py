@@ -161,6 +161,26 @@ def test_members_end_at_different_epochs():
     assert_equals_reference(jobs)
 
 
+def test_members_are_judged_on_the_device(monkeypatch):
+    """Validated by an average, ended by patience, the best kept; several epochs without a look."""
+    ran, run_epochs = [], FusedCudaStep.run_epochs
+
+    def noted(step, number, count, *others):
+        ran.append(count)
+        return run_epochs(step, number, count, *others)
+
+    monkeypatch.setattr(FusedCudaStep, "run_epochs", noted)
+    monkeypatch.setattr(stack_module, "_PAUSE", 1e3)
+    options = {"early_stopping": True, "patience": 2, "ema_decay": 0.5, "max_iter": 6}
+    options |= {"hidden": (2,), "learning_rate_init": 0.3, "n_outputs": 2, "batch_size": 9}
+    options |= {"loss": "multinomial"}
+    jobs = [tiny(n_val=5, seed=seed, **options) for seed in range(3)]
+    jobs[2].X_val = None
+    assert_equals_reference(jobs)
+    assert ran[0] == 5
+    assert {r.stopped_by for r in kernel_results(jobs)} == {"patience", "max_iter"}
+
+
 def test_a_step_limit_in_the_middle_of_an_epoch():
     assert_equals_reference([tiny(hidden=(2,), max_steps=3, max_iter=4)])
 

@@ -208,6 +208,48 @@ def test_nothing_waits_for_the_device_inside_an_epoch(implementation):
         torch.cuda.set_sync_debug_mode(before)
 
 
+def closed_epochs(stack, count):
+    """Let the step of a stack train and close epochs, as its stack does."""
+    rates = np.full((count * stack.feed.steps, len(stack.members)), 0.01)
+    return stack.step.run_epochs(stack.epoch, count, rates, stack._closing())
+
+
+@on_cuda
+def test_nothing_waits_for_the_device_from_epoch_to_epoch():
+    """Orders are sent, members judged and the best kept without a look from the host."""
+    options = {"batch_norm": True, "early_stopping": True, "ema_decay": 0.5, "weighted": True}
+    stack = Stack(settings(**options))
+    assert stack.watch is not None
+    closed_epochs(stack, 2)  # compiles, records, allocates
+    stack.epoch += 2
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        losses = closed_epochs(stack, 3)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    assert losses.shape == (2, 3, 3)
+    assert losses.isfinite().all()
+
+
+@on_cuda
+@pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
+def test_members_judged_on_the_device_end_as_those_of_the_reference(loss):
+    options = {
+        "early_stopping": True,
+        "patience": 3,
+        "max_iter": 40,
+        "ema_decay": 0.5,
+        "loss": loss,
+    }
+    options |= {"learning_rate_init": 0.05, "batch_norm": True, "n_outputs": 3, "epsilon": 0.1}
+    jobs = settings(**options)
+    results = fit(jobs, "fused")
+    assert any(r.stopped_by == "patience" for r in results)
+    for one, other in zip(results, fit(jobs, "reference"), strict=True):
+        assert_same_result(one, other, atol=1e-8)
+
+
 @on_cuda
 def test_a_limit_of_time_is_kept():
     """However fast minibatches are handed over: what is queued does not run on for seconds."""

@@ -1,4 +1,4 @@
-"""The loop over minibatches, without Python: gather, forward, loss, backward, update.
+"""The loop over minibatches and epochs, without Python: gather, forward, loss, backward, update.
 
 A member's step touches its own numbers alone, so the loop takes the members one after the other, each
 through several minibatches: its weights, moments and activations stay in the cache, and a stack of any
@@ -14,24 +14,37 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from skreg.engine.compiled.closing import close_epoch
 from skreg.engine.compiled.optimisers import project_max_norm
 from skreg.engine.compiled.pieces import call, compiled, float_types, matrix, part, vector
 from skreg.engine.compiled.products import pointer_to, product
-
-#: Columns of the table of layers: where weight, gain and shift (or bias) start in the parameters of
-#: the stack, and in the gradient of one member; where the running mean and variance start in those
-#: of the stack; where activations and moments of a minibatch start in the workspace.
-WEIGHT, GAIN, SHIFT, WEIGHT_SLOT, GAIN_SLOT, SHIFT_SLOT, MEAN, VARIANCE, ROWS, UNITS = range(10)
-
-#: Places in the array of addresses that are called.
-GEMM, INPUT_DROPOUT, FORWARD, BACKWARD, LOSS, OPTIMISER, EMBED, EMBED_BACKWARD = range(8)
-
-#: Places in the array of switches.
-DROPS_INPUTS, BOUNDS_NORMS = range(2)
-
-#: Places in the array that describes an embedding: its columns, their frequencies, what is made of
-#: each; then where its four parameters start in those of the stack, and in the gradient of one member.
-EMBEDDED, WAVES, MADE, STARTS, SLOTS = 0, 1, 2, slice(3, 7), slice(7, 11)
+from skreg.engine.compiled.tables import (
+    BACKWARD,
+    BOUNDS_NORMS,
+    DROPS_INPUTS,
+    EMBED,
+    EMBED_BACKWARD,
+    EMBEDDED,
+    FORWARD,
+    GAIN,
+    GAIN_SLOT,
+    GEMM,
+    INPUT_DROPOUT,
+    LOSS,
+    MEAN,
+    OPTIMISER,
+    ROWS,
+    SHIFT,
+    SHIFT_SLOT,
+    SLOTS,
+    STARTS,
+    UNITS,
+    VARIANCE,
+    WEIGHT,
+    WEIGHT_SLOT,
+    embedding_of,
+)
+from skreg.engine.watch import ENDED, GOES_ON
 
 
 @part
@@ -71,20 +84,6 @@ def _overload_gather_targets(address, length, order, stream, first, stop, out):
                         out[j - first, q, i] = y[q, order[j, stream, i]]
 
     return gather
-
-
-@part
-def _embedding(flat, starts, k, table):
-    """Frequency, phase, weight and bias of the embedding of member k, as views of flat numbers."""
-    m, f, q = table[EMBEDDED], table[WAVES], table[MADE]
-    at = starts[0] + k * m * f
-    frequency = matrix(flat, at, m, f)
-    at = starts[1] + k * m * f
-    phase = matrix(flat, at, m, f)
-    at = starts[2] + k * m * q * f
-    weight = flat[at : at + m * q * f].reshape(m, q, f)
-    at = starts[3] + k * m * q
-    return frequency, phase, weight, matrix(flat, at, m, q)
 
 
 @part
@@ -190,6 +189,15 @@ def _backward(x, by_row, share, keys, step, k, sizes, layers, theta, slope, work
         )
 
 
+@part
+def _any_left(counts, start, stop):
+    """Whether any of these members goes on."""
+    left = False
+    for k in range(start, stop):
+        left |= counts[ENDED, k] == GOES_ON
+    return left
+
+
 def _array(kind, dimensions):
     return types.Array(kind, dimensions, "C")
 
@@ -207,12 +215,15 @@ def minibatch_loop(dtype, classes):
     Returns
     -------
     callable
-        Trains the members ``low`` to ``high`` on minibatches ``first`` to ``stop`` of an epoch, after
-        ``t`` steps of the optimiser. ``gathered`` is 1 where the minibatch is in its place already.
-        Its other arguments in their order, for k members, s streams, t targets:
+        Trains the members ``low`` to ``high`` that have not ended on minibatches ``first`` to ``stop``,
+        after ``t`` steps of the optimiser. ``gathered`` is 1 where the minibatch is in its place already.
+        Where ``closed`` is not 0, the minibatches are those of so many epochs, each of which is closed:
+        averaged, validated, judged. ``before`` is the number of epochs before them.
+        Its other arguments in their order, for k members, s streams, t targets, v groups of members that
+        share validation rows:
 
-        - epoch: order (steps, s, b), coef and share (steps, s, b), keys (2, steps, layers, k), rates
-          (steps, k), as of `skreg.engine.data.Epoch`;
+        - epoch: order (steps, s, b), coef and share (steps, s, b) or those of one epoch for all, keys (2,
+          steps, layers, k), rates (steps, k), as of `skreg.engine.data.Epoch`;
         - tables: addresses and lengths of rows (s,) and of targets (t,), stream and target of a member
           (k,);
         - net: sizes, layers, blocks of parameters, calls, the embedding and its columns, the constants
@@ -222,7 +233,12 @@ def minibatch_loop(dtype, classes):
           numbers of the solver; switches;
         - workspace: x (1, steps, b, d) and y, of one stream and target (but s and t of them where they
           are gathered already), inputs of one member, gradient of what its embedding made,
-          that of its parameters, z, a, means and inverse deviations of its units.
+          that of its parameters, z, a, means and inverse deviations of its units;
+        - closing: numbers and counts of the watch (3, k), (7, k); losses of the epochs (2, epochs, k);
+          validation rows (v, 4) and the group of a member (k,), -1 for none; blocks of what is learned
+          and tracked (n, 3); what an average keeps of itself (k,), none where there is no average;
+          parameters and statistics that are validated, and the best ones; embedded inputs and targets of
+          a chunk of validation rows, a place for a loss.
     """
     f, row, table, u, nothing = float_types(dtype)
     i1, i2 = _array(types.int64, 1), _array(types.int64, 2)
@@ -231,16 +247,21 @@ def minibatch_loop(dtype, classes):
     numbers = [*[row] * 5, _array(u, 2), table, table, table, *[row] * 4]
     targets = _array(types.int64, 3) if classes else _array(f, 4)
     workspace = [_array(f, 4), targets, table, table, *[row] * 5]
+    watch = types.Tuple([_array(types.float64, 2), i2, _array(types.float64, 3)])
+    valid = types.Tuple([i2, i1, i2, i2, _array(types.float64, 1)])
+    nets = types.UniTuple(row, 4)
+    chunk = types.Tuple([row, i1 if classes else row, row])
 
     @compiled(
         nothing(
-            *[types.int64] * 6,
+            *[types.int64] * 8,
             *epoch,
             *tables,
             *(i1, i2, i2, i1, i1, i1),
             *numbers,
             *(_array(types.float64, 1), i1),
             *workspace,
+            *(watch, valid, nets, chunk),
         )
     )
     def run(
@@ -250,6 +271,8 @@ def minibatch_loop(dtype, classes):
         high,
         t,
         gathered,
+        closed,
+        before,
         order,
         coef,
         share,
@@ -291,6 +314,10 @@ def minibatch_loop(dtype, classes):
         a_flat,
         means,
         spreads,
+        watch,
+        valid,
+        nets,
+        chunk,
     ):
         last = sizes.shape[0] - 2
         o, b = sizes[last + 1], x_block.shape[2]
@@ -298,100 +325,122 @@ def minibatch_loop(dtype, classes):
         embedded = embedding[EMBEDDED] > 0
         own = embedded or switches[DROPS_INPUTS] != 0
         rows, bias = layers[last, ROWS], layers[last, SHIFT_SLOT]
+        counts = watch[1]
+        steps, per_epoch = (stop - first) // max(1, closed), order.shape[0] // max(1, closed)
         # Members of a stream are neighbours.
         start = low
         while start < high:
             s, after = stream_of[start], start + 1
             while after < high and stream_of[after] == s:
                 after += 1
-            for begin in range(first, stop, x_block.shape[1]):
-                end, held = min(stop, begin + x_block.shape[1]), -1
-                if gathered == 0:
-                    _gather_rows(x_at[s], x_length[s], order, s, begin, end, x_block[0])
-                for k in range(start, after):
-                    target = target_of[k]
-                    if gathered == 0 and target != held:
-                        at_y, n_y = y_at[target], y_length[target]
-                        _gather_targets(at_y, n_y, order, s, begin, end, y_block[0])
-                        held = target
-                    x_steps = x_block[s if gathered != 0 else 0]
-                    y_steps = y_block[target if gathered != 0 else 0]
-                    at = layers[last, SHIFT] + k * o
-                    limit, factor = threshold[k, 0], scale[k, 0]
-                    for j in range(begin, end):
-                        x, part_of = x_steps[j - begin], share[j, s]
-                        key0, key1 = keys[0, j, 0, k], keys[1, j, 0, k]
-                        if embedded:
-                            learned = _embedding(theta, embedding[STARTS], k, embedding)
-                            call(
-                                calls[EMBED],
-                                (x, x_own, columns, *learned, limit, factor, key0, key1),
+            for number in range(max(1, closed)):
+                if not _any_left(counts, start, after):
+                    break
+                opening, closing = first + number * steps, first + (number + 1) * steps
+                for begin in range(opening, closing, x_block.shape[1]):
+                    end, held = min(closing, begin + x_block.shape[1]), -1
+                    if gathered == 0:
+                        _gather_rows(x_at[s], x_length[s], order, s, begin, end, x_block[0])
+                    for k in range(start, after):
+                        if counts[ENDED, k] != GOES_ON:
+                            continue
+                        target = target_of[k]
+                        if gathered == 0 and target != held:
+                            at_y, n_y = y_at[target], y_length[target]
+                            _gather_targets(at_y, n_y, order, s, begin, end, y_block[0])
+                            held = target
+                        x_steps = x_block[s if gathered != 0 else 0]
+                        y_steps = y_block[target if gathered != 0 else 0]
+                        at = layers[last, SHIFT] + k * o
+                        limit, factor = threshold[k, 0], scale[k, 0]
+                        for j in range(begin, end):
+                            x, part_of = x_steps[j - begin], share[j % share.shape[0], s]
+                            key0, key1 = keys[0, j, 0, k], keys[1, j, 0, k]
+                            if embedded:
+                                learned = embedding_of(theta, embedding[STARTS], k, embedding)
+                                call(
+                                    calls[EMBED],
+                                    (x, x_own, columns, *learned, limit, factor, key0, key1),
+                                )
+                            elif switches[DROPS_INPUTS] != 0:
+                                call(calls[INPUT_DROPOUT], (x, x_own, limit, factor, key0, key1))
+                            inputs = x_own if own else x
+                            net = sizes, layers, theta
+                            _forward(
+                                inputs, not embedded, part_of, keys, j, k, *net, running, *context
                             )
-                        elif switches[DROPS_INPUTS] != 0:
-                            call(calls[INPUT_DROPOUT], (x, x_own, limit, factor, key0, key1))
-                        inputs = x_own if own else x
-                        net = sizes, layers, theta
-                        _forward(inputs, not embedded, part_of, keys, j, k, *net, running, *context)
-                        call(
-                            calls[LOSS],
-                            (
-                                matrix(z_flat, rows, o, b),
-                                vector(theta, at, o),
-                                y_steps[j - begin],
-                                coef[j, s],
-                                smoothing[k],
-                                quantile[k],
-                                vector(total, k, 1),
-                                vector(slope, bias, o),
-                                np.int64(1),
-                            ),
-                        )
-                        dz = _backward(
-                            inputs, not embedded, part_of, keys, j, k, *net, slope, *context
-                        )
-                        if embedded:
-                            at_weight = layers[0, WEIGHT] + k * sizes[0] * sizes[1]
-                            weight = matrix(theta, at_weight, sizes[1], sizes[0])
-                            made = weight[:, x.shape[1] :]
-                            product(calls[GEMM], made, True, dz, False, x_slope)
-                            idle = layers[0, GAIN] >= 0 and limit == 0
                             call(
-                                calls[EMBED_BACKWARD],
+                                calls[LOSS],
                                 (
-                                    x_slope,
-                                    x,
-                                    columns,
-                                    *learned[:3],
-                                    limit,
-                                    factor,
-                                    key0,
-                                    key1,
-                                    np.int64(idle),
-                                    *_embedding(slope, embedding[SLOTS], 0, embedding),
+                                    matrix(z_flat, rows, o, b),
+                                    vector(theta, at, o),
+                                    y_steps[j - begin],
+                                    coef[j % coef.shape[0], s],
+                                    smoothing[k],
+                                    quantile[k],
+                                    vector(total, k, 1),
+                                    vector(slope, bias, o),
+                                    np.int64(1),
                                 ),
                             )
-                        call(
-                            calls[OPTIMISER],
-                            (
-                                theta,
-                                slope,
-                                moment,
-                                second,
-                                blocks,
-                                np.int64(k),
-                                rates[j, k],
-                                decay[k],
-                                l1[k],
-                                l2[k],
-                                solver,
-                                np.int64(t + j - first + 1),
-                            ),
+                            dz = _backward(
+                                inputs, not embedded, part_of, keys, j, k, *net, slope, *context
+                            )
+                            if embedded:
+                                at_weight = layers[0, WEIGHT] + k * sizes[0] * sizes[1]
+                                weight = matrix(theta, at_weight, sizes[1], sizes[0])
+                                made = weight[:, x.shape[1] :]
+                                product(calls[GEMM], made, True, dz, False, x_slope)
+                                idle = layers[0, GAIN] >= 0 and limit == 0
+                                call(
+                                    calls[EMBED_BACKWARD],
+                                    (
+                                        x_slope,
+                                        x,
+                                        columns,
+                                        *learned[:3],
+                                        limit,
+                                        factor,
+                                        key0,
+                                        key1,
+                                        np.int64(idle),
+                                        *embedding_of(slope, embedding[SLOTS], 0, embedding),
+                                    ),
+                                )
+                            call(
+                                calls[OPTIMISER],
+                                (
+                                    theta,
+                                    slope,
+                                    moment,
+                                    second,
+                                    blocks,
+                                    np.int64(k),
+                                    rates[j, k],
+                                    decay[k],
+                                    l1[k],
+                                    l2[k],
+                                    solver,
+                                    np.int64(t + j - first + 1),
+                                ),
+                            )
+                            if switches[BOUNDS_NORMS] != 0:
+                                for i in range(last + 1):
+                                    d, h = sizes[i], sizes[i + 1]
+                                    place = layers[i, WEIGHT] + k * h * d
+                                    project_max_norm(matrix(theta, place, h, d), bound[k])
+                for k in range(start, after):
+                    if closed > 0 and counts[ENDED, k] == GOES_ON:
+                        close_epoch(
+                            k,
+                            before + number,
+                            number,
+                            np.float64(total[k]) / per_epoch,
+                            *(watch, valid, nets, theta, running),
+                            *(sizes, layers, embedding, columns, quantile[k], calls),
+                            (z_flat, *chunk, means, spreads),
                         )
-                        if switches[BOUNDS_NORMS] != 0:
-                            for i in range(last + 1):
-                                d, h = sizes[i], sizes[i + 1]
-                                place = layers[i, WEIGHT] + k * h * d
-                                project_max_norm(matrix(theta, place, h, d), bound[k])
+                        total[k] = 0
             start = after
 
     return run
