@@ -234,7 +234,7 @@ class FusedCudaStep(ReferenceStep):
     def _losses(self):
         loss, last, o = self.spec.loss, self.layout.n_layers - 1, self.layout.sizes[-1]
         kernel = kernels.multinomial if loss == "multinomial" else kernels.pointwise
-        width = block(self.b)
+        width = block(self.b, kernels.LOSS_ROWS)
         z, bias = self.z[last], self.state.theta.view[f"bias_{last}"]
         self._add(
             *(kernel, (self.k, math.ceil(self.b / width)), z, self.row_losses, bias),

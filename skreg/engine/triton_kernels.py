@@ -29,6 +29,10 @@ from skreg.engine.constants import (
 #: Entries of a row that a program takes at a time, at most.
 WIDEST = 1024
 
+#: Rows that a program of a loss takes, at most: outputs follow each other in it, so that only many small
+#: programs keep a GPU busy where members are few.
+LOSS_ROWS = 32
+
 _EPS, _MOMENTUM = tl.constexpr(BATCH_NORM_EPS), tl.constexpr(BATCH_NORM_MOMENTUM)
 _DELTA, _HIGHEST = tl.constexpr(HUBER_DELTA), tl.constexpr(MAX_EXPONENT)
 _SCALE, _ALPHA = tl.constexpr(SELU_SCALE), tl.constexpr(SELU_ALPHA)
@@ -64,9 +68,9 @@ class Launch:
         self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
 
 
-def block(n):
-    """Width of a program for rows of n entries; longer rows are taken in pieces."""
-    return min(WIDEST, max(16, triton.next_power_of_2(n)))
+def block(n, most=None):
+    """Width of a program for rows of n entries; rows of more than ``most`` are taken in pieces."""
+    return min(WIDEST, most or WIDEST, max(16, triton.next_power_of_2(n)))
 
 
 @triton.jit

@@ -111,6 +111,19 @@ def test_all_that_can_be_one_is(loss):
     assert_compiles(kernels, [90], "float32")
 
 
+@pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
+def test_few_members_have_many_programs_of_a_loss(loss):
+    """Their outputs follow each other in a program: one that has all rows would keep a GPU waiting."""
+    (launch,) = (
+        launch
+        for launch in launches(n=200, batch_size=200, loss=loss, n_outputs=3)
+        if "LOSS" in launch.constants
+    )
+    assert launch.grid == (2, 7)
+    assert launch.constants["BLOCK"] == 32
+    assert launch.options["num_warps"] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
