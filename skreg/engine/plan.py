@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import Fingerprint, batches_of
 from skreg.engine.job import SHAPE_FIELDS
+from skreg.engine.stack import VALIDATION_ROWS
 
 #: Bytes that a stack may take, and the members that it may have in any case and at most. A larger stack
 #: gathers and looks at its epochs once for more members; beyond 64 nothing is won any more.
@@ -44,9 +46,22 @@ def stack_bytes(job, members):
     width = min(spec.batch_size, job.X.shape[0])
     own_inputs = width * sizes[0] if spec.input_dropout or m else 0
     activations = 3 * width * sum(sizes[1:]) + own_inputs + width * mixed * m
-    if spec.device != "cpu":  # autograd stores the periodic functions and their arguments
-        activations += 2 * width * N_FREQUENCIES * m
+    if spec.device != "cpu" and m:
+        # The rows as they are, and periodic functions with their arguments.
+        activations += width * job.X.shape[1] + 2 * N_FREQUENCIES * m * _rows_with_waves(job, width)
     return members * np.dtype(spec.dtype).itemsize * (5 * weights + activations)
+
+
+def _rows_with_waves(job, width):
+    """Rows whose periodic functions lie in memory at a time, on devices other than the CPU.
+
+    Autograd stores those of a minibatch. The kernels for CUDA compute them again, and what remains is
+    validation, which goes through its rows in chunks.
+    """
+    by_kernels = job.spec.device.startswith("cuda") and not sp.issparse(job.X)
+    if not by_kernels or importlib.util.find_spec("triton") is None:
+        return width
+    return 0 if job.X_val is None else min(VALIDATION_ROWS, job.X_val.shape[0])
 
 
 def most_members(job, memory=None):

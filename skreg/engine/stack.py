@@ -23,6 +23,9 @@ from skreg.engine.state import Average, Layout, Snapshot, State, initial_paramet
 #: Entries of an activation during validation; more rows than fit are evaluated in chunks.
 _VALIDATION_ENTRIES = 1 << 20
 
+#: Rows of a chunk at least, whatever they take.
+VALIDATION_ROWS = 64
+
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
 _PAUSE = 0.05
 
@@ -294,7 +297,7 @@ class Stack:
             if all(m.ended for m in members):
                 continue
             kept = any(m.job.score is not None or m.cohort is not None for m in members)
-            size = max(64, _VALIDATION_ENTRIES // (len(members) * widest))
+            size = max(VALIDATION_ROWS, _VALIDATION_ENTRIES // (len(members) * widest))
             parts, loss[group.members] = [], 0.0
             for start in range(0, group.rows.n, size):
                 stop = min(start + size, group.rows.n)
