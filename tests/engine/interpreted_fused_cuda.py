@@ -135,6 +135,14 @@ def test_embedded_columns(batch_norm):
     assert_equals_reference(settings(embedded=(0, 2), batch_norm=batch_norm))
 
 
+def test_biases_that_a_batch_norm_takes_off_are_left_where_they_are():
+    """To the last bit, as their gradient would be of rounding alone; the other member drops inputs."""
+    jobs = settings(embedded=(0, 2), batch_norm=True)
+    for job, result, stays in zip(jobs, kernel_results(jobs), (True, False), strict=True):
+        start = initial_parameters(Layout((9, 3, 2, 1), True, 2), "relu", job.seed)["embed_bias"]
+        assert (result.params["embed_bias"] == start).all() == stays
+
+
 def test_embedded_columns_in_float32():
     jobs = settings(embedded=(0, 2), batch_norm=True, dtype="float32", epsilon=0.1)
     assert kernel_results(jobs)[0].params["embed_weight"].dtype == np.float32

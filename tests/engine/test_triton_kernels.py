@@ -107,9 +107,11 @@ def test_a_whole_minibatch_in_float64():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_embedded_columns(dtype, input_dropout):
     """Their waves are made in registers: nothing of float32 is handed to the library, or to memory."""
-    kernels = launches(embedded=(0, 2), dtype=dtype, hidden=(7,), input_dropout=input_dropout)
+    options = {"n": 200, "batch_size": 200, "hidden": (7,), "input_dropout": input_dropout}
+    kernels = launches(embedded=(0, 2), dtype=dtype, **options)
     own = [k for k in kernels if k.kernel.fn.__name__ in ("gather", "embed", "embed_backward")]
-    assert len(own) == 3
+    rows = [k.constants["BLOCK"] for k in own[1:]]
+    assert rows == ([64, 32] if dtype == "float32" else [32, 16])
     assert_compiles(own, [80, 90], dtype)
     for launch in own[1:] if dtype == "float32" else ():
         assert ".local" not in compiled(launch, 90)["ptx"]
