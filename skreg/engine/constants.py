@@ -10,6 +10,7 @@ __all__ = [
     "ACTIVATIONS",
     "BATCH_NORM_EPS",
     "BATCH_NORM_MOMENTUM",
+    "COSINE",
     "EMBEDDED_WIDTH",
     "FREQUENCY_STD",
     "HUBER_DELTA",
@@ -19,6 +20,7 @@ __all__ = [
     "N_FREQUENCIES",
     "SELU_ALPHA",
     "SELU_SCALE",
+    "SINE",
     "TINY",
 ]
 
@@ -52,6 +54,17 @@ BATCH_NORM_MOMENTUM = 0.1
 #: a column, inputs of the net that a column becomes (itself and the others made of those functions),
 #: and the standard deviation of the initial frequencies, in periods a unit of the column.
 N_FREQUENCIES, EMBEDDED_WIDTH, FREQUENCY_STD = 16, 4, 0.1
+
+#: Minimax polynomials in v^2 for abs(v) <= 1/4: of cos(2 pi v), 2e-10, and of sin(2 pi v) / v, 3e-8.
+COSINE = (
+    9.999999998e-01,
+    -1.973920855e01,
+    6.493934663e01,
+    -8.545357163e01,
+    6.014401509e01,
+    -2.498223781e01,
+)
+SINE = (6.283185280e00, -4.134168072e01, 8.160248511e01, -7.658139642e01, 3.976161707e01)
 
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772

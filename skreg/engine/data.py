@@ -16,8 +16,9 @@ import torch
 from skreg.engine.constants import N_FREQUENCIES
 from skreg.engine.random import ORDER, generator, mask_keys
 
-#: Entries of the widest activation of a chunk of validation rows, over all members that share them.
-CHUNK_ENTRIES = {"cpu": 1 << 20, "other": 1 << 25}
+#: Entries of the widest activation of a chunk of validation rows, over all members that share them; and
+#: rows of a chunk at least, whatever they take.
+CHUNK_ENTRIES, CHUNK_ROWS = {"cpu": 1 << 20, "other": 1 << 25}, 64
 
 
 def n_batches(n, batch_size, batch_norm):
@@ -187,7 +188,7 @@ class Group:
         """
         widest = max(*layout.sizes[1:], N_FREQUENCIES * layout.n_embedded)
         room = CHUNK_ENTRIES["cpu" if self.rows.device.type == "cpu" else "other"]
-        size = max(64, room // ((self.members.stop - self.members.start) * widest))
+        size = max(CHUNK_ROWS, room // ((self.members.stop - self.members.start) * widest))
         for start in range(0, self.rows.n, size):
             part = slice(start, min(start + size, self.rows.n))
             yield self.rows.chunk(part.start, part.stop), self.y[..., part], self.weight[part]

@@ -15,9 +15,10 @@ from functools import partial
 
 import numpy as np
 import torch
+import triton
 
 from skreg.engine import triton_kernels as kernels
-from skreg.engine.constants import ACTIVATIONS, LOSSES
+from skreg.engine.constants import ACTIVATIONS, EMBEDDED_WIDTH, LOSSES, N_FREQUENCIES
 from skreg.engine.data import Epoch, sent
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.state import Buffer
@@ -26,6 +27,9 @@ from skreg.engine.triton_kernels import Launch, block
 #: Minibatches that are launched one by one before they are recorded: they compile the kernels and let
 #: libraries allocate what they need. They are minibatches of the training, so nothing is to be undone.
 WARM_UP = 2
+
+#: What an embedding learns, in the order in which kernels take it.
+_EMBEDDING = tuple(f"embed_{name}" for name in ("frequency", "phase", "weight", "bias"))
 
 
 class Recording:
@@ -102,8 +106,8 @@ class FusedCudaStep(ReferenceStep):
 
     @staticmethod
     def takes(spec, sparse):
-        """Whether this step can train such nets: neither embedded columns nor sparse tables."""
-        return not spec.embedded and not sparse and spec.dtype in ("float32", "float64")
+        """Whether this step can train such nets: on sparse tables it cannot."""
+        return not sparse and spec.dtype in ("float32", "float64")
 
     def __init__(self, state, knobs, feed, spec):
         super().__init__(state, knobs, feed, spec)
@@ -145,8 +149,15 @@ class FusedCudaStep(ReferenceStep):
 
     def _allocate_activations(self):
         sizes, k, b = self.layout.sizes, self.k, self.b
-        self.slots = k if self.knobs.input_dropout else self.s
-        self.x = self._new(self.slots, b, sizes[0])
+        d = self.feed.rows[0].d
+        if self.spec.embedded:
+            # Each member has inputs of its own, features first as its embedding makes them.
+            self.slots, self.x = k, self._new(self.s, d, b)
+            self.inputs, self.made = self._new(k, sizes[0], b), self._new(k, sizes[0] - d, b)
+        else:
+            self.slots = k if self.knobs.input_dropout else self.s
+            self.x = self._new(self.slots, b, d)
+            self.inputs = self.x.mT
         self.z = [self._new(k, h, b) for h in sizes[1:]]
         self.a = [self._new(k, h, b) for h in sizes[1:-1]]
         self.mean, self.inv = ([self._new(k, h) for h in sizes[1:-1]] for _ in range(2))
@@ -176,16 +187,47 @@ class FusedCudaStep(ReferenceStep):
         self.launches.append(Launch(kernel, grid, arguments, constants))
 
     def _gather(self):
-        drop = self.knobs.input_dropout
+        """The inputs of the first layer."""
+        embedded, b, d = bool(self.spec.embedded), self.b, self.feed.rows[0].d
+        # Behind an embedding a column is dropped with all that was made of it.
+        drop = self.knobs.input_dropout and not embedded
         stream_of = self.stream_of if drop else self.streams
-        d = self.layout.sizes[0]
         masks = self.keys[0], self.limit[0], self.scale[0]
+        steps = (1, b) if embedded else (d, 1)
         self._add(
-            *(kernels.gather, (self.slots * self.b,), self.x, self.sources, self.order, stream_of),
-            *(*masks, self.counter, self.b, d, self.s),
+            *(kernels.gather, (len(self.x) * b,), self.x, self.sources, self.order, stream_of),
+            *(*masks, self.counter, b, d, self.s, *steps),
             DROP=drop,
             BLOCK=block(d),
         )
+        if embedded:
+            self._embed_columns()
+
+    def _embed_columns(self):
+        p, b, d = self.state.theta.view, self.b, self.feed.rows[0].d
+        place = np.full(d, -1)
+        place[list(self.spec.embedded)] = np.arange(self.spec.n_embedded)
+        width = self._tile(kernels.EMBED_ROWS)
+        self._add(
+            *(kernels.embed, (self.k * d * math.ceil(b / width),), self.x, self.inputs),
+            *(self._put(place), *(p[name] for name in _EMBEDDING), *self._context_of_columns()),
+            **self._constants_of_columns(),
+            BLOCK=width,
+        )
+
+    def _context_of_columns(self):
+        """What both kernels of the embedding are given last."""
+        masks = self.keys[0], self.limit[0], self.scale[0]
+        sizes = self.b, self.feed.rows[0].d, self.spec.n_embedded, self.s
+        return self.stream_of, *masks, self.counter, *sizes
+
+    def _tile(self, rows):
+        """Rows of a tile that may have so many in float32."""
+        return block(self.b, rows if self.spec.dtype == "float32" else rows // 2)
+
+    def _constants_of_columns(self):
+        shapes = {"WAVES": N_FREQUENCIES, "MADE": EMBEDDED_WIDTH - 1}
+        return {"DROP": self.knobs.input_dropout, **shapes}
 
     def _parts(self):
         """Slices of slots and members of the first layer's products, and the shape of one.
@@ -207,7 +249,7 @@ class FusedCudaStep(ReferenceStep):
             return
         for slots, members, m in self._parts():
             h, d = weight.shape[1:]
-            shared = weight[members].view(-1, m * h, d), self.x[slots].mT
+            shared = weight[members].view(-1, m * h, d), self.inputs[slots]
             self.launches.append(
                 partial(torch.bmm, *shared, out=z[members].view(-1, m * h, self.b))
             )
@@ -240,10 +282,10 @@ class FusedCudaStep(ReferenceStep):
     def _losses(self):
         loss, last, o = self.spec.loss, self.layout.n_layers - 1, self.layout.sizes[-1]
         kernel = kernels.multinomial if loss == "multinomial" else kernels.pointwise
-        width = block(self.b)
+        width = block(self.b, kernels.LOSS_ROWS)
         z, bias = self.z[last], self.state.theta.view[f"bias_{last}"]
         self._add(
-            *(kernel, (self.k, math.ceil(self.b / width)), z, self.row_losses, bias),
+            *(kernel, (math.ceil(self.b / width), self.k), z, self.row_losses, bias),
             *(self.targets, self.lengths, self.target_of, self.order, self.coef, self.stream_of),
             *(self.smoothing, self.quantile, self.counter, o, self.b, self.s),
             LOSS=LOSSES[loss],
@@ -268,8 +310,26 @@ class FusedCudaStep(ReferenceStep):
             return
         h, d = weight.shape[1:]
         for slots, members, m in self._parts():
-            shared = dz[members].view(-1, m * h, self.b), self.x[slots]
+            shared = dz[members].view(-1, m * h, self.b), self.inputs[slots].mT
             self.launches.append(partial(torch.bmm, *shared, out=slope[members].view(-1, m * h, d)))
+        if self.spec.embedded:
+            self._embedding_gradients(weight, dz)
+
+    def _embedding_gradients(self, weight, dz):
+        p, g = self.state.theta.view, self.gradient.view
+        # Only the inputs that were made of columns need a gradient, and they come last.
+        made = weight[:, :, self.feed.rows[0].d :]
+        self.launches.append(partial(torch.bmm, made.mT, dz, out=self.made))
+        learned = *(p[name] for name in _EMBEDDING[:3]), *(g[name] for name in _EMBEDDING)
+        constants = self._constants_of_columns()
+        self._add(
+            *(kernels.embed_backward, (self.k * self.spec.n_embedded,), self.made, self.x),
+            *(self.columns, *learned, self.idle.long()),
+            *self._context_of_columns(),
+            **constants,
+            LINES=triton.next_power_of_2(constants["MADE"]),
+            BLOCK=self._tile(kernels.EMBED_BACKWARD_ROWS),
+        )
 
     def _update_weights(self):
         spec, state = self.spec, self.state

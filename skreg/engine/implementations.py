@@ -15,7 +15,7 @@ _SLOWER = (
 
 #: Reasons that are no failure, of which nothing is said.
 _NO_SUCH = "there are fused steps for the CPU and for CUDA alone."
-_NOT_TAKEN = "it takes neither embedded columns nor sparse tables."
+_NOT_TAKEN = "it takes no sparse tables."
 
 #: Kinds of devices whose lack of a fused step was said already.
 _warned = set()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
 from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
-from skreg.engine.data import Fingerprint, batches_of
+from skreg.engine.data import CHUNK_ROWS, Fingerprint, batches_of
 from skreg.engine.job import SHAPE_FIELDS
 
 #: Bytes that a stack may take, and the members that it may have in any case and at most. A larger stack
@@ -44,9 +46,22 @@ def stack_bytes(job, members):
     width = min(spec.batch_size, job.X.shape[0])
     own_inputs = width * sizes[0] if spec.input_dropout or m else 0
     activations = 3 * width * sum(sizes[1:]) + own_inputs + width * mixed * m
-    if spec.device != "cpu":  # autograd stores the periodic functions and their arguments
-        activations += 2 * width * N_FREQUENCIES * m
+    if spec.device != "cpu" and m:
+        # The rows as they are, and periodic functions with their arguments.
+        activations += width * job.X.shape[1] + 2 * N_FREQUENCIES * m * _rows_with_waves(job, width)
     return members * np.dtype(spec.dtype).itemsize * (5 * weights + activations)
+
+
+def _rows_with_waves(job, width):
+    """Rows whose periodic functions lie in memory at a time, on devices other than the CPU.
+
+    Autograd stores those of a minibatch. The kernels for CUDA compute them again, and what remains is
+    validation, which goes through its rows in chunks.
+    """
+    by_kernels = job.spec.device.startswith("cuda") and not sp.issparse(job.X)
+    if not by_kernels or importlib.util.find_spec("triton") is None:
+        return width
+    return 0 if job.X_val is None else min(CHUNK_ROWS, job.X_val.shape[0])
 
 
 def most_members(job, memory=None):
@@ -96,7 +111,9 @@ def plan(jobs, *, fingerprints=None, memory=None, lanes=1):
     for alike in shapes.values():
         alike.sort(key=lambda block: order(block[0]))
         # A cohort larger than a stack should be is one all the same.
-        room = None if memory is None else memory / lanes
+        device = jobs[alike[0][0]].spec.device
+        limits = [limit for limit in (memory, _free_bytes(device)) if limit is not None]
+        room = min(limits) / lanes if limits else None
         most = max(1, most_members(jobs[alike[0][0]], room) // max(map(len, alike)))
         parts = math.ceil(len(alike) / most)
         if jobs[alike[0][0]].spec.device == "cpu":
@@ -106,6 +123,14 @@ def plan(jobs, *, fingerprints=None, memory=None, lanes=1):
             stacks.append([i for p in part for i in alike[p]])
     stacks.sort(key=lambda stack: (-sum(work[i] for i in stack), order(stack[0])))
     return stacks
+
+
+def _free_bytes(device):
+    """Bytes of a GPU's own memory that stacks may take together; None where there is none to ask."""
+    if not device.startswith("cuda") or not torch.cuda.is_available():
+        return None
+    # Half: the tables lie there too, and what one stack gives back is not at once there for the next.
+    return torch.cuda.mem_get_info(torch.device(device))[0] / 2
 
 
 def _even_parts(parts, share, lanes):

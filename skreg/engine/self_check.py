@@ -21,7 +21,7 @@ from skreg.engine.state import Layout, State, initial_parameters
 #: Largest difference, as a share of the largest number (of 1 at least).
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
-#: Fields of `Spec` that choose the code of the kernels.
+#: Fields of `Spec` that choose the code of the kernels, besides whether columns are embedded.
 KEY = ("device", "dtype", "activation", "batch_norm", "loss", "solver", "nesterov")
 
 _EPOCHS, _RATE = 2, 0.01
@@ -42,15 +42,20 @@ def verdict(step_type, spec):
     -------
     str
     """
-    key = step_type, *(getattr(spec, name) for name in KEY)
+    key = step_type, *_kind(spec).values()
     with _lock:
         if key not in _verdicts:
             _verdicts[key] = _examine(step_type, spec)
         return _verdicts[key]
 
 
+def _kind(spec):
+    """What tells nets with code of their own apart."""
+    return {name: getattr(spec, name) for name in KEY} | {"embedded": bool(spec.embedded)}
+
+
 def _examine(step_type, spec):
-    kind = ", ".join(f"{name}={getattr(spec, name)!r}" for name in KEY)
+    kind = ", ".join(f"{name}={value!r}" for name, value in _kind(spec).items())
     try:
         for input_dropout in (0.0, 0.3):
             jobs = _jobs(spec, input_dropout)
@@ -84,6 +89,7 @@ def _jobs(spec, input_dropout):
     shared = {name: getattr(spec, name) for name in (*KEY, "momentum")}
     # A large epsilon: with a small one Adam makes a step of full size of what is zero but for rounding.
     shared |= {"hidden": (4, 3), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
+    shared["embedded"] = (1, 3) if spec.embedded else None
     jobs = []
     for member, own in enumerate(knobs):
         rng = generator(0, member // 2)
@@ -105,7 +111,8 @@ def _trained(step_type, jobs):
     """Parameters, running statistics, moments and losses after two epochs, as arrays."""
     spec, device = jobs[0].spec, torch.device(jobs[0].spec.device)
     feed = Feed(jobs, Fingerprint.of_all(jobs), device, {})
-    layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
+    sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
+    layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
     state = State(layout, len(jobs), spec.solver, spec.dtype, device)
     for k, job in enumerate(jobs):
         state.load(k, initial_parameters(layout, spec.activation, job.seed))

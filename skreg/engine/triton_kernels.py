@@ -5,8 +5,9 @@ minibatch to the next (order of the rows, row weights, keys of the masks, rates)
 whole epoch, and each kernel reads its part by a counter that lies there too: so the launches of a
 minibatch are always the same and can be replayed as a CUDA graph.
 
-Shapes: k members of s streams, b rows of a minibatch, d inputs, h units, o outputs. Constants are
-`tl.constexpr`: a float that is handed over at run time would be rounded to float32.
+Shapes: k members of s streams, b rows of a minibatch, d inputs, h units, o outputs; m embedded columns
+with f frequencies each, q features made of each. Constants are `tl.constexpr`: a float that is handed
+over at run time would be rounded to float32.
 """
 
 from __future__ import annotations
@@ -19,21 +20,34 @@ import triton.language as tl
 from skreg.engine.constants import (
     BATCH_NORM_EPS,
     BATCH_NORM_MOMENTUM,
+    COSINE,
     HUBER_DELTA,
     LINE_STRIDE,
     MAX_EXPONENT,
     SELU_ALPHA,
     SELU_SCALE,
+    SINE,
 )
 
 #: Entries of a row that a program takes at a time, at most.
 WIDEST = 1024
+
+#: Rows that a program of a loss takes, at most: outputs follow each other in it, so that only many small
+#: programs keep a GPU busy where members are few.
+LOSS_ROWS = 32
+
+#: Rows in a tile of rows and frequencies, forward and backward, at most, in float32; half of them in
+#: float64. One warp has it in its registers: with more rows there are fewer warps, then spills.
+EMBED_ROWS, EMBED_BACKWARD_ROWS = 64, 32
 
 _EPS, _MOMENTUM = tl.constexpr(BATCH_NORM_EPS), tl.constexpr(BATCH_NORM_MOMENTUM)
 _DELTA, _HIGHEST = tl.constexpr(HUBER_DELTA), tl.constexpr(MAX_EXPONENT)
 _SCALE, _ALPHA = tl.constexpr(SELU_SCALE), tl.constexpr(SELU_ALPHA)
 _STRIDE = tl.constexpr(LINE_STRIDE)
 _ROOT_HALF, _DENSITY = tl.constexpr(0.7071067811865476), tl.constexpr(0.3989422804014327)
+_TURN, _PER_TURN = tl.constexpr(6.283185307179586), tl.constexpr(0.15915494309189535)
+_C0, _C1, _C2, _C3, _C4, _C5 = (tl.constexpr(c) for c in COSINE)
+_S0, _S1, _S2, _S3, _S4 = (tl.constexpr(c) for c in SINE)
 
 
 @dataclass
@@ -64,9 +78,9 @@ class Launch:
         self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
 
 
-def block(n):
-    """Width of a program for rows of n entries; longer rows are taken in pieces."""
-    return min(WIDEST, max(16, triton.next_power_of_2(n)))
+def block(n, most=None):
+    """Width of a program for rows of n entries; rows of more than ``most`` are taken in pieces."""
+    return min(WIDEST, most or WIDEST, max(16, triton.next_power_of_2(n)))
 
 
 @triton.jit
@@ -143,14 +157,51 @@ def _slope(y, ACT: tl.constexpr):
 
 
 @triton.jit
+def _rest(u):
+    """The rest of u, in [-1/2, 1/2], after so many whole turns."""
+    return u - tl.floor(u + 0.5)
+
+
+@triton.jit
+def _cosine(u):
+    """cos(2 pi u): for float32 a polynomial, of the sine of what is left to a quarter of a turn.
+
+    The library's takes large arguments another way, with branches and through memory.
+    """
+    r = _rest(u)
+    if u.dtype == tl.float64:
+        out = tl.cos(r * _TURN)
+    else:
+        v = 0.25 - tl.abs(r)
+        w = v * v
+        out = v * ((((w * _S4 + _S3) * w + _S2) * w + _S1) * w + _S0)
+    return out
+
+
+@triton.jit
+def _sine(u):
+    """sin(2 pi u), as `_cosine`; both of one u share what they begin with."""
+    r = _rest(u)
+    if u.dtype == tl.float64:
+        out = tl.sin(r * _TURN)
+    else:
+        v = 0.25 - tl.abs(r)
+        w = v * v
+        out = ((((w * _C5 + _C4) * w + _C3) * w + _C2) * w + _C1) * w + _C0
+        out = tl.where(r < 0.0, -out, out)
+    return out
+
+
+@triton.jit
 def gather(
-    x, tables, order, stream_of, keys, limit, scale, counter, b, d, s,
+    x, tables, order, stream_of, keys, limit, scale, counter, b, d, s, row_step, column_step,
     DROP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Rows of the minibatch, some of their inputs dropped; one program a row of x.
+    """Rows of the minibatch, some of their inputs dropped; one program a row.
 
-    x (slots, b, d), slots being streams, or members where inputs are dropped; tables (s,) addresses; order
-    (steps, s, b); stream_of, limit, scale (slots,); keys (steps, s, 2).
+    x (slots, b, d) or (slots, d, b), as the steps between its rows and columns say, slots being streams, or
+    members where inputs are dropped; tables (s,) addresses; order (steps, s, b); stream_of, limit, scale
+    (slots,); keys (steps, s, 2).
     """
     line = tl.program_id(0).to(tl.int64)
     slot, i = line // b, line % b
@@ -165,7 +216,96 @@ def gather(
         if DROP:
             keep = _keep(keys, limit, moment, slot, i, j)
             values = tl.where(keep, values * tl.load(scale + slot), 0.0)
-        tl.store(x + line * d + j, values, mask=inside)
+        tl.store(
+            x + slot * b * d + i * row_step + j.to(tl.int64) * column_step, values, mask=inside
+        )
+
+
+@triton.jit
+def embed(
+    x, a, place, frequency, phase, weight, bias, stream_of, keys, limit, scale, counter, b, d, m, s,
+    DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From the columns of a minibatch to the inputs of a net, some dropped; one program a piece of a column.
+
+    What was made of a column is dropped with it. x (s, d, b); a (k, d + m q, b); place (d,): number of a
+    column among the embedded ones, or -1; frequency, phase (k, m, f); weight (k, m, q, f); bias (k, m, q);
+    stream_of, limit, scale (k,); keys (steps, s, 2). WAVES is f, a power of two, and MADE is q.
+    """
+    pieces = tl.cdiv(b, BLOCK)
+    line = tl.program_id(0).to(tl.int64) // pieces
+    member, column = line // d, line % d
+    stream = tl.load(stream_of + member)
+    i = tl.program_id(0) % pieces * BLOCK + tl.arange(0, BLOCK)
+    inside = i < b
+    value = tl.load(x + (stream * d + column) * b + i, mask=inside, other=0.0)
+    factor = tl.zeros((BLOCK,), dtype=x.dtype.element_ty) + 1.0
+    if DROP:
+        keep = _keep(keys, limit, tl.load(counter) * s + stream, member, i, column)
+        factor = tl.where(keep, factor * tl.load(scale + member), 0.0)
+    out = a + member * (d + m * MADE) * b + i
+    tl.store(out + column * b, value * factor, mask=inside)
+    c = tl.load(place + column)
+    if c >= 0:
+        pair = member * m + c
+        n = pair * WAVES + tl.arange(0, WAVES)
+        start = tl.load(phase + n) * _PER_TURN
+        wave = _cosine(tl.load(frequency + n)[:, None] * value[None, :] + start[:, None])
+        for o in tl.static_range(MADE):
+            at = pair * MADE + o
+            w = tl.load(weight + at * WAVES + tl.arange(0, WAVES))
+            made = tl.sum(w[:, None] * wave, axis=0) + tl.load(bias + at)
+            tl.store(out + (d + c * MADE + o) * b, made * factor, mask=inside)
+
+
+@triton.jit
+def embed_backward(
+    da, x, columns, frequency, phase, weight, dfrequency, dphase, dweight, dbias, idle,
+    stream_of, keys, limit, scale, counter, b, d, m, s,
+    DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, LINES: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Gradient of an embedding from that of what it made; one program an embedded column of a member.
+
+    da (k, m q, b); columns (m,); idle (k,): not 0 where biases count nothing; dfrequency to dbias as
+    frequency to bias, and all else as of `embed`. LINES is the power of two that q lines fit in. Waves and
+    masks are computed again. Frequencies lie side by side, so that a thread adds up many rows of its own.
+    """
+    pair = tl.program_id(0).to(tl.int64)
+    member, column = pair // m, tl.load(columns + pair % m)
+    stream = tl.load(stream_of + member)
+    n, lines = tl.arange(0, WAVES), tl.arange(0, LINES)
+    rate = tl.load(frequency + pair * WAVES + n)
+    start = tl.load(phase + pair * WAVES + n) * _PER_TURN
+    turned = tl.zeros((WAVES,), dtype=x.dtype.element_ty)
+    shifted = tl.zeros((WAVES,), dtype=x.dtype.element_ty)
+    mixed = tl.zeros((LINES, WAVES), dtype=x.dtype.element_ty)
+    total = tl.zeros((LINES,), dtype=x.dtype.element_ty)
+    for first in range(0, b, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        inside = i < b
+        value = tl.load(x + (stream * d + column) * b + i, mask=inside, other=0.0)
+        u = value[:, None] * rate[None, :] + start[None, :]
+        wave = _cosine(u)
+        push = tl.zeros((BLOCK, WAVES), dtype=x.dtype.element_ty)
+        for o in tl.static_range(MADE):
+            at = pair * MADE + o
+            e = tl.load(da + at * b + i, mask=inside, other=0.0)
+            if DROP:
+                keep = _keep(keys, limit, tl.load(counter) * s + stream, member, i, column)
+                e = tl.where(keep, e * tl.load(scale + member), 0.0)
+            push += e[:, None] * tl.load(weight + at * WAVES + n)[None, :]
+            part = tl.sum(e[:, None] * wave, axis=0)
+            mixed += tl.where(lines[:, None] == o, part[None, :], 0.0)
+            total += tl.where(lines == o, tl.sum(e, axis=0), 0.0)
+        push = push * _sine(u)
+        shifted += tl.sum(push, axis=0)
+        turned += tl.sum(push * value[:, None], axis=0)
+    tl.store(dphase + pair * WAVES + n, -shifted)
+    tl.store(dfrequency + pair * WAVES + n, turned * -_TURN)
+    at = pair * MADE + lines
+    tl.store(dweight + at[:, None] * WAVES + n[None, :], mixed, mask=lines[:, None] < MADE)
+    total = tl.where(tl.load(idle + member) != 0, 0.0, total)
+    tl.store(dbias + at, total, mask=lines < MADE)
 
 
 @triton.jit
@@ -280,8 +420,8 @@ def multinomial(
     z (k, o, b) becomes its gradient; losses (k, b) gets coef times loss; bias (k, o); targets, lengths (t,)
     addresses and rows of targets; target_of, stream_of, smoothing, quantile (k,); order, coef (steps, s, b).
     """
-    member = tl.program_id(0).to(tl.int64)
-    i = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    member = tl.program_id(1).to(tl.int64)
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = i < b
     place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
     number = tl.load(order + place, mask=inside, other=0)
@@ -348,8 +488,8 @@ def pointwise(
     counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """A loss that is a sum over outputs, and its gradient; arguments as of `multinomial`."""
-    member = tl.program_id(0).to(tl.int64)
-    i = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    member = tl.program_id(1).to(tl.int64)
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = i < b
     place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
     number = tl.load(order + place, mask=inside, other=0)

@@ -11,6 +11,8 @@ import os
 import numpy as np
 import pytest
 import torch
+import triton
+import triton.language as tl
 
 from skreg.engine import self_check
 from skreg.engine import stack as stack_module
@@ -127,6 +129,59 @@ def test_streams(streams):
     assert_equals_reference(jobs)
 
 
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+def test_embedded_columns(batch_norm):
+    """One member drops its columns with all that was made of them, and has fewer rows."""
+    assert_equals_reference(settings(embedded=(0, 2), batch_norm=batch_norm))
+
+
+def test_biases_that_a_batch_norm_takes_off_are_left_where_they_are():
+    """To the last bit, as their gradient would be of rounding alone; the other member drops inputs."""
+    jobs = settings(embedded=(0, 2), batch_norm=True)
+    for job, result, stays in zip(jobs, kernel_results(jobs), (True, False), strict=True):
+        start = initial_parameters(Layout((9, 3, 2, 1), True, 2), "relu", job.seed)["embed_bias"]
+        assert (result.params["embed_bias"] == start).all() == stays
+
+
+def test_embedded_columns_in_float32():
+    jobs = settings(embedded=(0, 2), batch_norm=True, dtype="float32", epsilon=0.1)
+    assert kernel_results(jobs)[0].params["embed_weight"].dtype == np.float32
+    assert_equals_reference(jobs)
+
+
+@pytest.mark.parametrize("hidden", [(), (2,)], ids=["linear", "hidden"])
+def test_embedded_columns_of_streams(hidden):
+    """Each member has inputs of its own, made of the minibatch of its stream."""
+    jobs = [
+        tiny(n=9 - table, table=table, hidden=hidden, embedded=(1,), solver="sgd", max_norm=1.0)
+        for table in STREAMS["unequal"]
+    ]
+    assert_equals_reference(jobs)
+
+
+@pytest.mark.parametrize("dtype", ATOL)
+def test_waves_of_arguments_of_any_size(dtype):
+    """What is asked for is the function at the very argument, which has few digits behind its point."""
+
+    @triton.jit
+    def waves(u, cosine, sine, BLOCK: tl.constexpr):
+        i = tl.arange(0, BLOCK)
+        value = tl.load(u + i)
+        tl.store(cosine + i, kernels._cosine(value))
+        tl.store(sine + i, kernels._sine(value))
+
+    scales = torch.tensor([1e-30, 1e-3, 0.25, 0.5, 1.0, 3.0, 1e3, 1e12])
+    steps = torch.linspace(-1, 1, 32, dtype=torch.float64)
+    u = (scales.unsqueeze(1) * steps).flatten().to(getattr(torch, dtype))
+    found = torch.empty_like(u), torch.empty_like(u)
+    waves[(1,)](u, *found, BLOCK=len(u))
+    exact = u.numpy().astype(np.longdouble)
+    turn = 2 * np.longdouble(np.pi) * (exact - np.round(exact))
+    atol = {"float32": 2e-7, "float64": 1e-14}[dtype]
+    for values, function in zip(found, (np.cos, np.sin), strict=True):
+        np.testing.assert_allclose(values.numpy(), function(turn), rtol=0, atol=atol)
+
+
 def test_targets_of_one_stream_may_differ():
     jobs = [tiny(hidden=(2,), n_outputs=2) for _ in range(2)]
     jobs[1].y = jobs[1].y[:, ::-1].copy()
@@ -135,7 +190,9 @@ def test_targets_of_one_stream_may_differ():
 
 def test_all_that_can_be_one_is():
     """One member, one column, one unit, one row a minibatch."""
-    assert_equals_reference([tiny(n=3, d=1, hidden=(1,), batch_size=1, max_norm=1.0)])
+    for embedded in (None, (0,)):
+        options = {"hidden": (1,), "batch_size": 1, "max_norm": 1.0, "embedded": embedded}
+        assert_equals_reference([tiny(n=3, d=1, **options)])
 
 
 def test_linear_model_with_ties():
@@ -152,6 +209,14 @@ def test_rows_wider_than_a_program(monkeypatch):
         tiny(n=40, d=18, hidden=(2,), batch_size=20, batch_norm=True, dropout=0.3, **own)
         for own in ({"max_norm": 0.5, "input_dropout": 0.2}, {"l1": 0.01, "input_dropout": 0.1})
     ]
+    assert_equals_reference(jobs)
+
+
+def test_embedded_rows_wider_than_a_program(monkeypatch):
+    """What is added up of an embedding is of all pieces of the rows."""
+    monkeypatch.setattr(kernels, "WIDEST", 16)
+    options = {"hidden": (2,), "batch_size": 40, "dropout": 0.3, "embedded": (0, 2)}
+    jobs = [tiny(n=40, **options, input_dropout=rate) for rate in (0.0, 0.2)]
     assert_equals_reference(jobs)
 
 
@@ -193,9 +258,10 @@ def test_a_member_that_diverges_leaves_the_others_alone():
     assert_same_result(one, fit(jobs[0]), atol=1e-10)
 
 
-def test_the_self_check_finds_nothing(monkeypatch):
+@pytest.mark.parametrize("embedded", [None, (0,)], ids=["plain", "embedded"])
+def test_the_self_check_finds_nothing(monkeypatch, embedded):
     monkeypatch.setattr(self_check, "_EPOCHS", 1)
-    spec = tiny(batch_norm=True, loss="multinomial", n_outputs=3).spec
+    spec = tiny(batch_norm=True, loss="multinomial", n_outputs=3, embedded=embedded).spec
     assert self_check.verdict(FusedCudaStep, spec) == ""
 
 
@@ -222,7 +288,8 @@ class Tape:
 
 def prepared(step_type, jobs):
     """A step of a fresh stack, and its parameters."""
-    spec, layout = jobs[0].spec, Layout((3, *jobs[0].spec.hidden, 1), jobs[0].spec.batch_norm)
+    spec = jobs[0].spec
+    layout = Layout((spec.n_inputs(3), *spec.hidden, 1), spec.batch_norm, spec.n_embedded)
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], torch.device("cpu"), {})
     state = State(layout, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
     for k, job in enumerate(jobs):
@@ -238,14 +305,16 @@ def train(step, feed, k, epochs=2, after_first=None):
             after_first()
 
 
-def recorded_jobs():
-    options = {"hidden": (2,), "n": 12, "batch_size": 4, "batch_norm": True, "l1": 0.01}
+def recorded_jobs(**options):
+    options = {"hidden": (2,), "n": 12, "batch_size": 4, "batch_norm": True, "l1": 0.01, **options}
     return [tiny(dropout=rate, **options) for rate in (0.0, 0.4)]
 
 
-def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host():
+@pytest.mark.parametrize("embedded", [None, (0, 2)], ids=["plain", "embedded"])
+def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host(embedded):
     """Replayed for the second epoch, with new rates, orders and masks, when all the host knows is gone."""
-    jobs = recorded_jobs()
+    # With a small epsilon Adam turns what is nearly zero of an embedded bias into a full step.
+    jobs = recorded_jobs(embedded=embedded, input_dropout=0.3 if embedded else 0.0, epsilon=0.1)
     reference, expected, feed = prepared(ReferenceStep, jobs)
     train(reference, feed, 2)
     step, state, feed = prepared(FusedCudaStep, jobs)
@@ -254,6 +323,7 @@ def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host():
     def forget():
         step.launches.clear()
         step.knobs = step.layout = step.z = step.a = step.gradient = None
+        step.inputs = step.made = step.idle = step.columns = None
 
     train(step, feed, 2, after_first=forget)
     launches = ["launch"] * WARM_UP
@@ -282,10 +352,10 @@ def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
 
 def test_kernels_are_given_what_they_take():
     """Tensors and whole numbers: a float would be rounded to float32 on its way."""
-    step, _, _ = prepared(FusedCudaStep, recorded_jobs())
+    step, _, _ = prepared(FusedCudaStep, recorded_jobs(embedded=(0, 2)))
     launches = [launch for launch in step.launches if isinstance(launch, kernels.Launch)]
     assert {launch.kernel.fn.__name__ for launch in launches} == {
-        *("gather", "forward", "backward", "pointwise", "adam"),
+        *("gather", "embed", "forward", "backward", "embed_backward", "pointwise", "adam"),
     }
     for launch in launches:
         assert {type(argument) for argument in launch.arguments} == {torch.Tensor, int}

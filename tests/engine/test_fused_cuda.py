@@ -128,6 +128,9 @@ def test_a_capture_that_fails_is_ended_and_says_why(cuda_calls):
 
 # On a GPU.
 
+#: Columns of the nets that a test is made with.
+EMBEDDED = (None, (0, 2, 3))
+
 
 def settings(**shared):
     """Members that differ in their knobs, two of them on a table of their own."""
@@ -153,24 +156,69 @@ def test_equals_the_reference(loss, solver):
 
 
 @on_cuda
-def test_the_self_check_finds_nothing():
-    from skreg.engine.fused_cuda import FusedCudaStep
-
-    spec = make_job(device="cuda", dtype="float32", batch_norm=True).spec
-    assert self_check._examine(FusedCudaStep, spec) == ""
-    assert Stack([make_job(device="cuda")]).step_type is FusedCudaStep
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+def test_embedded_columns_equal_the_reference(batch_norm, input_dropout):
+    jobs = [
+        make_job(
+            **{"n": 200 - i, "table": i, "n_val": 50, "embedded": (0, 2, 3), "device": "cuda"},
+            **{"batch_norm": batch_norm, "input_dropout": rate, "batch_size": 70, "epsilon": 0.1},
+        )
+        for i, rate in enumerate((0.0, input_dropout))
+    ]
+    for one, other in zip(fit(jobs, "fused"), fit(jobs, "reference"), strict=True):
+        assert_same_result(one, other, atol=1e-10)
 
 
 @on_cuda
-def test_a_minibatch_was_recorded():
-    stack = Stack(settings(batch_norm=True))
+def test_embedded_columns_in_float32_equal_the_reference():
+    """Few steps and a smooth objective: rounding has no time to grow."""
+    shared = {"embedded": (0, 2, 3), "dtype": "float32", "activation": "gelu", "epsilon": 0.1}
+    jobs = settings(batch_norm=True, max_iter=1, **shared)
+    for one, other in zip(fit(jobs, "fused"), fit(jobs, "reference"), strict=True):
+        assert_same_result(one, other, atol=1e-5)
+
+
+@on_cuda
+@pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
+def test_the_self_check_finds_nothing(embedded):
+    from skreg.engine.fused_cuda import FusedCudaStep
+
+    spec = make_job(device="cuda", dtype="float32", batch_norm=True, embedded=embedded).spec
+    assert self_check._examine(FusedCudaStep, spec) == ""
+    assert Stack([make_job(device="cuda", embedded=embedded)]).step_type is FusedCudaStep
+
+
+@on_cuda
+def test_the_nets_of_an_estimator_as_it_is_are_trained_by_the_kernels(monkeypatch):
+    from skreg.engine.fused_cuda import FusedCudaStep
+
+    trained = []
+
+    class Noted(FusedCudaStep):
+        def __init__(self, state, knobs, feed, spec):
+            trained.append(spec.n_embedded)
+            super().__init__(state, knobs, feed, spec)
+
+    monkeypatch.setattr("skreg.engine.fused_cuda.FusedCudaStep", Noted)
+    X = np.random.default_rng(0).standard_normal((100, 3))
+    skreg.RegularizedMLPRegressor(max_iter=2, device="cuda", random_state=0).fit(X, X[:, 0])
+    # Three tiny nets of the self-check embed two columns of theirs.
+    assert trained[-1] == 3
+
+
+@on_cuda
+@pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
+def test_a_minibatch_was_recorded(embedded):
+    stack = Stack(settings(batch_norm=True, embedded=embedded))
     stack.run()
     assert stack.step.recorded
 
 
 @on_cuda
-def test_a_stack_is_the_same_to_the_last_bit_twice():
-    jobs = settings(batch_norm=True, dtype="float32", max_iter=10)
+@pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
+def test_a_stack_is_the_same_to_the_last_bit_twice(embedded):
+    jobs = settings(batch_norm=True, dtype="float32", max_iter=10, embedded=embedded)
     for one, other in zip(fit(jobs), fit(jobs), strict=True):
         assert_same_result(one, other, atol=0)
 
@@ -190,9 +238,10 @@ def test_early_stopping_is_that_of_the_cpu():
 
 
 @on_cuda
+@pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
-def test_nothing_waits_for_the_device_inside_an_epoch(implementation):
-    stack = Stack(settings(batch_norm=True), implementation=implementation)
+def test_nothing_waits_for_the_device_inside_an_epoch(implementation, embedded):
+    stack = Stack(settings(batch_norm=True, embedded=embedded), implementation=implementation)
     feed, step = stack.feed, stack.step
     rates = np.full((feed.steps, 3), 0.01)
     epochs = [Epoch(*feed.epoch(number), rates) for number in range(2)]
@@ -261,7 +310,8 @@ def test_a_limit_of_time_is_kept():
 
 
 @on_cuda
-def test_a_search_is_the_same_batched_and_one_by_one():
+@pytest.mark.parametrize("numeric_embedding", [None, "periodic"])
+def test_a_search_is_the_same_batched_and_one_by_one(numeric_embedding):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((240, 6))
     y = (X[:, 0] * X[:, 1] + 0.3 * rng.standard_normal(240) > 0).astype(int)
@@ -269,7 +319,9 @@ def test_a_search_is_the_same_batched_and_one_by_one():
 
     def searched(device, backend):
         net = skreg.RegularizedMLPClassifier(
-            (16,), max_iter=10, batch_norm=True, random_state=0, device=device, dtype="float64"
+            *((16,),),
+            **{"max_iter": 10, "batch_norm": True, "random_state": 0, "dtype": "float64"},
+            **{"numeric_embedding": numeric_embedding, "device": device},
         )
         with parallel_config(backend=backend):
             return GridSearchCV(net, grid, cv=3, scoring="neg_log_loss").fit(X, y)

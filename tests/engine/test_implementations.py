@@ -96,5 +96,5 @@ def test_fused_on_demand_is_an_error_where_the_self_check_fails(cuda_kernels):
 
 
 def test_fused_on_demand_is_an_error_for_what_the_kernels_do_not_take(cuda_kernels):
-    with pytest.raises(RuntimeError, match="neither embedded columns nor sparse tables"):
+    with pytest.raises(RuntimeError, match="takes no sparse tables"):
         step_type(CUDA, True, "fused")

@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+import torch
 
 from skreg.engine import plan as planning
 from skreg.engine.data import Fingerprint
@@ -19,6 +21,7 @@ from skreg.engine.plan import (
     stack_bytes,
     threads_for,
 )
+from skreg.engine.stack import Stack
 from tests.engine.helpers import fit, make_job
 
 MIXED = [
@@ -164,6 +167,53 @@ def test_stack_bytes_covers_embeddings():
     activations = 3 * 100 * 64 + 100 + 100 * 90 + 100 * 60
     assert stack_bytes(job, 3) >= 3 * 8 * (5 * weights + activations)
     assert stack_bytes(job, 3) <= 1.2 * 3 * 8 * (5 * weights + activations)
+
+
+EMBEDDED = {"n": 300, "d": 30, "hidden": (64,), "batch_size": 100, "embedded": tuple(range(20))}
+
+
+def waves(triton=True, sparse=False, **options):
+    """Entries of periodic functions and their arguments in the memory of a member on a device."""
+    job = make_job(**EMBEDDED, **options)
+    if sparse:
+        job.X = sp.csr_matrix(job.X)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            planning.importlib.util, "find_spec", lambda name: object() if triton else None
+        )
+        on_cpu = make_job(**EMBEDDED)
+        rows = 100 * 30  # as they are
+        return (stack_bytes(job, 1) - stack_bytes(on_cpu, 1)) / 8 - rows
+
+
+def test_autograd_stores_the_periodic_functions_of_a_minibatch_and_kernels_those_of_a_chunk():
+    minibatch, chunk = 2 * 16 * 20 * 100, 2 * 16 * 20 * 64
+    assert waves(device="cuda", triton=False) == waves(device="mps") == minibatch
+    assert waves(device="cuda", sparse=True) == minibatch
+    assert waves(device="cuda:1") == waves(device="cuda") == 0
+    assert waves(device="cuda", n_val=500) == chunk
+    assert waves(device="cuda", n_val=5) == chunk * 5 / 64
+
+
+def test_stack_bytes_covers_what_the_kernels_for_embedded_columns_take():
+    pytest.importorskip("triton", reason="the kernels for CUDA are compiled by triton")
+    from skreg.engine.fused_cuda import FusedCudaStep
+
+    def held(thing):
+        if torch.is_tensor(thing):
+            return thing.untyped_storage().nbytes()
+        return sum(map(held, thing)) if isinstance(thing, list) else 0
+
+    jobs = [make_job(**EMBEDDED, seed=seed, input_dropout=0.2) for seed in range(3)]
+    stack = Stack(jobs, implementation="reference")
+    step = FusedCudaStep(stack.state, stack.knobs, stack.feed, stack.spec)
+    buffers = [stack.state.theta, *stack.state.moments, stack.snapshot.theta, step.gradient]
+    # Of an array and a view of it, as inputs are where nothing is embedded, one would be too much.
+    taken = sum(held(value) for value in step.__dict__.values()) + sum(
+        held(b.flat) for b in buffers
+    )
+    on_cuda = make_job(**EMBEDDED, input_dropout=0.2, device="cuda")
+    assert taken <= stack_bytes(on_cuda, 3) <= 1.3 * taken
 
 
 def test_wide_embedded_inputs_make_small_stacks():

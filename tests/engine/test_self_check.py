@@ -34,6 +34,14 @@ class Deaf(ReferenceStep):
         self.threshold[0] = 0
 
 
+class Still(ReferenceStep):
+    """Leaves embeddings where they are."""
+
+    def _update(self, grads, batch):
+        still = {name: 0 * g for name, g in grads.items() if name.startswith("embed")}
+        super()._update(grads | still, batch)
+
+
 class Poisoned(ReferenceStep):
     """One running statistic is NaN."""
 
@@ -47,10 +55,11 @@ class Failing(ReferenceStep):
         raise ValueError("no such instruction")
 
 
+@pytest.mark.parametrize("embedded", [None, (0, 7)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", ["multinomial", "binomial", "poisson", "pinball"])
-def test_the_definition_passes(loss, dtype):
-    spec = make_spec(loss=loss, dtype=dtype, batch_norm=True)
+def test_the_definition_passes(loss, dtype, embedded):
+    spec = make_spec(loss=loss, dtype=dtype, batch_norm=True, embedded=embedded)
     assert verdict(ReferenceStep, spec) == ""
 
 
@@ -67,6 +76,13 @@ def test_what_is_wrong_is_found(kind, reason):
     found = verdict(kind, make_spec(dtype="float32", batch_norm=True))
     assert found.startswith(f"The kernels of {kind.__name__}")
     assert re.search(reason, found)
+
+
+def test_what_is_wrong_with_embeddings_is_found_where_there_are_some():
+    assert verdict(Still, make_spec(dtype="float32")) == ""
+    for columns in ((9,), ()):
+        found = verdict(Still, make_spec(dtype="float32", embedded=columns))
+        assert ("embedded=True): results differ" in found) == bool(columns)
 
 
 def test_each_kind_of_net_is_examined_once():

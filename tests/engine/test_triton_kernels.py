@@ -40,7 +40,8 @@ def launches(members=2, **options):
     """The kernels of a minibatch of members of a stream each, with their arguments."""
     jobs = [make_job(seed=seed, **options) for seed in range(members)]
     spec, device = jobs[0].spec, torch.device("cpu")
-    layout = Layout((jobs[0].X.shape[1], *spec.hidden, spec.n_outputs), spec.batch_norm)
+    sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
+    layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
     state = State(layout, members, spec.solver, spec.dtype, device)
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], device, {})
     step = FusedCudaStep(state, Knobs([job.spec for job in jobs]), feed, spec)
@@ -102,13 +103,48 @@ def test_a_whole_minibatch_in_float64():
     assert_compiles(kernels, [90], "float64")
 
 
+@pytest.mark.parametrize("input_dropout", [0.0, 0.2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_embedded_columns(dtype, input_dropout):
+    """Their waves are made in registers: nothing of float32 is handed to the library, or to memory."""
+    options = {"n": 200, "batch_size": 200, "hidden": (7,), "input_dropout": input_dropout}
+    kernels = launches(embedded=(0, 2), dtype=dtype, **options)
+    own = [k for k in kernels if k.kernel.fn.__name__ in ("gather", "embed", "embed_backward")]
+    rows = [k.constants["BLOCK"] for k in own[1:]]
+    assert rows == ([64, 32] if dtype == "float32" else [32, 16])
+    assert_compiles(own, [80, 90], dtype)
+    for launch in own[1:] if dtype == "float32" else ():
+        assert ".local" not in compiled(launch, 90)["ptx"]
+
+
 @pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
 def test_all_that_can_be_one_is(loss):
     """One member, one column, one unit, one output, one row a minibatch."""
     kernels = launches(
-        1, n=3, d=1, hidden=(1,), batch_size=1, loss=loss, dtype="float32", max_norm=1.0
+        1,
+        n=3,
+        d=1,
+        hidden=(1,),
+        batch_size=1,
+        loss=loss,
+        dtype="float32",
+        max_norm=1.0,
+        embedded=(0,),
     )
     assert_compiles(kernels, [90], "float32")
+
+
+@pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
+def test_few_members_have_many_programs_of_a_loss(loss):
+    """Their outputs follow each other in a program: one that has all rows would keep a GPU waiting."""
+    (launch,) = (
+        launch
+        for launch in launches(n=200, batch_size=200, loss=loss, n_outputs=3)
+        if "LOSS" in launch.constants
+    )
+    assert launch.grid == (7, 2)
+    assert launch.constants["BLOCK"] == 32
+    assert launch.options["num_warps"] == 1
 
 
 @pytest.mark.slow

@@ -26,21 +26,12 @@ from skreg.engine.compiled.pieces import (
     part,
     random_u32,
 )
+from skreg.engine.constants import COSINE, SINE
 
 _TURN = 2 * math.pi
 
-#: Minimax polynomials in v^2 for abs(v) <= 1/4: of cos(2 pi v), 2e-10, and of sin(2 pi v) / v, 3e-8.
-_COSINE = (
-    9.999999998e-01,
-    -1.973920855e01,
-    6.493934663e01,
-    -8.545357163e01,
-    6.014401509e01,
-    -2.498223781e01,
-)
-_SINE = (6.283185280e00, -4.134168072e01, 8.160248511e01, -7.658139642e01, 3.976161707e01)
-_C0, _C1, _C2, _C3, _C4, _C5 = (np.float32(c) for c in _COSINE)
-_S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in _SINE)
+_C0, _C1, _C2, _C3, _C4, _C5 = (np.float32(c) for c in COSINE)
+_S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in SINE)
 
 
 @inline
