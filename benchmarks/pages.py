@@ -293,11 +293,13 @@ def gpu_page(result, machine):
     return (
         head(
             "On a GPU",
-            f"On {result['gpu']}: ``GridSearchCV`` over {search['what'].rstrip('.')}, all nets on the GPU, "
-            "the refit of the winner included.",
+            f"On {result['gpu']}: ``GridSearchCV`` over {search['what'].rstrip('.')}, all nets on the GPU "
+            "but where a row says otherwise, the refit of the winner included.",
             machine,
         )
         + table(("contestant", "seconds", "times the batched search"), rows)
+        + f"\n{search['training seconds']:.2f} s of the batched search are training; the others are what "
+        "scikit-learn does for each fit.\n"
         + "\nMembers a second of one stack: digits, (100,), batch norm, dropout and decay, batch 200, 30 "
         "epochs. The largest figure is in bold.\n\n"
         + table(

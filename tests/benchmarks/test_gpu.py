@@ -16,6 +16,7 @@ RESULT = {
         "what": gpu.case_a.__doc__,
         "seconds": {"skreg, batched": 1.0, "skorch": 40.0},
         "times faster": {"skreg, batched": 1.0, "skorch": 40.0},
+        "training seconds": 0.25,
     },
     "members a second": {"1": 2.0, "64": 90.5, "256": 80.0},
 }
@@ -40,6 +41,7 @@ def test_members_a_second():
 def test_the_page_names_the_gpu_and_the_best_stack(machine):
     page = PAGES["gpu"](RESULT, machine)
     assert "On Some GPU: " in page
+    assert "0.25 s of the batched search are training" in page
     assert "**90.5**" in page and "**80.0**" not in page
 
 
