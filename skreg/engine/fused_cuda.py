@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import threading
-import warnings
 from functools import partial
 
 import numpy as np
@@ -20,70 +18,13 @@ import triton
 from skreg.engine import triton_kernels as kernels
 from skreg.engine.constants import ACTIVATIONS, EMBEDDED_WIDTH, LOSSES, N_FREQUENCIES
 from skreg.engine.data import Epoch, sent
+from skreg.engine.recording import Sequence
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.state import Buffer
 from skreg.engine.triton_kernels import Launch, block
 
-#: Minibatches that are launched one by one before they are recorded: they compile the kernels and let
-#: libraries allocate what they need. They are minibatches of the training, so nothing is to be undone.
-WARM_UP = 2
-
 #: What an embedding learns, in the order in which kernels take it.
 _EMBEDDING = tuple(f"embed_{name}" for name in ("frequency", "phase", "weight", "bias"))
-
-
-class Recording:
-    """Launches as one CUDA graph.
-
-    Minibatches are launched and recorded on a stream beside the current one, as capturing asks for, and
-    replayed on the current one.
-
-    Parameters
-    ----------
-    launches : list of callable
-    device : torch.device
-    """
-
-    #: One capture at a time in a process: lanes are threads.
-    _lock = threading.Lock()
-
-    def __init__(self, launches, device):
-        self.launches = launches
-        self.stream = torch.cuda.Stream(device)
-        self.graph = torch.cuda.CUDAGraph()
-
-    @contextlib.contextmanager
-    def _beside(self):
-        """Work on the own stream, in order with that on the current one."""
-        current = torch.cuda.current_stream()
-        self.stream.wait_stream(current)
-        with torch.cuda.stream(self.stream):
-            yield
-        current.wait_stream(self.stream)
-
-    def launch(self):
-        """Launch them one by one."""
-        with self._beside():
-            for launch in self.launches:
-                launch()
-
-    def capture(self):
-        """Record them; nothing is computed."""
-        with Recording._lock, self._beside():
-            # Other threads may go on with what would not be allowed in this one.
-            self.graph.capture_begin(capture_error_mode="thread_local")
-            try:
-                for launch in self.launches:
-                    launch()
-            except BaseException:
-                with contextlib.suppress(RuntimeError):  # the capture that failed says so again
-                    self.graph.capture_end()
-                raise
-            self.graph.capture_end()
-
-    def replay(self):
-        """Launch what was recorded."""
-        self.graph.replay()
 
 
 class FusedCudaStep(ReferenceStep):
@@ -98,9 +39,6 @@ class FusedCudaStep(ReferenceStep):
         Of one minibatch, always the same: each has its arguments, and none reads anything of the host.
     """
 
-    #: How launches are recorded; None launches them one by one.
-    recording_type = Recording
-
     #: It closes epochs by itself, on the device: `run_epochs`, `close`.
     closes_epochs = True
 
@@ -113,15 +51,12 @@ class FusedCudaStep(ReferenceStep):
         super().__init__(state, knobs, feed, spec)
         self.k, self.layout, self.device = state.k, state.layout, state.theta.flat.device
         self.steps, self.s, self.b = feed.steps, len(feed.streams), feed.width
-        self.epoch, self.done, self.watch = None, 0, None
+        self.epoch = self.watch = self.ends = None
         self._allocate_tables()
         self._allocate_activations()
         self.launches = []
         self._plan()
-        on_cuda = self.device.type == "cuda"
-        use = on_cuda and self.recording_type is not None
-        self.recording = self.recording_type(self.launches, self.device) if use else None
-        self.recorded = False
+        self.minibatch = Sequence("A minibatch", self.launches, self.device)
 
     # What lies on the device.
 
@@ -145,6 +80,9 @@ class FusedCudaStep(ReferenceStep):
         self.sources = self._put(np.array([rows.data.data_ptr() for rows in feed.rows]))
         self.targets = self._put(np.array([y.data_ptr() for y in feed.y]))
         self.lengths = self._put(np.array([y.shape[-1] for y in feed.y]))
+        self.behind = self._new(dtype=torch.int64)
+        self.closed = self._new(2, self.k, dtype=torch.float64)
+        self.ema_decay = self._put(knobs.ema_decay)
         self.starts = [members.start for members in feed.streams]
 
     def _allocate_activations(self):
@@ -245,12 +183,12 @@ class FusedCudaStep(ReferenceStep):
     def _product(self, i):
         weight, z = self.state.theta.view[f"weight_{i}"], self.z[i]
         if i > 0:
-            self.launches.append(_product(weight, self.a[i - 1], out=z))
+            self.launches.append(_times(weight, self.a[i - 1], out=z))
             return
         for slots, members, m in self._parts():
             h, d = weight.shape[1:]
             shared = weight[members].view(-1, m * h, d), self.inputs[slots]
-            self.launches.append(_product(*shared, out=z[members].view(-1, m * h, self.b)))
+            self.launches.append(_times(*shared, out=z[members].view(-1, m * h, self.b)))
 
     def _units(self, kernel, i):
         """The row kernels of hidden layer i, forward or backward."""
@@ -303,13 +241,13 @@ class FusedCudaStep(ReferenceStep):
         if i > 0:
             # The activations are needed for the first product, and overwritten by the second.
             a = self.a[i - 1]
-            self.launches.append(_product(dz, a.mT, out=slope))
-            self.launches.append(_product(weight.mT, dz, out=a))
+            self.launches.append(_times(dz, a.mT, out=slope))
+            self.launches.append(_times(weight.mT, dz, out=a))
             return
         h, d = weight.shape[1:]
         for slots, members, m in self._parts():
             shared = dz[members].view(-1, m * h, self.b), self.inputs[slots].mT
-            self.launches.append(_product(*shared, out=slope[members].view(-1, m * h, d)))
+            self.launches.append(_times(*shared, out=slope[members].view(-1, m * h, d)))
         if self.spec.embedded:
             self._embedding_gradients(weight, dz)
 
@@ -317,7 +255,7 @@ class FusedCudaStep(ReferenceStep):
         p, g = self.state.theta.view, self.gradient.view
         # Only the inputs that were made of columns need a gradient, and they come last.
         made = weight[:, :, self.feed.rows[0].d :]
-        self.launches.append(_product(made.mT, dz, out=self.made))
+        self.launches.append(_times(made.mT, dz, out=self.made))
         learned = *(p[name] for name in _EMBEDDING[:3]), *(g[name] for name in _EMBEDDING)
         constants = self._constants_of_columns()
         self._add(
@@ -371,7 +309,7 @@ class FusedCudaStep(ReferenceStep):
                 self._begin(epoch, first)
             self.counter.fill_(first)
             for _ in range(first, stop):
-                self._minibatch()
+                self.minibatch()
         self.state.t += stop - first
 
     def _begin(self, epoch, first):
@@ -424,25 +362,36 @@ class FusedCudaStep(ReferenceStep):
         self._close(losses[:, 0], closing)
         return losses
 
-    @torch.no_grad()
     def _close(self, losses, closing):
         """Average, validate, judge and keep, all on the device; losses (2, k) are written."""
         on_cuda = self.device.type == "cuda"
         with torch.cuda.device(self.device) if on_cuda else contextlib.nullcontext():
-            if closing.average is not None:
-                closing.average.update(self.state, self.knobs.ema_decay, closing.epochs)
-            nets = self.state if closing.average is None else closing.average
-            train_loss, valid_loss = losses
-            torch.div(self.total.double(), self.steps, out=train_loss)
-            self.total.zero_()
-            valid_loss.fill_(math.nan)
-            for group in self.feed.groups:
-                valid_loss[group.members] = 0.0
-                for rows, y, weight in group.chunks(self.layout):
-                    raw = self.outputs(nets, group.members, rows)
-                    valid_loss[group.members] += self.losses_of(group.members, raw, y, weight)
-            keep = self.watch.judge(closing.epochs + 1, self._finite(), train_loss, valid_loss)
-            closing.snapshot.keep_where(nets, keep)
+            if self.ends is None:
+                # One stack closes all its epochs with the same nets, until it is built anew.
+                end = partial(self._end_epoch, closing.snapshot, closing.average)
+                self.ends = Sequence("The end of an epoch", [end], self.device)
+            self.behind.fill_(closing.epochs)
+            self.ends()
+            losses.copy_(self.closed)
+
+    @torch.no_grad()
+    def _end_epoch(self, snapshot, average):
+        """What closes an epoch, with ``behind`` epochs before it; reads nothing of the host that changes."""
+        if average is not None:
+            share = self.behind / (self.behind + 1)
+            average.mix(self.state, (1 - torch.minimum(self.ema_decay, share)))
+        nets = self.state if average is None else average
+        train_loss, valid_loss = self.closed
+        torch.div(self.total.double(), self.steps, out=train_loss)
+        self.total.zero_()
+        valid_loss.fill_(math.nan)
+        for group in self.feed.groups:
+            valid_loss[group.members] = 0.0
+            for rows, y, weight in group.chunks(self.layout):
+                raw = self.outputs(nets, group.members, rows)
+                valid_loss[group.members] += self.losses_of(group.members, raw, y, weight)
+        keep = self.watch.judge(self.behind + 1, self._finite(), train_loss, valid_loss)
+        snapshot.keep_where(nets, keep)
 
     def _finite(self):
         """Whether all numbers of a member are finite, bool (k,)."""
@@ -450,34 +399,8 @@ class FusedCudaStep(ReferenceStep):
         largest = [torch.linalg.vector_norm(v.flatten(1), math.inf, dim=1) for v in views]
         return torch.stack(largest).isfinite().all(dim=0)
 
-    def _minibatch(self):
-        if self.recording is not None and not self.recorded and self.done >= WARM_UP:
-            self._record()
-        if self.recorded:
-            self.recording.replay()
-        elif self.recording is not None:
-            self.recording.launch()
-        else:
-            for launch in self.launches:
-                launch()
-        self.done += 1
 
-    def _record(self):
-        """Record the launches; where that fails they go on one by one."""
-        try:
-            self.recording.capture()
-            self.recorded = True
-        except Exception as error:
-            self.recording = FusedCudaStep.recording_type = None
-            warnings.warn(
-                f"A minibatch could not be captured as a CUDA graph ({error}): its kernels are "
-                "launched one by one, which gives the same results more slowly.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-
-def _product(a, b, out):
+def _times(a, b, out):
     """The launch of a batched product, a plain one where it is of one member.
 
     For a batch of one cuBLAS chose slowly: 52 us for the gradient of the first layer of a net on digits,

@@ -314,7 +314,11 @@ class Average(Snapshot):
         fresh = 1 - np.minimum(decay, epoch / (epoch + 1))
         if index is not None:
             fresh[np.setdiff1d(np.arange(len(fresh)), index)] = 0.0
-        fresh = sent(fresh, state.theta.flat.device).to(state.theta.flat.dtype)
+        self.mix(state, sent(fresh, state.theta.flat.device))
+
+    def mix(self, state, fresh):
+        """Take in parameters with the shares ``fresh``, a float64 tensor (k,) on their device."""
+        fresh = fresh.to(state.theta.flat.dtype)
         for own, other in ((self.theta, state.theta), (self.running, state.running)):
             for name, view in own.view.items():
                 new, share = other.view[name], fresh.view(-1, *[1] * (view.dim() - 1))

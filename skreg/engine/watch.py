@@ -95,11 +95,11 @@ class Watch:
         return other
 
     def judge(self, epoch, finite, train_loss, valid_loss):
-        """Take the losses of an epoch, all arguments but the first being tensors (k,) on the device.
+        """Take the losses of an epoch; all arguments but the first are tensors (k,) on the device.
 
         Parameters
         ----------
-        epoch : int
+        epoch : int or int64 tensor of shape ()
             Number of the epoch, from 1.
         finite : bool tensor
             Whether parameters and statistics are.
@@ -122,8 +122,8 @@ class Watch:
         reference.copy_(torch.where(renewed, value, reference))
         waited.copy_(torch.where(renewed, torch.zeros_like(waited), waited + sound))
         keep = torch.where(validated, lower, sound)
-        best_epoch.masked_fill_(keep, epoch)
-        last_epoch.masked_fill_(on, epoch)
+        best_epoch.copy_(torch.where(keep, epoch, best_epoch))
+        last_epoch.copy_(torch.where(on, epoch, last_epoch))
         # The last that applies is the reason.
         ended.masked_fill_(sound & (most <= epoch), ALL_EPOCHS)
         idle = sound & (watched != NOTHING) & (waited >= patience)

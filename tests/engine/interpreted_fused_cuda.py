@@ -19,8 +19,9 @@ from skreg.engine import stack as stack_module
 from skreg.engine import triton_kernels as kernels
 from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.data import Epoch, Feed, Fingerprint
-from skreg.engine.fused_cuda import WARM_UP, FusedCudaStep
+from skreg.engine.fused_cuda import FusedCudaStep
 from skreg.engine.knobs import Knobs
+from skreg.engine.recording import WARM_UP, Sequence
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.state import Layout, State, initial_parameters
 from tests.engine.helpers import assert_same_result, fit, make_job
@@ -318,7 +319,7 @@ def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host(embedded
     reference, expected, feed = prepared(ReferenceStep, jobs)
     train(reference, feed, 2)
     step, state, feed = prepared(FusedCudaStep, jobs)
-    step.recording = Tape(step.launches)
+    step.minibatch.recording = Tape(step.launches)
 
     def forget():
         step.launches.clear()
@@ -327,7 +328,7 @@ def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host(embedded
 
     train(step, feed, 2, after_first=forget)
     launches = ["launch"] * WARM_UP
-    assert step.recording.log == [*launches, "capture", *["replay"] * (6 - WARM_UP)]
+    assert step.minibatch.recording.log == [*launches, "capture", *["replay"] * (6 - WARM_UP)]
     assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
     assert (state.running.flat - expected.running.flat).abs().max() < 1e-10
     np.testing.assert_allclose(step.take_losses(), reference.take_losses(), rtol=1e-10)
@@ -338,15 +339,15 @@ def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
         def capture(self):
             raise RuntimeError("operation not permitted when stream is capturing")
 
-    monkeypatch.setattr(FusedCudaStep, "recording_type", Broken)
+    monkeypatch.setattr(Sequence, "recording_type", Broken)
     jobs = recorded_jobs()
     reference, expected, feed = prepared(ReferenceStep, jobs)
     train(reference, feed, 2)
     step, state, feed = prepared(FusedCudaStep, jobs)
-    step.recording = Broken(step.launches)
+    step.minibatch.recording = Broken(step.launches)
     with pytest.warns(RuntimeWarning, match="could not be captured .*not permitted.* one by one"):
         train(step, feed, 2)
-    assert FusedCudaStep.recording_type is None
+    assert Sequence.recording_type is None
     assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
 
 

@@ -99,7 +99,7 @@ def cuda_calls(monkeypatch):
 
 @needs_triton
 def test_a_recording_is_made_beside_the_current_stream_and_replayed_on_it(cuda_calls):
-    from skreg.engine.fused_cuda import Recording
+    from skreg.engine.recording import Recording
 
     recording = Recording([lambda: cuda_calls.append("launch")] * 2, "own")
     recording.launch()
@@ -113,7 +113,7 @@ def test_a_recording_is_made_beside_the_current_stream_and_replayed_on_it(cuda_c
 
 @needs_triton
 def test_a_capture_that_fails_is_ended_and_says_why(cuda_calls):
-    from skreg.engine.fused_cuda import Recording
+    from skreg.engine.recording import Recording
 
     def fail():
         cuda_calls.append("fail")
@@ -209,10 +209,11 @@ def test_the_nets_of_an_estimator_as_it_is_are_trained_by_the_kernels(monkeypatc
 
 @on_cuda
 @pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
-def test_a_minibatch_was_recorded(embedded):
-    stack = Stack(settings(batch_norm=True, embedded=embedded))
+def test_minibatches_and_the_ends_of_epochs_were_recorded(embedded):
+    stack = Stack(settings(batch_norm=True, embedded=embedded, max_iter=8, early_stopping=True))
     stack.run()
-    assert stack.step.recorded
+    assert stack.step.minibatch.recorded
+    assert stack.step.ends.recorded
 
 
 @on_cuda
@@ -269,8 +270,8 @@ def test_nothing_waits_for_the_device_from_epoch_to_epoch():
     options = {"batch_norm": True, "early_stopping": True, "ema_decay": 0.5, "weighted": True}
     stack = Stack(settings(**options))
     assert stack.watch is not None
-    closed_epochs(stack, 2)  # compiles, records, allocates
-    stack.epoch += 2
+    closed_epochs(stack, 3)  # compiles, records, allocates
+    stack.epoch += 3
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
