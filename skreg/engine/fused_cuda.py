@@ -183,12 +183,14 @@ class FusedCudaStep(ReferenceStep):
     def _product(self, i):
         weight, z = self.state.theta.view[f"weight_{i}"], self.z[i]
         if i > 0:
-            self.launches.append(_times(weight, self.a[i - 1], out=z))
+            self.launches.append(partial(torch.bmm, weight, self.a[i - 1], out=z))
             return
         for slots, members, m in self._parts():
             h, d = weight.shape[1:]
             shared = weight[members].view(-1, m * h, d), self.inputs[slots]
-            self.launches.append(_times(*shared, out=z[members].view(-1, m * h, self.b)))
+            self.launches.append(
+                partial(torch.bmm, *shared, out=z[members].view(-1, m * h, self.b))
+            )
 
     def _units(self, kernel, i):
         """The row kernels of hidden layer i, forward or backward."""
@@ -241,13 +243,13 @@ class FusedCudaStep(ReferenceStep):
         if i > 0:
             # The activations are needed for the first product, and overwritten by the second.
             a = self.a[i - 1]
-            self.launches.append(_times(dz, a.mT, out=slope))
-            self.launches.append(_times(weight.mT, dz, out=a))
+            self.launches.append(partial(torch.bmm, dz, a.mT, out=slope))
+            self.launches.append(partial(torch.bmm, weight.mT, dz, out=a))
             return
         h, d = weight.shape[1:]
         for slots, members, m in self._parts():
             shared = dz[members].view(-1, m * h, self.b), self.inputs[slots].mT
-            self.launches.append(_times(*shared, out=slope[members].view(-1, m * h, d)))
+            self.launches.append(partial(torch.bmm, *shared, out=slope[members].view(-1, m * h, d)))
         if self.spec.embedded:
             self._embedding_gradients(weight, dz)
 
@@ -255,7 +257,7 @@ class FusedCudaStep(ReferenceStep):
         p, g = self.state.theta.view, self.gradient.view
         # Only the inputs that were made of columns need a gradient, and they come last.
         made = weight[:, :, self.feed.rows[0].d :]
-        self.launches.append(_times(made.mT, dz, out=self.made))
+        self.launches.append(partial(torch.bmm, made.mT, dz, out=self.made))
         learned = *(p[name] for name in _EMBEDDING[:3]), *(g[name] for name in _EMBEDDING)
         constants = self._constants_of_columns()
         self._add(
@@ -398,17 +400,6 @@ class FusedCudaStep(ReferenceStep):
         views = [*self.state.theta.view.values(), *self.state.running.view.values()]
         largest = [torch.linalg.vector_norm(v.flatten(1), math.inf, dim=1) for v in views]
         return torch.stack(largest).isfinite().all(dim=0)
-
-
-def _times(a, b, out):
-    """The launch of a batched product, a plain one where it is of one member.
-
-    For a batch of one cuBLAS chose slowly: 52 us for the gradient of the first layer of a net on digits,
-    where the same of 80 nets took 9 us (H200).
-    """
-    if len(out) == 1:
-        return partial(torch.mm, a[0], b[0], out=out[0])
-    return partial(torch.bmm, a, b, out=out)
 
 
 def _pieces(theta, k):

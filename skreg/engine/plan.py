@@ -113,7 +113,7 @@ def plan(jobs, *, fingerprints=None, memory=None, lanes=1):
         # A cohort larger than a stack should be is one all the same.
         device = jobs[alike[0][0]].spec.device
         limits = [limit for limit in (memory, _free_bytes(device)) if limit is not None]
-        room = min(limits) / lanes if limits else None
+        room = min(limits) / (lanes if device == "cpu" else 1) if limits else None
         most = max(1, most_members(jobs[alike[0][0]], room) // max(map(len, alike)))
         parts = math.ceil(len(alike) / most)
         if jobs[alike[0][0]].spec.device == "cpu":

@@ -12,6 +12,10 @@ import torch
 #: libraries allocate what they need. They are those of the training, so nothing is to be undone.
 WARM_UP = 2
 
+#: Times that a recording is tried. What another thread of the process does on the GPU meanwhile, as loading a
+#: kernel, can break it off.
+ATTEMPTS = 3
+
 
 class Recording:
     """Launches as one CUDA graph.
@@ -89,9 +93,13 @@ class Sequence:
 
     def __init__(self, what, launches, device):
         self.what, self.launches = what, launches
-        use = device.type == "cuda" and Sequence.recording_type is not None
-        self.recording = Sequence.recording_type(launches, device) if use else None
-        self.recorded, self._done = False, 0
+        self.device = device
+        self.recording = self._new() if device.type == "cuda" else None
+        self.recorded, self._done, self._failed = False, 0, 0
+
+    def _new(self):
+        kind = Sequence.recording_type
+        return None if kind is None else kind(self.launches, self.device)
 
     def __call__(self):
         """Launch them once."""
@@ -112,10 +120,13 @@ class Sequence:
             self.recording.capture()
             self.recorded = True
         except Exception as error:
-            self.recording = Sequence.recording_type = None
-            warnings.warn(
-                f"{self.what} could not be captured as a CUDA graph ({error}): its kernels are "
-                "launched one by one, which gives the same results more slowly.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            self._failed += 1
+            if self._failed == ATTEMPTS:
+                Sequence.recording_type = None
+                warnings.warn(
+                    f"{self.what} could not be captured as a CUDA graph ({error}): its kernels are "
+                    "launched one by one, which gives the same results more slowly.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            self.recording = self._new()

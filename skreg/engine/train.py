@@ -100,12 +100,17 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
         control.cancelled = True
 
     stacks = plan(jobs, fingerprints=fingerprints, memory=memory, lanes=torch.get_num_threads())
-    tasks = [functools.partial(train_part, members) for members in stacks]
-    useful = [threads_for(jobs[members[0]], len(members)) for members in stacks]
-    alone = [len(members) == 1 for members in stacks]
+    on_cpu = [members for members in stacks if jobs[members[0]].spec.device == "cpu"]
+    tasks = [functools.partial(train_part, members) for members in on_cpu]
+    useful = [threads_for(jobs[members[0]], len(members)) for members in on_cpu]
+    alone = [len(members) == 1 for members in on_cpu]
     done = lanes.run(tasks, useful, cancel, products=alone)
+    # On another device stacks would only wait for each other, and what one lane does there, as loading a
+    # kernel, would break off what another records.
+    elsewhere = [members for members in stacks if jobs[members[0]].spec.device != "cpu"]
+    done += [train_part(members) for members in elsewhere]
     results, reports = [None] * len(jobs), []
-    for members, (part, report) in zip(stacks, done, strict=True):
+    for members, (part, report) in zip(on_cpu + elsewhere, done, strict=True):
         for i, result in zip(members, part, strict=True):
             results[i] = result
         reports += report

@@ -21,7 +21,7 @@ from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.data import Epoch, Feed, Fingerprint
 from skreg.engine.fused_cuda import FusedCudaStep
 from skreg.engine.knobs import Knobs
-from skreg.engine.recording import WARM_UP, Sequence
+from skreg.engine.recording import ATTEMPTS, WARM_UP, Sequence
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.state import Layout, State, initial_parameters
 from tests.engine.helpers import assert_same_result, fit, make_job
@@ -269,7 +269,7 @@ def test_the_self_check_finds_nothing(monkeypatch, embedded):
 class Tape:
     """Stands for a CUDA graph: what was recorded is replayed, and nothing else is looked at."""
 
-    def __init__(self, launches):
+    def __init__(self, launches, device=None):
         self.launches, self.taped, self.log = launches, None, []
 
     def launch(self):
@@ -334,20 +334,47 @@ def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host(embedded
     np.testing.assert_allclose(step.take_losses(), reference.take_losses(), rtol=1e-10)
 
 
-def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
+def fails(times):
+    """A recording that fails so many times before it succeeds, in all."""
+    left = [times]
+
     class Broken(Tape):
         def capture(self):
-            raise RuntimeError("operation not permitted when stream is capturing")
+            if left[0]:
+                left[0] -= 1
+                raise RuntimeError("operation not permitted when stream is capturing")
+            super().capture()
 
-    monkeypatch.setattr(Sequence, "recording_type", Broken)
+    return Broken
+
+
+def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
+    broken = fails(ATTEMPTS)
+    monkeypatch.setattr(Sequence, "recording_type", broken)
     jobs = recorded_jobs()
     reference, expected, feed = prepared(ReferenceStep, jobs)
     train(reference, feed, 2)
     step, state, feed = prepared(FusedCudaStep, jobs)
-    step.minibatch.recording = Broken(step.launches)
+    step.minibatch.recording = broken(step.launches)
     with pytest.warns(RuntimeWarning, match="could not be captured .*not permitted.* one by one"):
         train(step, feed, 2)
     assert Sequence.recording_type is None
+    assert not step.minibatch.recorded
+    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
+
+
+def test_a_graph_that_others_broke_off_is_recorded_again(monkeypatch):
+    broken = fails(ATTEMPTS - 1)
+    monkeypatch.setattr(Sequence, "recording_type", broken)
+    jobs = recorded_jobs()
+    reference, expected, feed = prepared(ReferenceStep, jobs)
+    train(reference, feed, 2)
+    step, state, feed = prepared(FusedCudaStep, jobs)
+    step.minibatch.recording = broken(step.launches)
+    train(step, feed, 2)
+    assert Sequence.recording_type is broken
+    assert step.minibatch.recorded
+    assert step.minibatch.recording.log == ["launch", "capture", "replay", "replay"]
     assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
 
 
