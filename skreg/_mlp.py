@@ -265,16 +265,16 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     def _check_target(self, y):
         if np.ndim(y) == 2 and np.shape(y)[1] == 1:
             y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if type_of_target(y, input_name="y") == "multilabel-indicator":
+        kind = type_of_target(y, input_name="y")
+        if kind in ("binary", "multiclass"):
+            return np.asarray(y)
+        check_classification_targets(y)  # looks a second time, and says what is wrong
+        if kind == "multilabel-indicator":
             return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-        if np.ndim(y) == 2:
-            raise ValueError(
-                f"y has {np.shape(y)[1]} columns of classes. Multioutput targets of several "
-                "classes are not supported: wrap the estimator in "
-                "sklearn.multioutput.MultiOutputClassifier."
-            )
-        return np.asarray(y)
+        raise ValueError(
+            f"y has {np.shape(y)[1]} columns of classes. Multioutput targets of several classes are "
+            "not supported: wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
+        )
 
     def _encode(self, y, first, classes=None):
         """Class numbers, or the matrix of a multilabel target; sets classes_ at first."""
