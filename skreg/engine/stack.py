@@ -19,6 +19,7 @@ from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
 from skreg.engine.schedule import factors
 from skreg.engine.state import Average, Layout, Snapshot, State, initial_parameters
+from skreg.engine.validation import validate
 from skreg.engine.watch import Closing, Watch
 
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
@@ -314,7 +315,10 @@ class Stack:
     def _close_epoch(self, train_loss, rates):
         """Write history, find the best epochs, end members whose time has come."""
         self._take_average()
-        valid_loss, valid_score, outputs = self._validate()
+        layout = self.state.layout
+        valid_loss, valid_score, outputs = validate(
+            self.step, self.kept, self.feed, self.members, layout
+        )
         finite, keep = self._finite(), []
         for cohort in self.cohorts:
             self._ask(cohort, outputs, np.isfinite(train_loss + valid_loss) & finite, valid_score)
@@ -339,46 +343,6 @@ class Stack:
                 self.members[k].ended, self.members[k].error = "error", error
         valid_score[places] = cohort.score
 
-    def _validate(self):
-        """Validation loss and score of each member, NaN where there is none; outputs of cohorts."""
-        k = len(self.members)
-        loss, score, outputs = np.full(k, math.nan), np.full(k, math.nan), {}
-        sums = []
-        for group in self.feed.groups:
-            members = self.members[group.members]
-            if all(m.ended for m in members):
-                continue
-            kept = any(m.job.score is not None or m.cohort is not None for m in members)
-            parts, loss[group.members] = [], 0.0
-            for rows, y, weight in group.chunks(self.state.layout):
-                raw = self.step.outputs(self.kept, group.members, rows)
-                sums.append((group.members, self.step.losses_of(group.members, raw, y, weight)))
-                if kept:
-                    parts.append(raw.cpu().double().numpy())
-            raw = np.concatenate(parts, axis=2) if kept else None
-            for i, m in enumerate(members if kept else ()):
-                if m.ended is not None:
-                    continue
-                place = group.members.start + i
-                if m.cohort is not None:
-                    outputs[place] = raw[i]
-                elif m.job.score is not None:
-                    score[place] = self._score(m, raw[i].T)
-        for members, values in _on_host(sums):
-            loss[members] += values
-        return loss, score, outputs
-
-    @staticmethod
-    def _score(member, raw):
-        """Score of one member; an error of its scorer ends that member alone."""
-        if not np.isfinite(raw).all():
-            return math.nan
-        try:
-            return float(member.job.score(raw))
-        except Exception as error:
-            member.ended, member.error = "error", error
-            return math.nan
-
     def _retire(self):
         """Turn ended members into results; close the gap they leave where that pays."""
         done = [
@@ -395,14 +359,14 @@ class Stack:
         if not alive:
             self.members = []
         elif dead and (dead * 8 >= len(self.members) or dead * self.feed.steps >= 16):
+            if self.watch is not None:
+                self.watch.flush(self.members, self.feed.steps)
+                self.watch = self.watch.take(alive)
             self.members = [self.members[k] for k in alive]
             self.fingerprints = [self.fingerprints[k] for k in alive]
             self.state = self.state.take(alive)
             self.snapshot = self.snapshot.take(alive)
             self.average = self.average and self.average.take(alive)
-            if self.watch is not None:
-                self.watch.flush(self.members, self.feed.steps)
-                self.watch = self.watch.take(alive)
             self._build()
 
     def _optimiser(self, k, m):
@@ -423,13 +387,3 @@ class Stack:
             seconds=time.perf_counter() - self.began,
             error=m.error,
         )
-
-
-def _on_host(parts):
-    """Pairs of members and numbers as arrays of float64: the device is waited for once, not for each."""
-    if not parts:
-        return []
-    members, tensors = zip(*parts, strict=True)
-    together = torch.cat(tensors).cpu().numpy().astype(np.float64)
-    ends = np.cumsum([len(t) for t in tensors])
-    return zip(members, np.split(together, ends[:-1]), strict=True)

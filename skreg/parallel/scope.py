@@ -10,9 +10,12 @@ A round starts when no task is active or ready and none of the queued ones may s
 could still add to it. A task stays active until joblib's callback has run, which may queue the next
 one. So no task that can run is left out of a round, and none that cannot is waited for.
 
-To begin earlier, while other tasks still prepare their rows, was tried: with 32 or 64 jobs waiting and
-an idle trainer, searches A and B of benchmarks/search.py took 0.97 to 1.2 times as long (medians of 3 in
-turn), probably since each epoch then waits for Python's lock. One permit in place of two made no difference.
+To begin earlier, while other tasks still prepare their rows, was tried twice with searches A and B of
+benchmarks/search.py (two cores, medians in turn). When each epoch came back to Python, with 32 or 64 jobs
+at a time, they took 0.97 to 1.2 times as long. With epochs closed in machine code, with 8 to 64 jobs at a
+time in one lane or two and 16 to 256 open tasks, A took 0.97 to 1.25 times as long and B 0.85 to 1.4: at
+best what one permit in place of two gives by itself (B 0.85 to 0.97, A 0.97 to 1.04). One permit is not
+taken, since estimators of others, which let go of the lock, would run one at a time.
 
 The lock is never held while foreign code runs (joblib's callbacks take locks of their own, under
 which joblib calls `Scope.submit`). States are sets and not counters, so that a KeyboardInterrupt in

@@ -126,7 +126,7 @@ def jobs(**options):
 CLOSINGS = {
     "classes": {},
     "average": {"ema_decay": 0.7},
-    "sgd": {"solver": "sgd"},
+    "sgd": {"ema_decay": 0.7, "solver": "sgd"},
     "embedded": {"embedded": (0, 2), "ema_decay": 0.5},
     "several targets": {"loss": "squared_error", "n_outputs": 2, "batch_norm": False},
     "quantile": {"loss": "pinball", "n_outputs": 1, "quantile": 0.2},

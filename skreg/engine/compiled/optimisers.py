@@ -102,7 +102,7 @@ def _adam(dtype):
 
 def _sgd(dtype):
     F = getattr(np, dtype)
-    SMALL = F(TINY[dtype])
+    SMALL, ROUNDING = F(TINY[dtype]), F(4 * np.finfo(dtype).eps)
 
     @compiled(optimiser_signature(dtype))
     def sgd(p, g, m, unused, blocks, k, rate, decay, l1, l2, numbers, t):
@@ -125,6 +125,10 @@ def _sgd(dtype):
                 if nesterov:
                     w = soft_threshold(w, sparse)
                     speed = w - (origin - momentum * old)
+                    # Where the product is not rounded, the difference of equal numbers is not zero, and a
+                    # weight that is zero would take some steps to become so.
+                    noise = w == F(0) and abs(speed) <= ROUNDING * abs(origin)
+                    speed = F(0) if noise else speed
                 else:
                     w = soft_threshold(w + momentum * old, sparse)
                     speed = w - origin
