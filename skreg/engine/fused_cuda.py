@@ -335,15 +335,7 @@ class FusedCudaStep(ReferenceStep):
             place.copy_(sent(values, self.device))
 
     def run_epochs(self, number, count, rates, closing):
-        """Train and close ``count`` epochs; nothing waits for the device.
-
-        Parameters
-        ----------
-        number : int
-            Of the first epoch, for the random bits.
-        count : int
-        rates : ndarray, shape (count * steps, k)
-        closing : Closing
+        """Train and close ``count`` epochs as `FusedStep.run_epochs` does; nothing waits for the device.
 
         Returns
         -------

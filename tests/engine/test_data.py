@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from skreg.engine import data
 from skreg.engine.data import Feed, Fingerprint, digest, n_batches, runs
 from tests.engine.helpers import IMPLEMENTATIONS, assert_same_result, fit, make_job
 
@@ -52,6 +53,34 @@ def test_rows_are_spread_evenly(n, batch_size, batch_norm):
     assert max(got) - min(got) <= 1
     assert max(got) <= batch_size or batch_norm
     assert min(got) >= 2 or not batch_norm or n == 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_epochs_are_those_one_by_one(weighted):
+    """Of unequal streams; where no row has a weight, what rows count is given once for all epochs."""
+    jobs = [make_job(n=n, seed=n, table=n, batch_size=22, weighted=weighted) for n in (40, 44)]
+    feed = feed_of(*jobs)
+    order, coef, share, keys = feed.epoch(5, 3)
+    alone = [feed.epoch(5 + i) for i in range(3)]
+    np.testing.assert_array_equal(order, np.concatenate([a[0] for a in alone]))
+    np.testing.assert_array_equal(keys, np.concatenate([a[3] for a in alone], axis=1))
+    for place, table in ((1, coef), (2, share)):
+        whole = np.concatenate([a[place] for a in alone])
+        repeated = np.concatenate([table] * (len(whole) // len(table)))
+        np.testing.assert_array_equal(repeated, whole)
+    assert (len(coef) == feed.steps) != weighted
+
+
+def test_an_array_that_several_jobs_hold_is_read_once(monkeypatch):
+    jobs = [make_job(n_val=5, seed=seed) for seed in range(3)]
+    for job in jobs[1:]:
+        job.X, job.X_val = jobs[0].X, jobs[0].X_val
+    read = []
+    monkeypatch.setattr(data, "digest", lambda array: read.append(id(array)) or digest(array))
+    together = Fingerprint.of_all(jobs)
+    assert read.count(id(jobs[0].X)) == read.count(id(jobs[0].X_val)) == 1
+    monkeypatch.undo()
+    assert together == [Fingerprint.of(job) for job in jobs]
 
 
 def test_an_epoch_takes_every_row_once_in_an_order_of_its_own():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import subprocess
@@ -61,69 +60,6 @@ def test_in_the_interpreter():
 @pytest.mark.timeout(900)
 def test_in_the_interpreter_in_full():
     assert "skipped" not in interpreted("-m", "slow")
-
-
-# What CUDA is told, where there is none.
-
-
-@pytest.fixture
-def cuda_calls(monkeypatch):
-    """Stands for what torch.cuda offers, and writes down what is called."""
-    calls = []
-
-    class Stream:
-        def __init__(self, device=None):
-            self.device = device
-
-        def wait_stream(self, other):
-            calls.append("own waits" if self.device == "own" else "current waits")
-
-    class Graph:
-        def capture_begin(self, capture_error_mode):
-            calls.append(f"begin, {capture_error_mode}")
-
-        def capture_end(self):
-            calls.append("end")
-            if "fail" in calls:
-                raise RuntimeError("operation failed due to a previous error during capture")
-
-        def replay(self):
-            calls.append("replay")
-
-    monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
-    return calls
-
-
-@needs_triton
-def test_a_recording_is_made_beside_the_current_stream_and_replayed_on_it(cuda_calls):
-    from skreg.engine.recording import Recording
-
-    recording = Recording([lambda: cuda_calls.append("launch")] * 2, "own")
-    recording.launch()
-    assert cuda_calls == ["own waits", "launch", "launch", "current waits"]
-    cuda_calls.clear()
-    recording.capture()
-    recording.replay()
-    captured = ["begin, thread_local", "launch", "launch", "end"]
-    assert cuda_calls == ["own waits", *captured, "current waits", "replay"]
-
-
-@needs_triton
-def test_a_capture_that_fails_is_ended_and_says_why(cuda_calls):
-    from skreg.engine.recording import Recording
-
-    def fail():
-        cuda_calls.append("fail")
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-    recording = Recording([fail], "own")
-    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
-        recording.capture()
-    assert cuda_calls == ["own waits", "begin, thread_local", "fail", "end"]
-    assert not Recording._lock.locked()
 
 
 # On a GPU.

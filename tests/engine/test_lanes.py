@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skreg.engine import Control, lanes, train
-from tests.engine.helpers import assert_same_result, make_job
+from tests.engine.helpers import assert_same_result, make_job, train_module
 
 
 @pytest.fixture
@@ -138,3 +138,18 @@ def test_cancelling_reaches_every_lane(two_threads):
     control.progress = progress
     results, _ = train([make_job(seed=i, max_iter=10**6) for i in range(4)], control=control)
     assert {r.stopped_by for r in results} == {"interrupt"}
+
+
+def test_stacks_on_other_devices_are_trained_one_after_the_other(two_threads, monkeypatch):
+    """What one does on a GPU would break off what another records."""
+    began, here = [], threading.get_ident()
+
+    def trained(jobs, fingerprints, **options):
+        began.append((jobs[0].spec.device, threading.get_ident() == here))
+        return train_module.failed(jobs, None), []
+
+    monkeypatch.setattr(train_module, "train_stack", trained)
+    shapes = [(3,), (4,), (5,)]
+    train([make_job(hidden=h, device=device) for device in ("cuda", "cpu") for h in shapes])
+    assert began[3:] == [("cuda", True)] * 3
+    assert began[:3] == [("cpu", False)] * 3

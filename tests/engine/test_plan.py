@@ -145,6 +145,17 @@ def test_memory_bounds_the_stack():
     assert len(plan(jobs, memory=1000 * one)) == 1
 
 
+def test_the_memory_of_a_gpu_bounds_its_stacks(monkeypatch):
+    """Half of what is free there, whatever there is elsewhere."""
+    one = stack_bytes(make_job(device="cuda"), 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * 3.5 * one, 100 * one))
+    jobs = [make_job(seed=i, device="cuda") for i in range(8)]
+    assert [len(stack) for stack in plan(jobs, lanes=4)] == [3, 3, 2]
+    assert [len(stack) for stack in plan(jobs, memory=2.5 * one)] == [2] * 4
+    assert [len(stack) for stack in plan([make_job(seed=i) for i in range(8)])] == [8]
+
+
 def test_stack_bytes_covers_what_a_stack_allocates():
     """Parameters, gradient, two moments and the snapshot; three buffers of activations."""
     job = make_job(n=300, d=30, hidden=(64, 32), batch_size=100)

@@ -169,6 +169,39 @@ def test_snapshot_keeps_chosen_members(places):
     assert distance(snapshot.take([2]).member(0), snapshot.member(2)) == 0
 
 
+def test_members_are_chosen_where_the_host_does_not_look():
+    state = filled()
+    snapshot = Snapshot(state)
+    before = snapshot.members(range(4))
+    for buffer in (state.theta, state.running):
+        buffer.flat.neg_()
+    snapshot.keep_where(state, torch.tensor([True, False, False, True]))
+    now = [{**state.theta.member(k), **state.running.member(k)} for k in range(4)]
+    for k, kept in enumerate(snapshot.members(range(4))):
+        assert distance(kept, now[k] if k in (0, 3) else before[k]) == 0
+
+
+def test_members_are_handed_out_as_copies():
+    state = filled()
+    first, second = state.theta.members([2, 0])
+    assert distance(first, state.theta.member(2)) == 0
+    second["weight_0"][:] = 7
+    assert distance(state.theta.member(0), second) > 0
+
+
+def test_a_state_on_a_device_is_the_same(monkeypatch):
+    """The same numbers and views, as the flat numbers are sent as a whole."""
+    state = filled()
+    state.t = 5
+    sent = state.to(torch.device("meta"))
+    assert (sent.t, sent.k, sent.theta.flat.device.type) == (5, 4, "meta")
+    assert {n: v.shape for n, v in sent.theta.view.items()} == {
+        n: v.shape for n, v in state.theta.view.items()
+    }
+    here = state.to(CPU)
+    assert distance(here.theta.member(3), state.theta.member(3)) == 0
+
+
 def averages(epochs, decay):
     """Means of each member after epochs whose parameters are all 1, 2, ... and what they should be."""
     state = filled(k=len(decay))
