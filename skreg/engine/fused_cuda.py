@@ -372,8 +372,8 @@ class FusedCudaStep(ReferenceStep):
     def _end_epoch(self, snapshot, average):
         """What closes an epoch, with ``behind`` epochs before it; reads nothing of the host that changes."""
         if average is not None:
-            share = self.behind / (self.behind + 1)
-            average.mix(self.state, (1 - torch.minimum(self.ema_decay, share)))
+            share = self.behind.double() / (self.behind + 1)
+            average.mix(self.state, 1 - torch.minimum(self.ema_decay, share))
         nets = self.state if average is None else average
         train_loss, valid_loss = self.closed
         torch.div(self.total.double(), self.steps, out=train_loss)

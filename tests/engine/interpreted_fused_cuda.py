@@ -237,7 +237,7 @@ def test_members_are_judged_on_the_device(monkeypatch):
 
     monkeypatch.setattr(FusedCudaStep, "run_epochs", noted)
     monkeypatch.setattr(stack_module, "_PAUSE", 1e3)
-    options = {"early_stopping": True, "patience": 2, "ema_decay": 0.5, "max_iter": 6}
+    options = {"early_stopping": True, "patience": 2, "ema_decay": 0.8, "max_iter": 6}
     options |= {"hidden": (2,), "learning_rate_init": 0.3, "n_outputs": 2, "batch_size": 9}
     options |= {"loss": "multinomial"}
     jobs = [tiny(n_val=5, seed=seed, **options) for seed in range(3)]
