@@ -99,8 +99,7 @@ class Stack:
         averaged = any(job.spec.ema_decay for job in jobs)
         self.average = Average(self.state) if averaged else None
         self.watch = None
-        closes = self.step_type.closes_epochs and not sp.issparse(jobs[0].X)
-        if closes and all(Watch.can_watch(job) for job in jobs):
+        if self.step_type.closes_epochs and all(Watch.can_watch(job) for job in jobs):
             self.watch = Watch(self.members, self.device)
         self._build()
 

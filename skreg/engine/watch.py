@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 #: Rows of the numbers of a watch: smallest value seen, what the patience is measured from, and the
@@ -81,8 +82,10 @@ class Watch:
 
     @staticmethod
     def can_watch(job):
-        """Whether a job can be judged by numbers alone: nobody is asked and nobody is told."""
+        """Whether a job can be judged by numbers alone: nobody is asked, nobody is told, no row is sparse."""
         spec = job.spec
+        if sp.issparse(job.X) or sp.issparse(job.X_val):
+            return False
         asked = (job.score, job.cohort, job.driver, spec.max_steps, spec.max_time)
         return all(a is None for a in asked) and spec.learning_rate != "adaptive"
 

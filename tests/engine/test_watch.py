@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from skreg.engine import Control
@@ -13,7 +14,7 @@ from skreg.engine import stack as stack_module
 from skreg.engine.member import Member
 from skreg.engine.stack import Stack
 from skreg.engine.watch import ENDED, GOES_ON, Watch
-from tests.engine.helpers import NUMBA, assert_same_result, fit, make_job
+from tests.engine.helpers import IMPLEMENTATIONS, NUMBA, assert_same_result, fit, make_job
 
 needs_numba = pytest.mark.skipif(not NUMBA, reason="only the fused step closes epochs by itself")
 
@@ -109,6 +110,18 @@ def test_the_curves_end_members_for_every_reason():
 def test_what_has_to_be_asked_or_told_is_not_left_to_the_step(options):
     assert Watch.can_watch(make_job())
     assert not Watch.can_watch(make_job(**options))
+
+
+@pytest.mark.parametrize("names", [("X",), ("X_val",), ("X", "X_val")], ids="+".join)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_sparse_rows_are_not_left_to_the_step(names, implementation):
+    """Dense and sparse rows may be mixed: their addresses are no business of compiled code."""
+    options = {"n_val": 12, "early_stopping": True, "patience": 3, "max_iter": 8}
+    dense, mixed = make_job(**options), make_job(**options)
+    for name in names:
+        setattr(mixed, name, sp.csr_array(getattr(mixed, name)))
+    assert not Watch.can_watch(mixed)
+    assert_same_result(fit(mixed, implementation), fit(dense, implementation), atol=1e-10)
 
 
 def jobs(**options):
