@@ -156,7 +156,7 @@ class FusedStep:
         )
 
     def _validation(self):
-        """Validation rows, which of them a member has, and blocks of what it learns and tracks."""
+        """Validation rows, which of them a member has, and blocks of what it tracks."""
         groups = np.zeros((len(self.feed.groups), 4), dtype=np.int64)
         group_of = np.full(self.k, -1, dtype=np.int64)
         for i, group in enumerate(self.feed.groups):
@@ -165,8 +165,7 @@ class FusedStep:
                 at, *others = (tensor.data_ptr() for tensor in tensors)
                 groups[i] = at, group.rows.n, *others
             group_of[group.members] = i
-        buffers = self.state.theta, self.state.running
-        return groups, group_of, *(_spans(buffer, self.k) for buffer in buffers)
+        return groups, group_of, _blocks(self.state.running, self.k)[0]
 
     def _block_shape(self):
         """Minibatches that are gathered at a time."""
@@ -275,8 +274,8 @@ class FusedStep:
         if closing is None:
             nothing = none.astype(self.dtype)
             return (*watched, losses), (*self.valid, none), (nothing,) * 4
-        average, best = closing.average, closing.snapshot
-        nets = *((self.state,) if average is None else (average,)), best
+        average = closing.average
+        nets = self.state if average is None else average, closing.snapshot
         buffers = (buffer.flat.numpy() for net in nets for buffer in (net.theta, net.running))
         decay = none if average is None else self.knobs.ema_decay
         return (*watched, losses), (*self.valid, decay), tuple(buffers)
@@ -334,8 +333,8 @@ class FusedStep:
         return torch.from_numpy(total)
 
 
-def _blocks(theta, k):
-    """Parameter blocks of a stack as `skreg.engine.compiled.optimisers` reads them.
+def _blocks(buffer, k):
+    """Blocks of a buffer of a stack as `skreg.engine.compiled.optimisers` reads them.
 
     Returns
     -------
@@ -344,23 +343,13 @@ def _blocks(theta, k):
         For each name where it starts in the parameters and in the gradient of one member.
     """
     blocks, places, slot = [], {}, 0
-    for name, shape in theta.pairs:
+    for name, shape in buffer.pairs:
         kind, layer = name.rsplit("_", 1)
         n = math.prod(shape)
         blocks.append([k * slot, n, slot, int(layer) if kind == "weight" else -1])
         places[name] = k * slot, slot
         slot += n
-    return np.array(blocks, dtype=np.int64), places
-
-
-def _spans(buffer, k):
-    """Blocks of a buffer as `skreg.engine.compiled.closing` reads them, shape (names, 3)."""
-    spans, start = [], 0
-    for name, shape in buffer.pairs:
-        n = math.prod(shape)
-        spans.append([start, n, name.startswith("weight")])
-        start += k * n
-    return np.array(spans, dtype=np.int64).reshape(-1, 3)
+    return np.array(blocks, dtype=np.int64).reshape(-1, 4), places
 
 
 def _parts(k):

@@ -7,7 +7,6 @@ counter there says which minibatch is next. Equal to `skreg.engine.reference` up
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from functools import partial
 
@@ -346,17 +345,16 @@ class FusedCudaStep(ReferenceStep):
         for place, part in enumerate(np.split(rates, count)):
             epoch = Epoch(*self.feed.epoch(number + place), part)
             self.run(epoch, 0, self.steps)
-            behind = closing.epochs + place
-            self._close(losses[:, place], dataclasses.replace(closing, epochs=behind))
+            self._close(losses[:, place], closing, closing.epochs + place)
         return losses
 
     def close(self, epoch, closing):
         """Close an epoch that was trained by `run`; returns its losses as `run_epochs` does."""
         losses = self._new(2, 1, self.k, dtype=torch.float64)
-        self._close(losses[:, 0], closing)
+        self._close(losses[:, 0], closing, closing.epochs)
         return losses
 
-    def _close(self, losses, closing):
+    def _close(self, losses, closing, behind):
         """Average, validate, judge and keep, all on the device; losses (2, k) are written."""
         on_cuda = self.device.type == "cuda"
         with torch.cuda.device(self.device) if on_cuda else contextlib.nullcontext():
@@ -364,7 +362,7 @@ class FusedCudaStep(ReferenceStep):
                 # One stack closes all its epochs with the same nets, until it is built anew.
                 end = partial(self._end_epoch, closing.snapshot, closing.average)
                 self.ends = Sequence("The end of an epoch", [end], self.device)
-            self.behind.fill_(closing.epochs)
+            self.behind.fill_(behind)
             self.ends()
             losses.copy_(self.closed)
 

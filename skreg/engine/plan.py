@@ -129,8 +129,11 @@ def _free_bytes(device):
     """Bytes of a GPU's own memory that stacks may take together; None where there is none to ask."""
     if not device.startswith("cuda") or not torch.cuda.is_available():
         return None
-    # Half: the tables lie there too, and what one stack gives back is not at once there for the next.
-    return torch.cuda.mem_get_info(torch.device(device))[0] / 2
+    device = torch.device(device)
+    # What torch holds and does not use was free before the last stack, and is for the next one.
+    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    # Half, since the tables lie there too.
+    return (torch.cuda.mem_get_info(device)[0] + idle) / 2
 
 
 def _even_parts(parts, share, lanes):

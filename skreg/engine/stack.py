@@ -156,8 +156,6 @@ class Stack:
 
     def interrupt(self, reason):
         """End all members that are left now; each keeps its best weights."""
-        if self.watch is not None:
-            self.watch.flush(self.members, self.feed.steps)
         self._end(self._training(), reason)
         self._retire()
 
@@ -225,7 +223,6 @@ class Stack:
         self.flops += self.flops_per_row * ran.mean() * steps * self.feed.width
         self.step_seconds = (time.perf_counter() - began) / (ran.max() * steps)
         if self.control.cancelled:
-            self.watch.flush(self.members, steps)
             self._end(self._training(), "interrupt")
 
     def _closing(self):
@@ -270,8 +267,6 @@ class Stack:
             self.deadline = self.began + min(left, default=math.inf)
         else:
             return []
-        if self.watch is not None:
-            self.watch.flush(self.members, self.feed.steps)
         self._take_average(due)
         self._end(due, reason)
         return due
@@ -292,6 +287,8 @@ class Stack:
 
     def _end(self, places, reason):
         """Mark members as ended; those without early stopping keep the weights of this moment."""
+        if self.watch is not None:
+            self.watch.flush(self.members, self.feed.steps)
         finite, keep = self._finite(), []
         for k in places:
             m = self.members[k]
@@ -358,14 +355,12 @@ class Stack:
         if not alive:
             self.members = []
         elif dead and (dead * 8 >= len(self.members) or dead * self.feed.steps >= 16):
-            if self.watch is not None:
-                self.watch.flush(self.members, self.feed.steps)
-                self.watch = self.watch.take(alive)
             self.members = [self.members[k] for k in alive]
             self.fingerprints = [self.fingerprints[k] for k in alive]
             self.state = self.state.take(alive)
             self.snapshot = self.snapshot.take(alive)
             self.average = self.average and self.average.take(alive)
+            self.watch = self.watch and self.watch.take(alive)
             self._build()
 
     def _optimiser(self, k, m):

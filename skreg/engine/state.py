@@ -125,28 +125,24 @@ class Buffer:
     """One flat tensor with a view of shape (k, ...) for each name."""
 
     def __init__(self, pairs, k, dtype, device):
-        self.pairs = pairs
-        n = [k * int(np.prod(shape)) for _, shape in pairs]
-        self.flat = torch.zeros(sum(n), dtype=dtype, device=device)
-        parts = self.flat.split(n) if n else ()
+        n = k * sum(int(np.prod(shape)) for _, shape in pairs)
+        self._look_at(torch.zeros(n, dtype=dtype, device=device), pairs, k)
+
+    def _look_at(self, flat, pairs, k):
+        """Make ``flat`` the numbers of k members; returns itself."""
+        self.flat, self.pairs, self.k = flat, pairs, k
+        parts = flat.split([k * int(np.prod(shape)) for _, shape in pairs]) if pairs else ()
         self.view = {name: p.view(k, *shape) for (name, shape), p in zip(pairs, parts, strict=True)}
+        return self
+
+    def _of(self, flat, k):
+        """A buffer of the same names on other numbers."""
+        return Buffer.__new__(Buffer)._look_at(flat, self.pairs, k)
 
     def take(self, index):
         """A new buffer with the members of ``index``."""
-        other = Buffer.__new__(Buffer)
-        other.pairs = self.pairs
-        other.flat = (
-            torch.cat([v[index].reshape(-1) for v in self.view.values()])
-            if self.view
-            else self.flat
-        )
-        n = [len(index) * int(np.prod(shape)) for _, shape in self.pairs]
-        parts = other.flat.split(n) if n else ()
-        other.view = {
-            name: p.view(len(index), *shape)
-            for (name, shape), p in zip(self.pairs, parts, strict=True)
-        }
-        return other
+        chosen = [v[index].reshape(-1) for v in self.view.values()]
+        return self._of(torch.cat(chosen) if chosen else self.flat, len(index))
 
     def copy_members(self, other, index):
         """Take over the members ``index`` (None: all) of another buffer."""
@@ -158,14 +154,7 @@ class Buffer:
 
     def to(self, device):
         """The same on a device; on its own a new buffer that shares memory with this one."""
-        other = Buffer.__new__(Buffer)
-        other.pairs, other.flat = self.pairs, self.flat.to(device)
-        parts = other.flat.split([v.numel() for v in self.view.values()]) if self.view else ()
-        other.view = {
-            name: part.view(v.shape)
-            for (name, v), part in zip(self.view.items(), parts, strict=True)
-        }
-        return other
+        return self._of(self.flat.to(device), self.k)
 
     def member(self, k):
         """Copies of the arrays of one member."""

@@ -348,34 +348,32 @@ def fails(times):
     return Broken
 
 
-def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
-    broken = fails(ATTEMPTS)
-    monkeypatch.setattr(Sequence, "recording_type", broken)
+def trained_by(recording_type, monkeypatch):
+    """A step of two epochs whose minibatches are recorded so; it ends where the reference does."""
+    monkeypatch.setattr(Sequence, "recording_type", recording_type)
     jobs = recorded_jobs()
     reference, expected, feed = prepared(ReferenceStep, jobs)
     train(reference, feed, 2)
     step, state, feed = prepared(FusedCudaStep, jobs)
-    step.minibatch.recording = broken(step.launches)
+    step.minibatch.recording = recording_type(step.launches)
+    train(step, feed, 2)
+    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
+    return step
+
+
+def test_without_a_graph_the_launches_go_on_one_by_one(monkeypatch):
     with pytest.warns(RuntimeWarning, match="could not be captured .*not permitted.* one by one"):
-        train(step, feed, 2)
+        step = trained_by(fails(ATTEMPTS), monkeypatch)
     assert Sequence.recording_type is None
     assert not step.minibatch.recorded
-    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
 
 
 def test_a_graph_that_others_broke_off_is_recorded_again(monkeypatch):
     broken = fails(ATTEMPTS - 1)
-    monkeypatch.setattr(Sequence, "recording_type", broken)
-    jobs = recorded_jobs()
-    reference, expected, feed = prepared(ReferenceStep, jobs)
-    train(reference, feed, 2)
-    step, state, feed = prepared(FusedCudaStep, jobs)
-    step.minibatch.recording = broken(step.launches)
-    train(step, feed, 2)
+    step = trained_by(broken, monkeypatch)
     assert Sequence.recording_type is broken
     assert step.minibatch.recorded
     assert step.minibatch.recording.log == ["launch", "capture", "replay", "replay"]
-    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
 
 
 def test_kernels_are_given_what_they_take():

@@ -149,7 +149,10 @@ def test_the_memory_of_a_gpu_bounds_its_stacks(monkeypatch):
     """Half of what is free there, whatever there is elsewhere."""
     one = stack_bytes(make_job(device="cuda"), 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * 3.5 * one, 100 * one))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * one, 100 * one))
+    # What torch holds for the next allocation counts as free.
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 9 * one)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 4 * one)
     jobs = [make_job(seed=i, device="cuda") for i in range(8)]
     assert [len(stack) for stack in plan(jobs, lanes=4)] == [3, 3, 2]
     assert [len(stack) for stack in plan(jobs, memory=2.5 * one)] == [2] * 4

@@ -11,12 +11,10 @@ import numba as nb
 import numpy as np
 from numba.extending import overload
 
+from skreg.engine.compiled.optimisers import LAYER, SIZE, START
 from skreg.engine.compiled.pieces import call, matrix, part, vector
 from skreg.engine.compiled.products import pointer_to, product
 from skreg.engine.compiled.tables import (
-    BLOCK_SIZE,
-    BLOCK_START,
-    BLOCK_WEIGHTS,
     EMBED,
     EMBEDDED,
     EVALUATE,
@@ -58,11 +56,11 @@ from skreg.engine.watch import (
 
 @part
 def average(own, new, blocks, k, share):
-    """Take the numbers of member k into its average; blocks (n, 3)."""
+    """Take the numbers of member k into its average; blocks (n, 4) as of `optimisers`."""
     zero, half, one = own.dtype.type(0), own.dtype.type(0.5), own.dtype.type(1)
     for i in range(blocks.shape[0]):
-        n = blocks[i, BLOCK_SIZE]
-        at, weights = blocks[i, BLOCK_START] + k * n, blocks[i, BLOCK_WEIGHTS] != 0
+        n = blocks[i, SIZE]
+        at, weights = blocks[i, START] + k * n, blocks[i, LAYER] >= 0
         for j in range(at, at + n):
             a, b = own[j], new[j]
             # As torch's lerp, which is exact at both ends.
@@ -72,20 +70,20 @@ def average(own, new, blocks, k, share):
 
 @part
 def keep(own, new, blocks, k):
-    """Copy the numbers of member k; blocks (n, 3)."""
+    """Copy the numbers of member k; blocks (n, 4)."""
     for i in range(blocks.shape[0]):
-        n = blocks[i, BLOCK_SIZE]
-        at = blocks[i, BLOCK_START] + k * n
+        n = blocks[i, SIZE]
+        at = blocks[i, START] + k * n
         for j in range(at, at + n):
             own[j] = new[j]
 
 
 @part
 def all_finite(flat, blocks, k):
-    """Whether all numbers of member k are finite; blocks (n, 3)."""
+    """Whether all numbers of member k are finite; blocks (n, 4)."""
     for i in range(blocks.shape[0]):
-        n, total = blocks[i, BLOCK_SIZE], flat.dtype.type(0)
-        at = blocks[i, BLOCK_START] + k * n
+        n, total = blocks[i, SIZE], flat.dtype.type(0)
+        at = blocks[i, START] + k * n
         # A sum is finite only if all that is added is.
         for j in range(at, at + n):
             total += flat[j]
@@ -237,6 +235,7 @@ def close_epoch(
     running,
     sizes,
     layers,
+    blocks,
     embedding,
     columns,
     quantile,
@@ -249,11 +248,11 @@ def close_epoch(
     `skreg.engine.compiled.loop.minibatch_loop`.
     """
     numbers, counts, losses = watch
-    groups, group_of, learned, tracked, decay = valid
+    groups, group_of, tracked, decay = valid
     kept, kept_running, best, best_running = nets
     if decay.shape[0] > 0:
         share = theta.dtype.type(1 - min(decay[k], epochs / (epochs + 1)))
-        average(kept, theta, learned, k, share)
+        average(kept, theta, blocks, k, share)
         average(kept_running, running, tracked, k, share)
     valid_loss, group = np.nan, group_of[k]
     if group >= 0:
@@ -270,7 +269,7 @@ def close_epoch(
             calls,
         )
     losses[0, place, k], losses[1, place, k] = train_loss, valid_loss
-    sound = all_finite(theta, learned, k) and all_finite(running, tracked, k)
+    sound = all_finite(theta, blocks, k) and all_finite(running, tracked, k)
     if judge(numbers, counts, k, epochs + 1, sound, train_loss, valid_loss):
-        keep(best, kept, learned, k)
+        keep(best, kept, blocks, k)
         keep(best_running, kept_running, tracked, k)

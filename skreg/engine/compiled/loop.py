@@ -227,7 +227,7 @@ def minibatch_loop(dtype, classes):
         - tables: addresses and lengths of rows (s,) and of targets (t,), stream and target of a member
           (k,);
         - net: sizes, layers, blocks of parameters, calls, the embedding and its columns, the constants
-          of this module being their columns and places;
+          of `tables` and `optimisers` being their columns and places;
         - numbers of the stack: parameters, two moments, running statistics, total of the losses (k,);
         - knobs: threshold, scale, l1, l2, a row a member; decay, bound, smoothing, quantile (k,);
           numbers of the solver; switches;
@@ -235,8 +235,8 @@ def minibatch_loop(dtype, classes):
           are gathered already), inputs of one member, gradient of what its embedding made,
           that of its parameters, z, a, means and inverse deviations of its units;
         - closing: numbers and counts of the watch (3, k), (7, k); losses of the epochs (2, epochs, k);
-          validation rows (v, 4) and the group of a member (k,), -1 for none; blocks of what is learned
-          and tracked (n, 3); what an average keeps of itself (k,), none where there is no average;
+          validation rows (v, 4) and the group of a member (k,), -1 for none; blocks of what is tracked
+          (n, 4); what an average keeps of itself (k,), none where there is no average;
           parameters and statistics that are validated, and the best ones; embedded inputs and targets of
           a chunk of validation rows, a place for a loss.
     """
@@ -248,7 +248,7 @@ def minibatch_loop(dtype, classes):
     targets = _array(types.int64, 3) if classes else _array(f, 4)
     workspace = [_array(f, 4), targets, table, table, *[row] * 5]
     watch = types.Tuple([_array(types.float64, 2), i2, _array(types.float64, 3)])
-    valid = types.Tuple([i2, i1, i2, i2, _array(types.float64, 1)])
+    valid = types.Tuple([i2, i1, i2, _array(types.float64, 1)])
     nets = types.UniTuple(row, 4)
     chunk = types.Tuple([row, i1 if classes else row, row])
 
@@ -437,7 +437,7 @@ def minibatch_loop(dtype, classes):
                             number,
                             np.float64(total[k]) / per_epoch,
                             *(watch, valid, nets, theta, running),
-                            *(sizes, layers, embedding, columns, quantile[k], calls),
+                            *(sizes, layers, blocks, embedding, columns, quantile[k], calls),
                             (z_flat, *chunk, means, spreads),
                         )
                         total[k] = 0

@@ -23,10 +23,6 @@ EMBEDDED, WAVES, MADE, STARTS, SLOTS = 0, 1, 2, slice(3, 7), slice(7, 11)
 #: the rows, addresses of their targets and weights.
 VALID_AT, VALID_ROWS, VALID_TARGETS_AT, VALID_WEIGHTS_AT = range(4)
 
-#: Columns of a table of blocks, of what is learned and of what is tracked: where a block starts in the
-#: numbers of a stack, its entries a member, and whether they are weights.
-BLOCK_START, BLOCK_SIZE, BLOCK_WEIGHTS = range(3)
-
 
 @part
 def embedding_of(flat, starts, k, table):
