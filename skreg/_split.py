@@ -7,10 +7,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skreg.engine.random import generator
-
-#: Purpose number of the random generator, beside those of the engine.
-_SPLIT = 3
+from skreg.engine.random import Purpose, generator
 
 
 def hold_out(n, fraction, seed, classes=None):
@@ -44,7 +41,7 @@ def hold_out(n, fraction, seed, classes=None):
             f"validation_fraction={fraction} rows leave no training rows of {n}. Use a smaller "
             "number, a share such as 0.15, or early_stopping=False."
         )
-    rng = generator(seed, _SPLIT)
+    rng = generator(seed, Purpose.HELD_OUT_ROWS)
     order = rng.permutation(n)
     if classes is not None and np.bincount(classes)[np.unique(classes)].min() >= 2:
         order = order[np.argsort(classes[order], kind="stable")]

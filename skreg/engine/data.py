@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 
 from skreg.engine.constants import N_FREQUENCIES
-from skreg.engine.random import ORDER, generator, mask_keys
+from skreg.engine.random import Purpose, generator, mask_keys
 
 #: Entries of the widest activation of a chunk of validation rows, over all members that share them; and
 #: rows of a chunk at least, whatever they take.
@@ -297,7 +297,7 @@ class Feed:
         for i, rows in enumerate(self.rows):
             for place in range(count):
                 places = (
-                    generator(self.seeds[i], ORDER, number + place).permutation(rows.n)
+                    generator(self.seeds[i], Purpose.ROW_ORDER, number + place).permutation(rows.n)
                     if shuffled
                     else np.arange(rows.n)
                 )

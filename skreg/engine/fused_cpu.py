@@ -56,6 +56,19 @@ class FusedStep:
     #: Of dense tables it runs many epochs without Python: `run_epochs`, `close`.
     closes_epochs = True
 
+    @staticmethod
+    def kernels_of(spec):
+        """Names of the kernels that a net calls, each with what it is compiled for."""
+        dtype, activation = spec.dtype, spec.activation
+        kernels = [
+            ("loop", dtype, spec.loss == "multinomial"),
+            ("layer", dtype, activation, spec.batch_norm),
+            ("evaluation", dtype, activation),
+            ("loss", dtype, spec.loss),
+            ("optimiser", dtype, spec.solver, spec.nesterov),
+        ]
+        return [*kernels, ("embedding", dtype)] if spec.embedded else kernels
+
     def __init__(self, state, knobs, feed, spec):
         self.state, self.knobs, self.feed, self.spec = state, knobs, feed, spec
         self.k, self.layout = state.k, state.layout

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import torch
 
 from skreg.engine.reference import ReferenceStep
 
-_NO_NUMBA = "numba cannot be imported (remedy: pip install numba)."
 _SLOWER = (
     "skreg trains with its reference implementation, which gives the same results more slowly."
 )
 
-#: Reasons that are no failure, of which nothing is said.
-_NO_SUCH = "there are fused steps for the CPU and for CUDA alone."
+#: Reasons that are not failures: no warning is given for them.
+_NO_SUCH = "there are fused steps for the CPU and for CUDA only."
 _NOT_TAKEN = "it takes no sparse tables."
 
-#: Kinds of devices whose lack of a fused step was said already.
+#: Reasons that a warning was given for.
 _warned = set()
 
 
@@ -30,9 +30,10 @@ def step_type(spec, sparse, implementation="auto"):
         Of any member: only what the members share is read.
     sparse : bool
         Whether the tables are.
-    implementation : {"auto", "fused", "reference"}, default="auto"
-        "auto" is fused on the CPU where numba is there, and on CUDA where triton is there, the step takes
-        such nets and `skreg.engine.self_check` finds nothing.
+    implementation : {"auto", "fused", "reference"} or type, default="auto"
+        "auto" is fused on the CPU where numba can be used, and on CUDA where triton can be used and the
+        step takes such nets; in both cases `skreg.engine.self_check` has to find nothing wrong. A type is
+        taken as it is.
 
     Returns
     -------
@@ -42,19 +43,21 @@ def step_type(spec, sparse, implementation="auto"):
     Raises
     ------
     RuntimeError
-        Where "fused" cannot be had.
+        Where "fused" was asked for and cannot be used.
     """
+    if isinstance(implementation, type):
+        return implementation
     if implementation == "reference":
         return ReferenceStep
     kind = torch.device(spec.device).type
     fused, reason = {"cpu": _on_cpu, "cuda": _on_cuda}.get(kind, _nowhere)(spec, sparse)
     if fused is None and implementation == "fused":
         raise RuntimeError(
-            f"implementation='fused' cannot be had on device={spec.device!r}: {reason} Remedy: "
-            "implementation='auto', which takes the reference where it must."
+            f"implementation='fused' cannot be used on device={spec.device!r}: {reason} Remedy: "
+            "implementation='auto', which trains with the reference where it must."
         )
-    if fused is None and reason not in (_NOT_TAKEN, _NO_SUCH) and kind not in _warned:
-        _warned.add(kind)
+    if fused is None and reason not in (_NOT_TAKEN, _NO_SUCH, *_warned):
+        _warned.add(reason)
         warnings.warn(f"{reason} {_SLOWER}", RuntimeWarning, stacklevel=3)
     return fused or ReferenceStep
 
@@ -64,10 +67,24 @@ def _nowhere(spec, sparse):
 
 
 def _on_cpu(spec, sparse):
+    fused, reason = _cpu_kernels()
+    return _examined(fused, spec) if fused else (None, reason)
+
+
+@functools.cache
+def _cpu_kernels():
+    """The step of the CPU, or the reason why its modules cannot be used."""
     try:
+        import numba
+
+        if numba.config.DISABLE_JIT:
+            return None, (
+                "numba's compiler is switched off by the environment variable NUMBA_DISABLE_JIT (remedy: "
+                "unset it)."
+            )
         from skreg.engine.fused_cpu import FusedStep
-    except ImportError:
-        return None, _NO_NUMBA
+    except Exception as error:  # a numba that does not fit numpy or llvmlite may raise anything
+        return None, f"numba cannot be imported ({error}; remedy: pip install -U numba)."
     return FusedStep, ""
 
 
@@ -78,7 +95,12 @@ def _on_cuda(spec, sparse):
         return None, f"The kernels for CUDA need triton, which cannot be imported ({error})."
     if not FusedCudaStep.takes(spec, sparse):
         return None, _NOT_TAKEN
-    from skreg.engine.self_check import verdict
+    return _examined(FusedCudaStep, spec)
 
-    reason = verdict(FusedCudaStep, spec)
-    return (None, reason) if reason else (FusedCudaStep, "")
+
+def _examined(fused, spec):
+    """The step if its kernels prove themselves, else the reason why they are not used."""
+    from skreg.engine import self_check
+
+    reason = self_check.verdict(fused, spec)
+    return (None, reason) if reason else (fused, "")

@@ -8,6 +8,8 @@ in `skreg.layers.dropout`, and once more in the compiled kernels, from the keys 
 
 from __future__ import annotations
 
+from enum import IntEnum, unique
+
 import numpy as np
 
 _U64 = np.uint64
@@ -49,10 +51,33 @@ def thresholds(rates):
     return np.minimum(np.rint(rates * 2.0**32), 2.0**32 - 1).astype(np.uint32)
 
 
-def generator(seed, *purpose):
-    """A numpy generator of its own for (seed, purpose), purpose being ints."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([int(seed), *purpose])))
+@unique
+class Purpose(IntEnum):
+    """What random numbers are drawn for.
+
+    This is the one list of purposes: two things with one number would draw the same random numbers.
+    """
+
+    INITIAL_WEIGHTS = 1
+    ROW_ORDER = 2
+    HELD_OUT_ROWS = 3
+    INITIAL_EMBEDDINGS = 4
+    SELF_CHECK = 5
 
 
-#: What a generator is drawn for: initial weights, order of rows, initial embeddings.
-INIT, ORDER, EMBED = 1, 2, 3
+def generator(seed, purpose, *place):
+    """A numpy generator of its own for each seed, purpose and place.
+
+    Parameters
+    ----------
+    seed : int
+    purpose : Purpose
+    *place : int
+        Such as the number of an epoch.
+
+    Returns
+    -------
+    numpy.random.Generator
+    """
+    entropy = [int(seed), int(Purpose(purpose)), *place]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))

@@ -9,7 +9,7 @@ import torch
 
 from skreg.engine.constants import EMBEDDED_WIDTH, FREQUENCY_STD, N_FREQUENCIES
 from skreg.engine.data import sent
-from skreg.engine.random import EMBED, INIT, generator
+from skreg.engine.random import Purpose, generator
 
 #: Gain of the initial weights in front of an activation (He et al. 2015; Klambauer et al. 2017).
 GAINS = {
@@ -81,7 +81,7 @@ def initial_parameters(layout, activation, seed):
     -------
     dict of ndarray
     """
-    rng = generator(seed, INIT)
+    rng = generator(seed, Purpose.INITIAL_WEIGHTS)
     params = {}
     for name, shape in layout.learned():
         kind, layer = name.rsplit("_", 1)
@@ -111,7 +111,7 @@ def initial_embedding(m, seed):
     -------
     dict of ndarray
     """
-    rng = generator(seed, EMBED)
+    rng = generator(seed, Purpose.INITIAL_EMBEDDINGS)
     bound, mixed = N_FREQUENCIES**-0.5, EMBEDDED_WIDTH - 1
     return {
         "embed_frequency": FREQUENCY_STD * rng.standard_normal((m, N_FREQUENCIES)),

@@ -52,6 +52,28 @@ def test_the_cpu_has_its_own(monkeypatch):
     assert Stack([make_job()]).step_type.__name__ == "FusedStep"
 
 
+@pytest.mark.skipif(not NUMBA, reason="the fused step of the CPU needs numba")
+def test_kernels_of_the_cpu_that_fail_are_said_once_for_each_reason(monkeypatch):
+    monkeypatch.setattr(self_check, "verdict", lambda kind, spec: f"{spec.loss} failed.")
+    specs = [make_spec(loss=loss) for loss in ("huber", "huber", "poisson", "huber")]
+    with pytest.warns(RuntimeWarning) as found:
+        assert {step_type(spec, False) for spec in specs} == {ReferenceStep}
+    said = [str(w.message).split(" skreg trains")[0] for w in found]
+    assert said == ["huber failed.", "poisson failed."]
+
+
+@pytest.mark.skipif(not NUMBA, reason="the fused step of the CPU needs numba")
+def test_a_numba_that_raises_is_no_end_of_the_fit(monkeypatch):
+    monkeypatch.setattr(implementations, "_cpu_kernels", implementations._cpu_kernels.__wrapped__)
+    monkeypatch.setitem(sys.modules, "numba", types.SimpleNamespace())
+    with pytest.warns(RuntimeWarning, match="numba cannot be imported .*remedy: pip install"):
+        assert step_type(make_spec(), False) is ReferenceStep
+
+
+def test_a_type_is_taken_as_it_is():
+    assert step_type(CUDA, False, Kernels) is Kernels
+
+
 def test_cuda_has_its_kernels_where_they_are_sound(cuda_kernels):
     assert step_type(CUDA, False) is Kernels
     assert step_type(CUDA, False, "fused") is Kernels

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.engine.random import INIT, ORDER, generator, mask_keys, thresholds
+from skreg import RegularizedMLPRegressor
+from skreg.engine.random import Purpose, generator, mask_keys, thresholds
 from skreg.layers.dropout import keep_mask
 
 
@@ -67,6 +68,35 @@ def test_generators():
     def draw(*args):
         return tuple(generator(*args).integers(0, 2**62, size=2))
 
-    purposes = [(seed, *p) for seed in (0, 1, 2**31) for p in ((INIT,), (ORDER, 0), (ORDER, 1))]
+    places = [(p,) for p in Purpose] + [(Purpose.ROW_ORDER, epoch) for epoch in (1, 2)]
+    purposes = [(seed, *p) for seed in (0, 1, 2**31) for p in places]
     assert len({draw(*p) for p in purposes}) == len(purposes)
-    assert draw(1, INIT) == draw(np.int64(1), INIT)
+    assert draw(1, Purpose.ROW_ORDER) == draw(np.int64(1), 2)
+
+
+def test_a_generator_is_drawn_for_a_purpose_of_the_list():
+    with pytest.raises(ValueError, match="99 is not a valid Purpose"):
+        generator(0, 99)
+    assert len(Purpose.__members__) == len(Purpose)  # no two names for one number
+
+
+def test_held_out_rows_and_initial_nets_draw_different_numbers(monkeypatch):
+    """Of one seed: what each part of a fit asks for, seen where it is drawn."""
+    from skreg import _split
+    from skreg.engine import data, state
+
+    asked = []
+
+    def noted(seed, *purpose):
+        asked.append((seed, *purpose))
+        return generator(seed, *purpose)
+
+    for module in (_split, data, state):
+        monkeypatch.setattr(module, "generator", noted)
+    net = RegularizedMLPRegressor((3,), max_iter=2, random_state=0)
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    net.fit(X, X[:, 0])
+    # The kernels, where they are new to the process, are examined with seeds of their own.
+    of_net = [purpose for seed, *purpose in asked if seed == net._seed_drawn]
+    assert {purpose[0] for purpose in of_net} == set(Purpose) - {Purpose.SELF_CHECK}
+    assert len({tuple(purpose) for purpose in of_net}) == len(of_net)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
 import torch
 
 from skreg.engine import self_check
+from skreg.engine.constants import ACTIVATIONS, LOSSES
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.self_check import verdict
+from skreg.engine.watch import BEST_EPOCH
 from tests.engine.helpers import make_spec
 
 
 @pytest.fixture(autouse=True)
 def nothing_was_found(monkeypatch):
     monkeypatch.setattr(self_check, "_verdicts", {})
+    monkeypatch.setattr(self_check, "_sound", set())
 
 
 class Drifting(ReferenceStep):
@@ -93,11 +97,46 @@ def test_each_kind_of_net_is_examined_once():
             runs.append(epoch)
             super().run(epoch, first, stop)
 
-    for name in ("relu", "relu", "tanh"):
-        assert verdict(Counted, make_spec(activation=name)) == ""
-    once = len(runs) // 2
-    verdict(Counted, make_spec(activation="tanh", learning_rate_init=0.5))
-    assert len(runs) == 2 * once > 0
+    counts = []
+    for name in ("relu", "relu", "tanh", "tanh"):
+        assert verdict(Counted, make_spec(activation=name, learning_rate_init=0.5)) == ""
+        counts.append(len(runs))
+    assert 0 < counts[0] == counts[1] < counts[2] == counts[3]
+
+
+def test_each_kernel_is_examined_once():
+    """Where a step names its kernels, a kind of net is sound that has none that is new."""
+    runs = []
+
+    class Named(ReferenceStep):
+        @staticmethod
+        def kernels_of(spec):
+            return [("activation", spec.activation), ("loss", spec.loss)]
+
+        def run(self, epoch, first, stop):
+            runs.append(epoch)
+            super().run(epoch, first, stop)
+
+    counts = []
+    for activation, loss in (
+        ("relu", "huber"),
+        ("tanh", "poisson"),
+        ("tanh", "huber"),
+        ("selu", "huber"),
+    ):
+        assert verdict(Named, make_spec(activation=activation, loss=loss)) == ""
+        counts.append(len(runs))
+    assert 0 < counts[0] < counts[1] == counts[2] < counts[3]
+
+
+def test_kernels_that_failed_are_not_taken_for_sound():
+    class Named(Drifting):
+        @staticmethod
+        def kernels_of(spec):
+            return [("loss", spec.loss)]
+
+    for activation in ("relu", "tanh"):
+        assert "failed their self-check" in verdict(Named, make_spec(activation=activation))
 
 
 def test_too_little_memory_is_no_verdict():
@@ -108,3 +147,64 @@ def test_too_little_memory_is_no_verdict():
     with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
         verdict(Full, make_spec())
     assert self_check._verdicts == {}
+
+
+@pytest.fixture
+def fused():
+    pytest.importorskip("numba")
+    from skreg.engine.fused_cpu import FusedStep
+
+    return FusedStep
+
+
+@pytest.mark.parametrize("embedded", [None, (0, 7)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
+def test_the_kernels_of_the_cpu_pass(fused, loss, embedded):
+    for dtype in ("float32", "float64"):
+        spec = make_spec(loss=loss, dtype=dtype, batch_norm=True, embedded=embedded)
+        assert verdict(fused, spec) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_kernels_of_the_cpu_pass_in_full(fused, activation, dtype):
+    """By half of what is allowed: other processors round in other places."""
+    nets = {(loss, "adamw", True, (1,)) for loss in LOSSES}
+    nets |= set(itertools.product(["squared_error"], ["adam", "sgd"], [True, False], [(1,), None]))
+    for loss, solver, norm, embedded in nets:
+        spec = make_spec(
+            activation=activation,
+            loss=loss,
+            solver=solver,
+            batch_norm=norm,
+            embedded=embedded,
+            dtype=dtype,
+        )
+        for input_dropout in (0.0, 0.3):
+            jobs = self_check._jobs(spec, input_dropout)
+            assert self_check._compare_stacks(fused, jobs) < self_check.TOLERANCE[dtype] / 2
+
+
+def other_rows(watch):
+    watch.counts[BEST_EPOCH] -= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda step, losses: other_rows(step.watch), "differ from the reference by inf"),
+        (lambda step, losses: losses.__setitem__(1, losses[1] * 1.01), r"by \d\.\de-0[123]"),
+    ],
+    ids=["best epoch", "validation loss"],
+)
+def test_what_is_wrong_with_the_end_of_an_epoch_is_found(fused, change, found):
+    class Closing(fused):
+        def run_epochs(self, *arguments):
+            losses = super().run_epochs(*arguments)
+            change(self, losses)
+            return losses
+
+    spec = make_spec(dtype="float32", batch_norm=True)
+    assert re.search(found, self_check._examine(Closing, spec))
+    assert self_check._examine(fused, spec) == ""

@@ -19,6 +19,7 @@ from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
+from skreg.engine.compiled.cache import cache_of
 from skreg.engine.constants import ACTIVATIONS, LINE_STRIDE, SELU_ALPHA, SELU_SCALE
 
 # Without nnan and ninf: a member that diverges has to be seen.
@@ -29,10 +30,24 @@ INLINE = {"fastmath": _FASTMATH, "error_model": "numpy", "forceinline": True}
 
 #: Compiles a function for others to call from compiled code, inlined.
 inline = functools.partial(nb.njit, **INLINE)
-#: Compiles a function that Python or compiled code calls; its machine code is kept on disk.
-compiled = functools.partial(nb.njit, cache=True, **_OPTIONS)
-#: The same, for compiled code alone: its caller is what is kept on disk.
+#: Compiles a function for compiled code alone: its caller is what is kept on disk.
 part = functools.partial(nb.njit, **_OPTIONS)
+
+
+def compiled(signature):
+    """Compile a function for one signature; its machine code is kept on disk.
+
+    Python calls it, or compiled code through its address.
+    """
+
+    def compile_(function):
+        kernel = nb.njit(**_OPTIONS)(function)
+        kernel._cache = cache_of(function)
+        kernel.compile(signature)
+        kernel.disable_compile()
+        return kernel
+
+    return compile_
 
 
 def float_types(dtype):
