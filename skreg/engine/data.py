@@ -49,7 +49,7 @@ def digest(array):
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What decides about sharing, by content."""
+    """The content of the rows of a job, by which members are told that share them."""
 
     rows: bytes
     weights: bytes
@@ -87,7 +87,7 @@ class Fingerprint:
         return self.rows, self.weights, self.seed
 
     def sort_key(self):
-        """Canonical order: streams stay together, thread timing has no say."""
+        """Sort key of the canonical order: streams stay together, whatever the timing of threads."""
         return self.rows, self.weights, self.seed, self.valid, self.target
 
 
@@ -161,10 +161,10 @@ def as_tensor(array, device):
 
 
 def sent(array, device):
-    """A tensor on the device that nobody waits for: on CUDA it is on its way when this returns."""
+    """A tensor sent to the device without waiting: on CUDA the copy may go on after this returns."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type == "cuda":
-        # From memory that may be paged out, the copy would wait for all that was queued before it.
+        # A copy from memory that may be paged out would wait for all that was queued before it.
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 

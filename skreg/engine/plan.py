@@ -15,10 +15,10 @@ from skreg.engine.data import CHUNK_ROWS, Fingerprint, batches_of
 from skreg.engine.job import SHAPE_FIELDS
 
 #: Bytes that a stack may take, and the members that it may have in any case and at most. A larger stack
-#: gathers and looks at its epochs once for more members; beyond 64 nothing is won any more.
+#: gathers and looks at its epochs once for more members; beyond 64 that gains nothing more.
 STACK_BYTES, FEWEST, MOST = 1 << 28, 8, 64
 
-#: Multiply-adds that make a second thread worth its while: of a minibatch, where threads share a product
+#: Multiply-adds from which a second thread pays: of a minibatch, where threads share a product
 #: and meet after each; of an epoch, where they share the members.
 PRODUCT_WORK, EPOCH_WORK = 5_000_000, 20_000_000
 
@@ -126,7 +126,7 @@ def plan(jobs, *, fingerprints=None, memory=None, lanes=1):
 
 
 def _free_bytes(device):
-    """Bytes of a GPU's own memory that stacks may take together; None where there is none to ask."""
+    """Bytes of a GPU's own memory that stacks may take together; None for a device that has none."""
     if not device.startswith("cuda") or not torch.cuda.is_available():
         return None
     device = torch.device(device)

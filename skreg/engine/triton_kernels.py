@@ -158,7 +158,7 @@ def _slope(y, ACT: tl.constexpr):
 
 @triton.jit
 def _rest(u):
-    """The rest of u, in [-1/2, 1/2], after so many whole turns."""
+    """u less the nearest number of whole turns, in [-1/2, 1/2]."""
     return u - tl.floor(u + 0.5)
 
 
@@ -166,7 +166,7 @@ def _rest(u):
 def _cosine(u):
     """cos(2 pi u): for float32 a polynomial, of the sine of what is left to a quarter of a turn.
 
-    The library's takes large arguments another way, with branches and through memory.
+    The library's function treats large arguments apart, with branches and through memory.
     """
     r = _rest(u)
     if u.dtype == tl.float64:

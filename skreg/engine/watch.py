@@ -1,8 +1,9 @@
 """Members watched all at once, by arrays: `stopping.Monitor` and `Member.judge` for steps that close epochs.
 
-A step that closes epochs by itself (validation, average, who ends, which weights are kept) hands nothing
-back for many of them: on the CPU compiled code goes on without Python and its lock, on a GPU the host is
-not waited for. `compiled/closing.py` judges one member in machine code, `Watch.judge` all of them in torch.
+A step that closes epochs by itself (validation, average, who ends, which weights are kept) runs many of
+them without handing anything back: on the CPU compiled code goes on without Python and its lock, on a GPU
+the device does not wait for the host. `compiled/closing.py` judges one member in machine code, `Watch.judge`
+all of them in torch.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Watch:
 
     @staticmethod
     def can_watch(job):
-        """Whether a job can be judged by numbers alone: nobody is asked, nobody is told, no row is sparse."""
+        """Whether numbers alone judge a job: no scorer, ensemble, callback or limit, and no sparse rows."""
         spec = job.spec
         if sp.issparse(job.X) or sp.issparse(job.X_val):
             return False
@@ -174,7 +175,7 @@ class Watch:
         """Training losses, validation losses and rates of all epochs that were recorded, (epochs, k)."""
         losses = [r[1] for r in self.records]
         if torch.is_tensor(losses[0]):
-            # The device is waited for once.
+            # One wait for the device, not one for each.
             losses = torch.cat(losses, dim=1).cpu().numpy()
         else:
             losses = np.concatenate(losses, axis=1)
@@ -204,7 +205,7 @@ class Watch:
         return self._counts()[LAST_EPOCH].copy()
 
     def _counts(self):
-        # Of a tensor on the CPU a view, without an operation of torch: those let go of Python's lock, and
-        # other threads may keep it for milliseconds.
+        # A tensor on the CPU is viewed without an operation of torch: those release Python's lock, and
+        # other threads may then hold it for milliseconds.
         on_cpu = self.counts.device.type == "cpu"
         return (self.counts if on_cpu else self.counts.cpu()).numpy()

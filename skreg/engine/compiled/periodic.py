@@ -36,7 +36,7 @@ _S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in SINE)
 
 @inline
 def _half_turn(u):
-    """The rest of u, in [-1/4, 1/4], after so many half turns, and the sign that they leave."""
+    """u less the nearest number of half turns, in [-1/4, 1/4], and the sign that those leave."""
     half, one, two = np.float32(0.5), np.float32(1.0), np.float32(2.0)
     n = np.floor(two * u + half)
     odd = n - two * np.floor(half * n)

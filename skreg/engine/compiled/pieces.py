@@ -65,8 +65,8 @@ def address_of(kernel):
 def call(typing, address, arguments):
     """Call the kernel at an address with a tuple of arguments. It returns nothing.
 
-    The arguments must have the very types of the kernel's signature: nothing checks or converts them.
-    numba's own function type would, but takes 20 us of Python for each function handed over.
+    The arguments must have exactly the types of the kernel's signature: nothing checks or converts them.
+    numba's own function type would do so, but takes 20 us of Python for each function handed over.
     """
     signature = types.void(types.intp, arguments)
 
@@ -87,7 +87,7 @@ def _view(context, builder, kind, source, start, shape):
     item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     size = shape[0].type(item)
     strides = [size] if kind.ndim == 1 else [builder.mul(shape[1], size), size]
-    # Without an owner nothing is counted: the arrays that are looked at outlive the compiled loop.
+    # No owner, so no references are counted: the arrays behind the views outlive the compiled loop.
     populate_array(
         view,
         data=builder.gep(flat.data, [start]),
