@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 
 import torch
@@ -14,7 +13,7 @@ _SLOWER = (
 )
 
 #: Reasons that are not failures: no warning is given for them.
-_NO_SUCH = "there are fused steps for the CPU and for CUDA only."
+_NO_SUCH = "there are fused steps for the CPU and for CUDA alone."
 _NOT_TAKEN = "it takes no sparse tables."
 
 #: Reasons that a warning was given for.
@@ -71,7 +70,6 @@ def _on_cpu(spec, sparse):
     return _examined(fused, spec) if fused else (None, reason)
 
 
-@functools.cache
 def _cpu_kernels():
     """The step of the CPU, or the reason why its modules cannot be used."""
     try:
@@ -83,8 +81,10 @@ def _cpu_kernels():
                 "unset it)."
             )
         from skreg.engine.fused_cpu import FusedStep
+    except ImportError as error:
+        return None, f"numba cannot be imported ({error}; remedy: pip install numba)."
     except Exception as error:  # a numba that does not fit numpy or llvmlite may raise anything
-        return None, f"numba cannot be imported ({error}; remedy: pip install -U numba)."
+        return None, f"numba cannot be imported ({error}; remedy: pip install --upgrade numba)."
     return FusedStep, ""
 
 

@@ -64,9 +64,10 @@ def test_kernels_of_the_cpu_that_fail_are_said_once_for_each_reason(monkeypatch)
 
 @pytest.mark.skipif(not NUMBA, reason="the fused step of the CPU needs numba")
 def test_a_numba_that_raises_is_no_end_of_the_fit(monkeypatch):
-    monkeypatch.setattr(implementations, "_cpu_kernels", implementations._cpu_kernels.__wrapped__)
     monkeypatch.setitem(sys.modules, "numba", types.SimpleNamespace())
-    with pytest.warns(RuntimeWarning, match="numba cannot be imported .*remedy: pip install"):
+    with pytest.warns(
+        RuntimeWarning, match="numba cannot be imported .*remedy: pip install --upgrade numba"
+    ):
         assert step_type(make_spec(), False) is ReferenceStep
 
 
