@@ -281,7 +281,7 @@ def parse(text):
     Raises
     ------
     ValueError
-        Where there is no such method, or the parameters cannot be read.
+        Where the method is not known, or the parameters cannot be read.
 
     Examples
     --------
@@ -361,7 +361,7 @@ def view_of(text):
 
 
 def epochs_of(model):
-    """Epochs that a fitted net was trained for, None for what is no net."""
+    """Epochs that a fitted net was trained for, None for a model that is not a net."""
     model = getattr(model, "regressor_", model)
     epochs = getattr(model, "epochs_", None) or model_facts(model).epochs
     return None if np.isnan(epochs) else epochs

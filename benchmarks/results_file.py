@@ -55,7 +55,7 @@ class ResultsFile:
     Raises
     ------
     ValueError
-        Where the file is no ``.csv``, or has other columns.
+        Where the file is not a ``.csv`` file, or has other columns.
     """
 
     def __init__(self, path, columns=COLUMNS, what="method"):

@@ -49,7 +49,7 @@ def digest(array):
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The content of the rows of a job, by which members are told that share them."""
+    """The content of a job's rows: members whose rows are equal share them."""
 
     rows: bytes
     weights: bytes

@@ -197,7 +197,7 @@ class Watch:
         self.records.append((before, losses, rates))
 
     def any_ended(self):
-        """Whether a member ended of which `flush` has not told; on a GPU the host waits for it."""
+        """Whether a member ended that `flush` has not written down; on a GPU the host waits for the answer."""
         return int((self._counts()[ENDED] != GOES_ON).sum()) > self._told
 
     def epochs_run(self):

@@ -160,7 +160,7 @@ def sources():
             continue
         seen.add(name)
         spec = importlib.util.find_spec(name)
-        if spec is None:  # a name in a package that is no module
+        if spec is None:  # not a module but another name of the package
             continue
         source = spec.loader.get_source(name)
         if source is None:
