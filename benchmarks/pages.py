@@ -275,8 +275,8 @@ def _verdict_on_skglm(skglm):
         return "skglm was not installed (``pip install skglm``), so that it has no rows here.\n\n"
     weights = "takes" if skglm["row weights"] else "takes no"
     return (
-        f"skglm {skglm['version']} is exact, quicker in some rows and slower in others. It is not an extra of "
-        "this package: it has no softmax, the ``fit`` of its estimators "
+        f"skglm {skglm['version']} is exact, quicker in some rows and slower in others. It is not an extra "
+        "of this package: it has no softmax, the ``fit`` of its estimators "
         f"{weights} ``sample_weight``, and a process's first fit of each kind compiles "
         f"({skglm['seconds of the first fit']:.0f} s here for the log loss).\n\n"
     )

@@ -197,7 +197,7 @@ class Watch:
         self.records.append((before, losses, rates))
 
     def any_ended(self):
-        """Whether a member ended that `flush` has not written down; on a GPU the host waits for the answer."""
+        """Whether a member ended that `flush` has not written down; on a GPU the host waits for it."""
         return int((self._counts()[ENDED] != GOES_ON).sum()) > self._told
 
     def epochs_run(self):
