@@ -50,9 +50,9 @@ def starting(name):
     """While this is in force, nets start as `STARTS` says."""
     change = STARTS[name][1]
 
-    def parameters(layout, activation, seed):
-        params = initial_parameters(layout, activation, seed)
-        change(params, layout.n_layers, seed)
+    def parameters(net, seed):
+        params = initial_parameters(net, seed)
+        change(params, net.n_layers, seed)
         return params
 
     stack.initial_parameters = parameters

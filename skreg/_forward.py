@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import erf, expit
 
 from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, SELU_ALPHA, SELU_SCALE
-from skreg.layers import owners
+from skreg.net import owners
 
 #: Rows that are predicted at a time, at least and at most.
 _FEWEST, _MOST = 64, 4096
@@ -59,7 +59,7 @@ def folded(params, n_layers):
 
 
 class _Embedding:
-    """Periodic embeddings of some columns, in float64; see `skreg.layers.periodic`."""
+    """Periodic embeddings of some columns, in float64; see `skreg.net.periodic`."""
 
     def __init__(self, params, columns):
         self.columns = list(columns)

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, FREQUENCY_STD
-from skreg.layers import owners, periodic
+from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
+from skreg.net import owners
+from skreg.net.periodic import FREQUENCY_STD, periodic
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -50,7 +51,7 @@ class Clamp(nn.Module):
 
 
 class PeriodicEmbedding(nn.Module):
-    """Columns as they are, and behind them what some of them become; see `skreg.layers.periodic`.
+    """Columns as they are, and behind them what some of them become; see `skreg.net.periodic`.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class PeriodicEmbedding(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self):
-        """Draw all anew by torch's generator, as nets start (`skreg.engine.state.initial_embedding`)."""
+        """Draw all anew by torch's generator, as nets start (`skreg.net.periodic.Periodic`)."""
         nn.init.normal_(self.frequency, std=FREQUENCY_STD)
         nn.init.uniform_(self.phase, -math.pi, math.pi)
         bound = self.frequency.shape[1] ** -0.5

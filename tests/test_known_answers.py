@@ -20,7 +20,7 @@ from torch import nn
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.engine.random import thresholds
 from skreg.engine.stack import Stack
-from skreg.layers import batch_norm_eval, batch_norm_train, dropout
+from skreg.net import batch_norm_eval, batch_norm_train, dropout
 from skreg.objective import penalties
 
 #: Gradient descent on all rows at once, in float64, without anything random.

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skreg.engine.constants import EMBEDDED_WIDTH
-from skreg.layers import owners
+from skreg.net import owners
 
 __all__ = ["ModelFacts", "model_facts"]
 

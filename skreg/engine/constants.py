@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from skreg.layers.batch_norm import BATCH_NORM_EPS
-from skreg.layers.dropout import LINE_STRIDE
+from skreg.net.batch_norm import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM
+from skreg.net.dropout import LINE_STRIDE
+from skreg.net.periodic import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.objective.losses import HUBER_DELTA, MAX_EXPONENT
 
 __all__ = [
@@ -12,7 +13,6 @@ __all__ = [
     "BATCH_NORM_MOMENTUM",
     "COSINE",
     "EMBEDDED_WIDTH",
-    "FREQUENCY_STD",
     "HUBER_DELTA",
     "LINE_STRIDE",
     "LOSSES",
@@ -47,13 +47,6 @@ LOSSES = {
     "poisson": 5,
     "pinball": 6,
 }
-
-BATCH_NORM_MOMENTUM = 0.1
-
-#: Numeric embedding, as in RealMLP (Holzmueller, Grinsztajn and Steinwart 2024): periodic functions of
-#: a column, inputs of the net that a column becomes (itself and the others made of those functions),
-#: and the standard deviation of the initial frequencies, in periods a unit of the column.
-N_FREQUENCIES, EMBEDDED_WIDTH, FREQUENCY_STD = 16, 4, 0.1
 
 #: Minimax polynomials in v^2 for abs(v) <= 1/4: of cos(2 pi v), 2e-10, and of sin(2 pi v) / v, 3e-8.
 COSINE = (

@@ -13,7 +13,6 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from skreg.engine.constants import N_FREQUENCIES
 from skreg.engine.random import Purpose, generator, mask_keys
 
 #: Entries of the widest activation of a chunk of validation rows, over all members that share them; and
@@ -178,15 +177,15 @@ class Group:
     y: torch.Tensor
     weight: torch.Tensor
 
-    def chunks(self, layout):
+    def chunks(self, net):
         """Rows (b, d), targets (b,) or (o, b) and weights (b,), as many at a time as there is room for.
 
         Parameters
         ----------
-        layout : Layout
-            Of the nets, whose widest layer decides.
+        net : Net
+            Whose widest block decides.
         """
-        widest = max(*layout.sizes[1:], N_FREQUENCIES * layout.n_embedded)
+        widest = net.widest
         room = CHUNK_ENTRIES["cpu" if self.rows.device.type == "cpu" else "other"]
         size = max(CHUNK_ROWS, room // ((self.members.stop - self.members.start) * widest))
         for start in range(0, self.rows.n, size):

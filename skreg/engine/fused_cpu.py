@@ -71,7 +71,7 @@ class FusedStep:
 
     def __init__(self, state, knobs, feed, spec):
         self.state, self.knobs, self.feed, self.spec = state, knobs, feed, spec
-        self.k, self.layout = state.k, state.layout
+        self.k, self.net = state.k, state.net
         self.dtype = np.dtype(spec.dtype)
         classes = spec.loss == "multinomial"
         self.embedded = spec.embedded or ()
@@ -79,9 +79,9 @@ class FusedStep:
         self.loss = loss_kernel(LOSSES[spec.loss], spec.dtype)
         self.loop = minibatch_loop(spec.dtype, classes)
         self.total = np.zeros(self.k, dtype=self.dtype)
-        self.blocks, slots = _blocks(state.theta, self.k)
+        self.blocks, slots = _blocks(state.theta, self.k, state.net.penalised)
         self.tables = self._tables()
-        self.net = self._net(slots)
+        self.wiring = self._wiring(slots)
         self.numbers = self._numbers()
         self.shape = self._block_shape()
         self.valid = self._validation()
@@ -102,9 +102,9 @@ class FusedStep:
         )
         return tuple(np.array(values, dtype=np.int64) for values in lists)
 
-    def _net(self, slots):
+    def _wiring(self, slots):
         """Sizes, where everything of a layer stands, blocks of parameters, and what is called."""
-        spec, sizes, dtype = self.spec, self.layout.sizes, self.spec.dtype
+        spec, sizes, dtype = self.spec, self.net.sizes, self.spec.dtype
         start, slot = ({name: place[i] for name, place in slots.items()} for i in range(2))
         tracked, offset = {}, 0
         for name, shape in self.state.running.pairs:
@@ -112,11 +112,11 @@ class FusedStep:
             offset += self.k * math.prod(shape)
         units = [0, *itertools.accumulate(sizes[1:])]
         layers = []
-        for i in range(self.layout.n_layers):
+        for i in range(self.net.n_layers):
             names = (
                 f"weight_{i}",
                 f"gain_{i}",
-                f"shift_{i}" if self.layout.normed(i) else f"bias_{i}",
+                f"shift_{i}" if self.net.normed(i) else f"bias_{i}",
             )
             layers.append(
                 [
@@ -178,11 +178,11 @@ class FusedStep:
                 at, *others = (tensor.data_ptr() for tensor in tensors)
                 groups[i] = at, group.rows.n, *others
             group_of[group.members] = i
-        return groups, group_of, _blocks(self.state.running, self.k)[0]
+        return groups, group_of, _blocks(self.state.running, self.k, {})[0]
 
     def _block_shape(self):
         """Minibatches that are gathered at a time."""
-        feed, sizes = self.feed, self.layout.sizes
+        feed, sizes = self.feed, self.net.sizes
         if self.feed.sparse:
             return 1
         bytes_ = feed.width * (feed.rows[0].d + sizes[-1]) * self.dtype.itemsize
@@ -190,7 +190,7 @@ class FusedStep:
 
     def _workspace(self):
         """What one thread writes to while it trains members."""
-        feed, sizes, dtype = self.feed, self.layout.sizes, self.dtype
+        feed, sizes, dtype = self.feed, self.net.sizes, self.dtype
         b, d, o = feed.width, feed.rows[0].d, sizes[-1]
         classes = self.spec.loss == "multinomial"
         if feed.sparse:
@@ -259,7 +259,7 @@ class FusedStep:
         t = self.state.t
         self.state.t += stop - first
         tensors = [tensor.numpy() for tensor in (epoch.order, epoch.coef, epoch.share)]
-        common = *tensors, epoch.keys, epoch.rates, *self.tables, *self.net, *self.numbers
+        common = *tensors, epoch.keys, epoch.rates, *self.tables, *self.wiring, *self.numbers
         losses = np.full((2, closed, self.k), math.nan)
         ends = self._closing(closing, losses)
         behind = 0 if closing is None else closing.epochs
@@ -301,11 +301,11 @@ class FusedStep:
 
     def outputs(self, nets, members, x):
         """Raw outputs at predict, shape (members, o, b); see `ReferenceStep.outputs`."""
-        layout = self.layout
+        net = self.net
         p = {n: v[members] for n, v in nets.theta.view.items()}
         r = {n: v[members] for n, v in nets.running.view.items()}
         k, b, a = p["weight_0"].shape[0], x.shape[0], None
-        for i in range(layout.n_layers):
+        for i in range(net.n_layers):
             weight = p[f"weight_{i}"]
             if i == 0 and self.embedded:
                 z = torch.bmm(weight, self._embed(p, x))
@@ -313,9 +313,9 @@ class FusedStep:
                 z = (weight.reshape(-1, weight.shape[2]) @ x.T).view(k, -1, b)
             else:
                 z = torch.bmm(weight, a)
-            if i == layout.n_layers - 1:
+            if i == net.n_layers - 1:
                 return z.add_(p[f"bias_{i}"].unsqueeze(2))
-            if layout.normed(i):
+            if net.normed(i):
                 g = p[f"gain_{i}"] * torch.rsqrt(r[f"variance_{i}"] + BATCH_NORM_EPS)
                 c = p[f"shift_{i}"] - r[f"mean_{i}"] * g
             else:
@@ -327,7 +327,7 @@ class FusedStep:
     def _embed(self, p, x):
         """Inputs of the first layer at predict, shape (members, d', b), of rows x (b, d)."""
         learned = [p[f"embed_{name}"].numpy() for name in _EMBEDDING]
-        out = torch.empty(len(learned[0]), self.layout.sizes[0], len(x), dtype=x.dtype)
+        out = torch.empty(len(learned[0]), self.net.sizes[0], len(x), dtype=x.dtype)
         embed, columns = embedding_kernel(self.spec.dtype), np.array(self.embedded, dtype=np.int64)
         x, whole, none = x.contiguous().numpy(), self.dtype.type(1), np.uint32(0)
         for k, inputs in enumerate(out.numpy()):
@@ -346,8 +346,15 @@ class FusedStep:
         return torch.from_numpy(total)
 
 
-def _blocks(buffer, k):
+def _blocks(buffer, k, penalised):
     """Blocks of a buffer of a stack as `skreg.engine.compiled.optimisers` reads them.
+
+    Parameters
+    ----------
+    buffer : Buffer
+    k : int
+    penalised : dict of str to int
+        As `skreg.net.net.Net.penalised`.
 
     Returns
     -------
@@ -357,9 +364,8 @@ def _blocks(buffer, k):
     """
     blocks, places, slot = [], {}, 0
     for name, shape in buffer.pairs:
-        kind, layer = name.rsplit("_", 1)
         n = math.prod(shape)
-        blocks.append([k * slot, n, slot, int(layer) if kind == "weight" else -1])
+        blocks.append([k * slot, n, slot, penalised.get(name, -1)])
         places[name] = k * slot, slot
         slot += n
     return np.array(blocks, dtype=np.int64).reshape(-1, 4), places

@@ -48,7 +48,7 @@ class FusedCudaStep(ReferenceStep):
 
     def __init__(self, state, knobs, feed, spec):
         super().__init__(state, knobs, feed, spec)
-        self.k, self.layout, self.device = state.k, state.layout, state.theta.flat.device
+        self.k, self.net, self.device = state.k, state.net, state.theta.flat.device
         self.steps, self.s, self.b = feed.steps, len(feed.streams), feed.width
         self.epoch = self.watch = self.ends = None
         self._allocate_tables()
@@ -71,7 +71,7 @@ class FusedCudaStep(ReferenceStep):
         self.counter = self._new(1, dtype=torch.int64)
         self.order = self._new(steps, s, b, dtype=torch.int64)
         self.coef, self.share = self._new(steps, s, b), self._new(steps, s, b)
-        self.keys = self._new(self.layout.n_layers, steps, s, 2, dtype=torch.int32)
+        self.keys = self._new(self.net.n_layers, steps, s, 2, dtype=torch.int32)
         self.step_rates, self.corrections = self._new(steps, self.k), self._new(steps, 2)
         self.limit = self._put(knobs.threshold.view(np.int32))
         self.scale = self._put(knobs.scale)
@@ -85,7 +85,7 @@ class FusedCudaStep(ReferenceStep):
         self.starts = [members.start for members in feed.streams]
 
     def _allocate_activations(self):
-        sizes, k, b = self.layout.sizes, self.k, self.b
+        sizes, k, b = self.net.sizes, self.k, self.b
         d = self.feed.rows[0].d
         if self.spec.embedded:
             # Each member has inputs of its own, features first as its embedding makes them.
@@ -100,13 +100,13 @@ class FusedCudaStep(ReferenceStep):
         self.mean, self.inv = ([self._new(k, h) for h in sizes[1:-1]] for _ in range(2))
         self.row_losses, self.loss = self._new(k, b), self._new(k)
         flat = self.state.theta.flat
-        self.gradient = Buffer(self.layout.learned(), k, flat.dtype, self.device)
+        self.gradient = Buffer(self.net.learned(), k, flat.dtype, self.device)
 
     # The launches of a minibatch.
 
     def _plan(self):
         """Write down all launches of a minibatch in order."""
-        last = self.layout.n_layers - 1
+        last = self.net.n_layers - 1
         self._gather()
         for i in range(last + 1):
             self._product(i)
@@ -194,7 +194,7 @@ class FusedCudaStep(ReferenceStep):
     def _units(self, kernel, i):
         """The row kernels of hidden layer i, forward or backward."""
         p, r = self.state.theta.view, self.state.running.view
-        norm, h = self.layout.normed(i), self.layout.sizes[i + 1]
+        norm, h = self.net.normed(i), self.net.sizes[i + 1]
         shift = p[f"shift_{i}" if norm else f"bias_{i}"]
         gain = p[f"gain_{i}"] if norm else shift
         if kernel is kernels.forward:
@@ -217,7 +217,7 @@ class FusedCudaStep(ReferenceStep):
         )
 
     def _losses(self):
-        loss, last, o = self.spec.loss, self.layout.n_layers - 1, self.layout.sizes[-1]
+        loss, last, o = self.spec.loss, self.net.n_layers - 1, self.net.sizes[-1]
         kernel = kernels.multinomial if loss == "multinomial" else kernels.pointwise
         width = block(self.b, kernels.LOSS_ROWS)
         z, bias = self.z[last], self.state.theta.view[f"bias_{last}"]
@@ -237,7 +237,7 @@ class FusedCudaStep(ReferenceStep):
 
     def _gradients(self, i):
         """Gradients of the weights of layer i, and of the activations in front of it."""
-        dz = self.z[i] if i == self.layout.n_layers - 1 else self.a[i]
+        dz = self.z[i] if i == self.net.n_layers - 1 else self.a[i]
         weight, slope = (b.view[f"weight_{i}"] for b in (self.state.theta, self.gradient))
         if i > 0:
             # The activations are needed for the first product, and overwritten by the second.
@@ -258,10 +258,11 @@ class FusedCudaStep(ReferenceStep):
         made = weight[:, :, self.feed.rows[0].d :]
         self.launches.append(partial(torch.bmm, made.mT, dz, out=self.made))
         learned = *(p[name] for name in _EMBEDDING[:3]), *(g[name] for name in _EMBEDDING)
+        columns = torch.tensor(self.spec.embedded, device=self.device)
         constants = self._constants_of_columns()
         self._add(
             *(kernels.embed_backward, (self.k * self.spec.n_embedded,), self.made, self.x),
-            *(self.columns, *learned, self.idle.long()),
+            *(columns, *learned, self.idle["embed_bias"].long()),
             *self._context_of_columns(),
             **constants,
             LINES=triton.next_power_of_2(constants["MADE"]),
@@ -272,7 +273,7 @@ class FusedCudaStep(ReferenceStep):
         spec, state = self.spec, self.state
         adam = spec.solver != "sgd"
         moments = [m.flat for m in state.moments]
-        pieces = _pieces(state.theta, self.k)
+        pieces = _pieces(state.theta, self.k, self.net.penalised)
         tables = (self.step_rates, self.corrections) if adam else (self.step_rates,)
         if adam:
             numbers = {"B1": spec.beta_1, "B2": spec.beta_2, "EPSILON": spec.epsilon}
@@ -286,7 +287,7 @@ class FusedCudaStep(ReferenceStep):
             BLOCK=kernels.WIDEST,
         )
         if self.knobs.max_norm:
-            for i in range(self.layout.n_layers):
+            for i in range(self.net.n_layers):
                 weight = state.theta.view[f"weight_{i}"]
                 h, n = weight.shape[1:]
                 grid = (self.k * h,)
@@ -379,7 +380,7 @@ class FusedCudaStep(ReferenceStep):
         valid_loss.fill_(math.nan)
         for group in self.feed.groups:
             valid_loss[group.members] = 0.0
-            for rows, y, weight in group.chunks(self.layout):
+            for rows, y, weight in group.chunks(self.net):
                 raw = self.outputs(nets, group.members, rows)
                 valid_loss[group.members] += self.losses_of(group.members, raw, y, weight)
         keep = self.watch.judge(self.behind + 1, self._finite(), train_loss, valid_loss)
@@ -392,8 +393,15 @@ class FusedCudaStep(ReferenceStep):
         return torch.stack(largest).isfinite().all(dim=0)
 
 
-def _pieces(theta, k):
+def _pieces(theta, k, penalised):
     """Pieces of the parameters of a member as `skreg.engine.triton_kernels.adam` takes them.
+
+    Parameters
+    ----------
+    theta : Buffer
+    k : int
+    penalised : dict of str to int
+        As `skreg.net.net.Net.penalised`.
 
     Returns
     -------
@@ -401,9 +409,8 @@ def _pieces(theta, k):
     """
     pieces, start = [], 0
     for name, shape in theta.pairs:
-        kind, layer = name.rsplit("_", 1)
         n = math.prod(shape)
-        number = int(layer) if kind == "weight" else -1
+        number = penalised.get(name, -1)
         pieces += [(start, n, number, first) for first in range(0, n, kernels.WIDEST)]
         start += k * n
     return np.array(pieces, dtype=np.int64)

@@ -39,7 +39,7 @@ class Spec:
     Attributes
     ----------
     embedded : tuple of int or None
-        Columns that a trained periodic embedding stands for (`skreg.layers.periodic`), ascending. None
+        Columns that a trained periodic embedding stands for (`skreg.net.periodic`), ascending. None
         is a net without embeddings, an empty tuple one that found no column for them.
     hidden : tuple of int
         Units of each hidden layer, L in all.

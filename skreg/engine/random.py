@@ -3,7 +3,7 @@
 No generator is carried along: a minibatch order or a dropout mask is computed from what it is for.
 So a member draws the same bits alone, in a stack, on another device or after a restart, and the
 global generators of numpy and torch are neither read nor moved. The masks themselves are computed
-in `skreg.layers.dropout`, and once more in the compiled kernels, from the keys made here.
+in `skreg.net.dropout`, and once more in the compiled kernels, from the keys made here.
 """
 
 from __future__ import annotations

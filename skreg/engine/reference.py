@@ -5,19 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from skreg.engine.constants import BATCH_NORM_MOMENTUM, EMBEDDED_WIDTH
-from skreg.layers import (
-    activation,
-    batch_norm_eval,
-    batch_norm_train,
-    column_dropout,
-    dropout,
-    input_dropout,
-    linear,
-    owners,
-    periodic,
-    shared_linear,
-)
+from skreg.net.batch_norm import BATCH_NORM_MOMENTUM
+from skreg.net.block import Minibatch, Rows
 from skreg.objective import losses, penalties
 
 
@@ -37,15 +26,6 @@ class _Tables:
         self.epoch = epoch
         self.keys = torch.as_tensor(epoch.keys.astype(np.int64), device=like.device)
         self.rates = torch.as_tensor(epoch.rates, dtype=like.dtype, device=like.device)
-
-
-def idle_biases(layout, knobs):
-    """Whether the biases of a member's embedding are left where they are, shape (k,).
-
-    A batch norm behind the first linear layer takes off what they add, unless inputs are dropped.
-    Their gradient is zero but for rounding, which Adam would turn into steps of full size.
-    """
-    return layout.normed(0) & (knobs.threshold[0] == 0)
 
 
 class ReferenceStep:
@@ -81,11 +61,8 @@ class ReferenceStep:
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         self.total = torch.zeros(state.k, dtype=dtype, device=device)
         self.tables = None
-        if spec.embedded:
-            owner = owners(feed.rows[0].d, spec.embedded, EMBEDDED_WIDTH - 1)
-            self.columns = torch.tensor(spec.embedded, device=device)
-            self.owner = torch.tensor(owner, device=device)
-            self.idle = torch.as_tensor(idle_biases(state.layout, knobs), device=device)
+        idle = state.net.idle(knobs).items()
+        self.idle = {name: torch.as_tensor(mask, device=device) for name, mask in idle}
 
     def run(self, epoch, first, stop):
         """Train on minibatches ``first`` to ``stop`` of an epoch.
@@ -104,84 +81,46 @@ class ReferenceStep:
 
     def _train(self, batch):
         leaves = {n: v.detach().requires_grad_() for n, v in self.state.theta.view.items()}
-        loss, moments = self._loss(leaves, batch)
+        loss, seen = self._loss(leaves, batch)
         grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
         self.total += loss.detach()
-        self._track(moments)
+        for name, value in seen.items():
+            self.state.running.view[name].lerp_(value, BATCH_NORM_MOMENTUM)
         grads = dict(zip(leaves, grads, strict=True))
-        if self.spec.embedded:
-            idle = self.idle.view(-1, 1, 1)
-            grads["embed_bias"] = grads["embed_bias"].masked_fill(idle, 0)
+        for name, mask in self.idle.items():
+            wide = mask.view(-1, *[1] * (grads[name].dim() - 1))
+            grads[name] = grads[name].masked_fill(wide, 0)
         self._update(grads, batch)
 
     def _loss(self, p, batch):
-        """Loss of each member (k,) and mean and variance of each batch norm."""
-        spec, layout = self.spec, self.state.layout
-        keys = batch.keys
-        share = batch.share[self.stream_of]
-        moments = []
-        a = None
-        for i in range(layout.n_layers):
-            weight = p[f"weight_{i}"]
-            if i > 0:
-                z = linear(weight, a)
-            elif spec.embedded:
-                z = linear(weight, self._embedded_inputs(p, batch, keys[:, 0]))
-            elif self.knobs.input_dropout:
-                x = input_dropout(
-                    batch.x[self.stream_of], self.rates[0], self.threshold[0], keys[:, 0]
-                )
-                z = torch.bmm(weight, x.mT)
-            else:
-                z = shared_linear(weight, batch.x, self.feed.streams)
-            if layout.normed(i):
-                z, mean, variance = batch_norm_train(z, p[f"gain_{i}"], p[f"shift_{i}"], share)
-                moments.append((mean.detach(), variance.detach()))
-            else:
-                z = z + p[f"bias_{i}"].unsqueeze(2)
-            if i == layout.n_layers - 1:
-                break
-            a = activation(z, spec.activation)
-            if self.knobs.threshold[i + 1].any():
-                a = dropout(a, self.rates[i + 1], self.threshold[i + 1], keys[:, i + 1])
+        """Loss of each member (k,), and what tracked parameters are moved towards, by name."""
+        minibatch = Minibatch(batch.share[self.stream_of], self._masks(batch.keys))
+        rows = Rows(batch.x, self.feed.streams, self.stream_of)
         per_row = losses.rowwise(
-            spec.loss,
-            z,
+            self.spec.loss,
+            self.state.net.train(p, rows, minibatch),
             batch.y[self.target_of],
             smoothing=self.smoothing.unsqueeze(1),
             quantile=self.quantile.view(-1, 1, 1),
         )
         coef = batch.coef[self.stream_of]
-        return (per_row * coef).sum(dim=1), moments
+        return (per_row * coef).sum(dim=1), minibatch.seen
 
-    def _embed(self, p, x):
-        """Embedded inputs (k, d', b) of rows x (k or 1, b, d)."""
-        names = ("frequency", "phase", "weight", "bias")
-        return periodic(x, self.columns, *(p[f"embed_{name}"] for name in names))
-
-    def _embedded_inputs(self, p, batch, keys):
-        """Embedded inputs of a minibatch, some of them dropped."""
-        a = self._embed(p, batch.x[self.stream_of])
-        if not self.knobs.input_dropout:
-            return a
-        masks = self.rates[0], self.threshold[0], keys
-        return column_dropout(a, self.owner, *masks, n_columns=batch.x.shape[2])
-
-    def _track(self, moments):
-        running = self.state.running.view
-        for i, (mean, variance) in enumerate(moments):
-            # The biased variance: a row of weight 2 is then exactly the row given twice.
-            running[f"mean_{i}"].lerp_(mean, BATCH_NORM_MOMENTUM)
-            running[f"variance_{i}"].lerp_(variance, BATCH_NORM_MOMENTUM)
+    def _masks(self, keys):
+        """As `Minibatch.masks`; keys (2, places, k)."""
+        return [
+            (self.rates[i], self.threshold[i], keys[:, i]) if limits.any() else None
+            for i, limits in enumerate(self.knobs.threshold)
+        ]
 
     def _update(self, grads, batch):
         spec, state = self.spec, self.state
         zero = torch.zeros_like(self.decay)
         for name, p in state.theta.view.items():
-            kind, layer = name.rsplit("_", 1)
-            penalised = kind == "weight"
+            layer = state.net.penalised.get(name)
+            penalised = layer is not None
             decay, l1, l2 = (
-                (self.decay, self.l1[int(layer)], self.l2[int(layer)]) if penalised else (zero,) * 3
+                (self.decay, self.l1[layer], self.l2[layer]) if penalised else (zero,) * 3
             )
             wide = [t.view(-1, *[1] * (p.dim() - 1)) for t in (batch.lr, decay, l1, l2)]
             options = dict(zip(("lr", "decay", "l1", "l2"), wide, strict=True))
@@ -229,21 +168,8 @@ class ReferenceStep:
         -------
         Tensor of shape (members, o, b)
         """
-        layout = self.state.layout
-        p = {n: v[members] for n, v in nets.theta.view.items()}
-        r = {n: v[members] for n, v in nets.running.view.items()}
-        a = self._embed(p, x.unsqueeze(0)) if self.spec.embedded else x.T.unsqueeze(0)
-        for i in range(layout.n_layers):
-            z = p[f"weight_{i}"] @ a
-            if layout.normed(i):
-                z = batch_norm_eval(
-                    z, p[f"gain_{i}"], p[f"shift_{i}"], r[f"mean_{i}"], r[f"variance_{i}"]
-                )
-            else:
-                z = z + p[f"bias_{i}"].unsqueeze(2)
-            if i < layout.n_layers - 1:
-                a = activation(z, self.spec.activation)
-        return z
+        views = {**nets.theta.view, **nets.running.view}
+        return self.state.net.evaluate({n: v[members] for n, v in views.items()}, x)
 
     @torch.no_grad()
     def losses_of(self, members, raw, y, weight):

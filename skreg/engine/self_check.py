@@ -18,7 +18,8 @@ from skreg.engine.job import Job, Spec
 from skreg.engine.knobs import Knobs
 from skreg.engine.random import Purpose, generator
 from skreg.engine.reference import ReferenceStep
-from skreg.engine.state import Layout, State, initial_parameters
+from skreg.engine.state import State, initial_parameters
+from skreg.net.net import Net
 
 #: Largest difference, as a share of the largest number (of 1 at least).
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
@@ -169,11 +170,10 @@ def _trained(step_type, jobs):
     """Parameters, running statistics, moments and losses after two epochs, as arrays."""
     spec, device = jobs[0].spec, torch.device(jobs[0].spec.device)
     feed = Feed(jobs, Fingerprint.of_all(jobs), device, {})
-    sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
-    layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
-    state = State(layout, len(jobs), spec.solver, spec.dtype, device)
+    net = Net.of(spec, jobs[0].X.shape[1])
+    state = State(net, len(jobs), spec.solver, spec.dtype, device)
     for k, job in enumerate(jobs):
-        state.load(k, initial_parameters(layout, spec.activation, job.seed))
+        state.load(k, initial_parameters(net, job.seed))
     step = step_type(state, Knobs([job.spec for job in jobs]), feed, spec)
     rates = np.full((feed.steps, len(jobs)), _RATE, dtype=spec.dtype)
     for number in range(_EPOCHS):

@@ -18,9 +18,10 @@ from skreg.engine.job import Result
 from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
 from skreg.engine.schedule import factors
-from skreg.engine.state import Average, Layout, Snapshot, State, initial_parameters
+from skreg.engine.state import Average, Snapshot, State, initial_parameters
 from skreg.engine.validation import validate
 from skreg.engine.watch import Closing, Watch
+from skreg.net.net import Net
 
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
 _PAUSE = 0.05
@@ -83,13 +84,12 @@ class Stack:
         self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
         self.cohorts = Cohort.among(self.members)
         self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
-        sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
-        layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
+        net = Net.of(spec, jobs[0].X.shape[1])
         # Filled on the host and sent as a whole.
-        state = State(layout, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
+        state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
         for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
             job = jobs[same.start]
-            drawn = job.start or initial_parameters(layout, spec.activation, job.seed)
+            drawn = job.start or initial_parameters(net, job.seed)
             state.load(same, drawn)
         self.state = state.to(self.device)
         self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
@@ -119,7 +119,7 @@ class Stack:
         self.step_limits = sorted(set(ends))
         times = [s.max_time for s in specs if s.max_time is not None]
         self.deadline = self.began + min(times) if times else math.inf
-        sizes = self.state.layout.sizes
+        sizes = self.state.net.sizes
         products = 4 * sizes[0] * sizes[1] + 6 * sum(
             a * b for a, b in itertools.pairwise(sizes[1:])
         )
@@ -311,9 +311,8 @@ class Stack:
     def _close_epoch(self, train_loss, rates):
         """Write history, find the best epochs, end members whose time has come."""
         self._take_average()
-        layout = self.state.layout
         valid_loss, valid_score, outputs = validate(
-            self.step, self.kept, self.feed, self.members, layout
+            self.step, self.kept, self.feed, self.members, self.state.net
         )
         finite, keep = self._finite(), []
         for cohort in self.cohorts:

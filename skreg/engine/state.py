@@ -2,123 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
-from skreg.engine.constants import EMBEDDED_WIDTH, FREQUENCY_STD, N_FREQUENCIES
 from skreg.engine.data import sent
 from skreg.engine.random import Purpose, generator
 
-#: Gain of the initial weights in front of an activation (He et al. 2015; Klambauer et al. 2017).
-GAINS = {
-    "identity": 1.0,
-    "relu": 2.0**0.5,
-    "tanh": 1.0,
-    "logistic": 1.0,
-    "silu": 2.0**0.5,
-    "gelu": 2.0**0.5,
-    "selu": 1.0,
-    "mish": 2.0**0.5,
-}
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Names and shapes of what one member learns, and of what it only tracks.
-
-    Attributes
-    ----------
-    sizes : tuple of int
-        Inputs, hidden units, outputs.
-    batch_norm : bool
-    n_embedded : int, default=0
-        Embedded columns; `sizes` counts what they become among the inputs.
-    """
-
-    sizes: tuple[int, ...]
-    batch_norm: bool
-    n_embedded: int = 0
-
-    @property
-    def n_layers(self):
-        """Number of linear layers."""
-        return len(self.sizes) - 1
-
-    def learned(self):
-        """Pairs of name and shape: weights first, then vectors."""
-        pairs = [(f"weight_{i}", (self.sizes[i + 1], self.sizes[i])) for i in range(self.n_layers)]
-        for i in range(self.n_layers):
-            names = ("gain", "shift") if self.normed(i) else ("bias",)
-            pairs += [(f"{name}_{i}", (self.sizes[i + 1],)) for name in names]
-        if self.n_embedded:
-            m, mixed = self.n_embedded, EMBEDDED_WIDTH - 1
-            pairs += [(f"embed_{name}", (m, N_FREQUENCIES)) for name in ("frequency", "phase")]
-            pairs += [("embed_weight", (m, mixed, N_FREQUENCIES)), ("embed_bias", (m, mixed))]
-        return pairs
-
-    def tracked(self):
-        """Pairs of name and shape of the running statistics of batch norm."""
-        layers = range(self.n_layers - 1) if self.batch_norm else ()
-        return [
-            (f"{name}_{i}", (self.sizes[i + 1],)) for i in layers for name in ("mean", "variance")
-        ]
-
-    def normed(self, layer):
-        """Whether batch norm follows this linear layer."""
-        return self.batch_norm and layer < self.n_layers - 1
-
-
-def initial_parameters(layout, activation, seed):
+def initial_parameters(net, seed):
     """Starting point of one member, in float64, the same on every device.
 
-    Hidden weights are normal with variance gain^2 / inputs, output weights with 1 / inputs; biases
-    are zero. A linear model starts at zero: its objective is convex. Embeddings are as
-    `initial_embedding` says.
+    Parameters
+    ----------
+    net : Net
+    seed : int
 
     Returns
     -------
     dict of ndarray
     """
-    rng = generator(seed, Purpose.INITIAL_WEIGHTS)
-    params = {}
-    for name, shape in layout.learned():
-        kind, layer = name.rsplit("_", 1)
-        if kind == "embed":
-            continue
-        if kind == "weight":
-            last = int(layer) == layout.n_layers - 1
-            gain = 1.0 if last else GAINS[activation]
-            gain = 0.0 if layout.n_layers == 1 else gain
-            params[name] = rng.standard_normal(shape) * (gain / shape[1] ** 0.5)
-        else:
-            params[name] = np.ones(shape) if kind == "gain" else np.zeros(shape)
-    for name, shape in layout.tracked():
-        params[name] = np.ones(shape) if name.startswith("variance") else np.zeros(shape)
-    if layout.n_embedded:
-        params |= initial_embedding(layout.n_embedded, seed)
-    return params
-
-
-def initial_embedding(m, seed):
-    """Starting point of the embeddings of m columns, with draws of their own.
-
-    Frequencies are normal with standard deviation 0.1 and phases uniform in [-pi, pi] (Holzmueller,
-    Grinsztajn and Steinwart 2024); the maps behind them start as `torch.nn.Linear` does.
-
-    Returns
-    -------
-    dict of ndarray
-    """
-    rng = generator(seed, Purpose.INITIAL_EMBEDDINGS)
-    bound, mixed = N_FREQUENCIES**-0.5, EMBEDDED_WIDTH - 1
-    return {
-        "embed_frequency": FREQUENCY_STD * rng.standard_normal((m, N_FREQUENCIES)),
-        "embed_phase": rng.uniform(-np.pi, np.pi, (m, N_FREQUENCIES)),
-        "embed_weight": rng.uniform(-bound, bound, (m, mixed, N_FREQUENCIES)),
-        "embed_bias": rng.uniform(-bound, bound, (m, mixed)),
-    }
+    return net.init(lambda purpose: generator(seed, Purpose[purpose]))
 
 
 class Buffer:
@@ -191,15 +94,15 @@ class State:
         Steps taken.
     """
 
-    def __init__(self, layout, k, solver, dtype, device):
-        self.layout = layout
+    def __init__(self, net, k, solver, dtype, device):
+        self.net = net
         self.k = k
         self.solver = solver
         torch_dtype = getattr(torch, dtype)
-        self.theta = Buffer(layout.learned(), k, torch_dtype, device)
-        self.running = Buffer(layout.tracked(), k, torch_dtype, device)
+        self.theta = Buffer(net.learned(), k, torch_dtype, device)
+        self.running = Buffer(net.tracked(), k, torch_dtype, device)
         self.moments = [
-            Buffer(layout.learned(), k, torch_dtype, device)
+            Buffer(net.learned(), k, torch_dtype, device)
             for _ in range(1 if solver == "sgd" else 2)
         ]
         self.t = 0
@@ -207,7 +110,7 @@ class State:
     def take(self, index):
         """A new state with the members of ``index``."""
         other = State.__new__(State)
-        other.layout, other.solver, other.t = self.layout, self.solver, self.t
+        other.net, other.solver, other.t = self.net, self.solver, self.t
         other.k = len(index)
         index = torch.as_tensor(index, device=self.theta.flat.device)
         other.theta = self.theta.take(index)
@@ -218,7 +121,7 @@ class State:
     def to(self, device):
         """The same on a device."""
         other = State.__new__(State)
-        other.layout, other.k, other.solver, other.t = self.layout, self.k, self.solver, self.t
+        other.net, other.k, other.solver, other.t = self.net, self.k, self.solver, self.t
         other.theta, other.running = self.theta.to(device), self.running.to(device)
         other.moments = [m.to(device) for m in self.moments]
         return other
@@ -312,6 +215,6 @@ class Average(Snapshot):
             for name, view in own.view.items():
                 new, share = other.view[name], fresh.view(-1, *[1] * (view.dim() - 1))
                 view.lerp_(new, share)
-                if name.startswith("weight"):
+                if name in state.net.penalised:
                     # What l1 holds at zero is zero: a mean of zeros and what went before is not.
                     view.masked_fill_((new == 0) & (share > 0), 0)

@@ -85,7 +85,7 @@ def block(n, most=None):
 
 @triton.jit
 def _keep(keys, limit, moment, member, line, entry):
-    """Which entries of a line of a mask stay (see `skreg.layers.dropout`).
+    """Which entries of a line of a mask stay (see `skreg.net.dropout`).
 
     keys (steps, s, 2) and limit (k,) hold bits of uint32 as int32; ``moment`` is step * s + stream.
     """

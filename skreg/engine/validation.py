@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 
-def validate(step, nets, feed, members, layout):
+def validate(step, nets, feed, members, net):
     """Look at the validation rows of members that have not ended.
 
     Parameters
@@ -20,7 +20,7 @@ def validate(step, nets, feed, members, layout):
     feed : Feed
     members : list of Member
         Where a scorer raises, its member ends with the error.
-    layout : Layout
+    net : Net
 
     Returns
     -------
@@ -38,7 +38,7 @@ def validate(step, nets, feed, members, layout):
             continue
         asked = any(m.job.score is not None or m.cohort is not None for m in sharing)
         parts, loss[group.members] = [], 0.0
-        for rows, y, weight in group.chunks(layout):
+        for rows, y, weight in group.chunks(net):
             raw = step.outputs(nets, group.members, rows)
             sums.append((group.members, step.losses_of(group.members, raw, y, weight)))
             if asked:

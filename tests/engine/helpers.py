@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from skreg.engine import Job, Spec, train
-from skreg.layers import activation
+from skreg.net import activation
 
 #: As `skreg.engine.train` is the function, the module of that name is only found here.
 train_module = sys.modules["skreg.engine.train"]

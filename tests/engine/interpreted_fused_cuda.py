@@ -23,7 +23,8 @@ from skreg.engine.fused_cuda import FusedCudaStep
 from skreg.engine.knobs import Knobs
 from skreg.engine.recording import ATTEMPTS, WARM_UP, Sequence
 from skreg.engine.reference import ReferenceStep
-from skreg.engine.state import Layout, State, initial_parameters
+from skreg.engine.state import State, initial_parameters
+from skreg.net.net import Net
 from tests.engine.helpers import assert_same_result, fit, make_job
 from tests.engine.test_oracle import LOSSES, SOLVERS
 
@@ -140,7 +141,7 @@ def test_biases_that_a_batch_norm_takes_off_are_left_where_they_are():
     """To the last bit, as their gradient would be of rounding alone; the other member drops inputs."""
     jobs = settings(embedded=(0, 2), batch_norm=True)
     for job, result, stays in zip(jobs, kernel_results(jobs), (True, False), strict=True):
-        start = initial_parameters(Layout((9, 3, 2, 1), True, 2), "relu", job.seed)["embed_bias"]
+        start = initial_parameters(Net.of(job.spec, 3), job.seed)["embed_bias"]
         assert (result.params["embed_bias"] == start).all() == stays
 
 
@@ -290,11 +291,11 @@ class Tape:
 def prepared(step_type, jobs):
     """A step of a fresh stack, and its parameters."""
     spec = jobs[0].spec
-    layout = Layout((spec.n_inputs(3), *spec.hidden, 1), spec.batch_norm, spec.n_embedded)
+    net = Net.of(spec, 3)
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], torch.device("cpu"), {})
-    state = State(layout, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
+    state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
     for k, job in enumerate(jobs):
-        state.load(k, initial_parameters(layout, spec.activation, job.seed))
+        state.load(k, initial_parameters(net, job.seed))
     return step_type(state, Knobs([job.spec for job in jobs]), feed, spec), state, feed
 
 

@@ -13,8 +13,9 @@ from torch import nn
 from skreg.engine.constants import HUBER_DELTA
 from skreg.engine.data import Feed, Fingerprint
 from skreg.engine.random import thresholds
-from skreg.engine.state import Layout, initial_parameters
-from skreg.layers.dropout import keep_mask
+from skreg.engine.state import initial_parameters
+from skreg.net.dropout import keep_mask
+from skreg.net.net import Net
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -87,8 +88,7 @@ class PlainNet:
         self.net = nn.Sequential(*modules).to(getattr(torch, spec.dtype))
         self.linears = [m for m in self.net if isinstance(m, nn.Linear)]
         self.norms = [m for m in self.net if isinstance(m, BatchNorm)]
-        layout = Layout(sizes, spec.batch_norm, len(spec.embedded or ()))
-        self._start(initial_parameters(layout, spec.activation, job.seed))
+        self._start(initial_parameters(Net.of(spec, job.X.shape[1]), job.seed))
         if self.norms and spec.embedded and not spec.input_dropout:
             # Batch norm takes off what it adds: without rounding its gradient were zero.
             self.embedding.bias.requires_grad_(False)

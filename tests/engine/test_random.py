@@ -10,7 +10,7 @@ import torch
 
 from skreg import RegularizedMLPRegressor
 from skreg.engine.random import Purpose, generator, mask_keys, thresholds
-from skreg.layers.dropout import keep_mask
+from skreg.net.dropout import keep_mask
 
 
 def masks(seeds, epochs, steps, layers, lines, length, rate=0.5):

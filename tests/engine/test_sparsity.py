@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.layers import activation
+from skreg.net import activation
 from skreg.objective import losses
 from tests.engine.helpers import IMPLEMENTATIONS, fit, make_job
 

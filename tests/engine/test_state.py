@@ -6,108 +6,40 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.engine.constants import ACTIVATIONS
-from skreg.engine.state import (
-    GAINS,
-    Average,
-    Buffer,
-    Layout,
-    Snapshot,
-    State,
-    initial_embedding,
-    initial_parameters,
-)
-from tests.engine.helpers import distance
+from skreg.engine.state import Average, Buffer, Snapshot, State, initial_parameters
+from skreg.net.net import Net
+from tests.engine.helpers import distance, make_spec
 
 CPU = torch.device("cpu")
 
 
+def net_of(sizes, batch_norm=True, embedded=None):
+    """A net for so many columns, hidden units and outputs."""
+    columns, *hidden, outputs = sizes
+    options = {"batch_norm": batch_norm, "embedded": embedded}
+    return Net.of(make_spec(hidden=tuple(hidden), n_outputs=outputs, **options), columns)
+
+
 def filled(k=4, solver="adam", sizes=(3, 4, 2)):
     """A state in which no two numbers are equal."""
-    state = State(Layout(sizes, True), k, solver, "float64", CPU)
+    state = State(net_of(sizes), k, solver, "float64", CPU)
     for i, buffer in enumerate([state.theta, state.running, *state.moments]):
         buffer.flat.copy_(torch.arange(len(buffer.flat)) + 1000.0 * i)
     return state
 
 
-def test_layout():
-    layout = Layout((3, 4, 2), batch_norm=True)
-    assert layout.learned() == [
-        ("weight_0", (4, 3)),
-        ("weight_1", (2, 4)),
-        ("gain_0", (4,)),
-        ("shift_0", (4,)),
-        ("bias_1", (2,)),
-    ]
-    assert layout.tracked() == [("mean_0", (4,)), ("variance_0", (4,))]
-    plain = Layout((3, 4, 2), batch_norm=False)
-    names = [name for name, _ in plain.learned()]
-    assert names == ["weight_0", "weight_1", "bias_0", "bias_1"]
-    assert plain.tracked() == []
-
-
-def test_initial_weights_have_the_variance_of_their_layer():
-    """Within 5 standard deviations of a variance of n normal numbers."""
-    layout = Layout((100, 200, 150, 40), batch_norm=True)
-    params = initial_parameters(layout, "relu", seed=0)
-    for name, variance in (("weight_0", 2 / 100), ("weight_1", 2 / 200), ("weight_2", 1 / 150)):
-        w = params[name]
-        assert abs(w.var() / variance - 1) < 5 * np.sqrt(2 / w.size)
-        assert abs(w.mean()) < 5 * np.sqrt(variance / w.size)
-    for name in ("shift_0", "shift_1", "bias_2", "mean_0", "mean_1"):
-        assert not params[name].any()
-    for name in ("gain_0", "gain_1", "variance_0", "variance_1"):
-        assert (params[name] == 1).all()
-
-
-def test_every_activation_has_a_gain():
-    assert GAINS.keys() == ACTIVATIONS.keys()
-
-
-def test_layout_of_embedded_columns():
-    """Of 5 inputs 2 are columns: 3 were made of the one that is embedded."""
-    layout = Layout((5, 4, 2), batch_norm=True, n_embedded=1)
-    plain = Layout((5, 4, 2), batch_norm=True)
-    assert layout.learned() == [
-        *plain.learned(),
-        ("embed_frequency", (1, 16)),
-        ("embed_phase", (1, 16)),
-        ("embed_weight", (1, 3, 16)),
-        ("embed_bias", (1, 3)),
-    ]
-    assert layout.tracked() == plain.tracked()
-
-
-def test_initial_embedding():
-    """Frequencies of standard deviation 0.1, phases within half a turn, maps as torch's."""
-    params = initial_embedding(500, seed=0)
-    frequency, phase = params["embed_frequency"], params["embed_phase"]
-    assert abs(frequency.std() / 0.1 - 1) < 5 / np.sqrt(2 * frequency.size)
-    assert abs(frequency.mean()) < 5 * 0.1 / np.sqrt(frequency.size)
-    assert np.pi - 0.01 < abs(phase).max() < np.pi
-    assert abs(phase.std() / (np.pi / np.sqrt(3)) - 1) < 5 / np.sqrt(phase.size)
-    for name in ("weight", "bias"):
-        assert 0.249 < abs(params[f"embed_{name}"]).max() < 0.25
-    assert distance(params, initial_embedding(500, seed=0)) == 0
-    assert distance(params, initial_embedding(500, seed=1)) > 0.1
-
-
-def test_embeddings_take_no_draws_from_the_weights():
-    one = initial_parameters(Layout((5, 4, 2), True), "relu", seed=0)
-    other = initial_parameters(Layout((5, 4, 2), True, n_embedded=1), "relu", seed=0)
-    assert distance(one, {name: other[name] for name in one}) == 0
-
-
 def test_initial_parameters_depend_on_the_seed_alone():
-    layout = Layout((3, 4, 2), batch_norm=False)
-    one, same, other = (initial_parameters(layout, "tanh", seed) for seed in (1, 1, 2))
+    net = net_of((3, 4, 2), batch_norm=False)
+    one, same, other = (initial_parameters(net, seed) for seed in (1, 1, 2))
     assert distance(one, same) == 0 < distance(one, other)
 
 
-def test_a_linear_model_starts_at_zero():
-    params = initial_parameters(Layout((3, 2), batch_norm=True), "relu", seed=0)
-    assert params.keys() == {"weight_0", "bias_0"}
-    assert not params["weight_0"].any()
+def test_embeddings_take_no_draws_from_the_weights():
+    """Nor the weights of those: nets of equal seed differ in what one of them has alone."""
+    sizes = (5, 4, 2)
+    one = initial_parameters(net_of(sizes), seed=0)
+    other = initial_parameters(net_of((2, 4, 2), embedded=(1,)), seed=0)
+    assert distance(one, {name: other[name] for name in one}) == 0
 
 
 def test_buffer_views_share_the_flat_memory():

@@ -311,7 +311,7 @@ def test_defaults_of_a_spec_are_a_linear_model():
 def test_arrows_of_import_point_one_way():
     """Layers and objective know no engine; the engine knows neither scikit-learn nor pandas."""
     code = (
-        "import sys, skreg.layers, skreg.objective.losses, skreg.objective.penalties\n"
+        "import sys, skreg.net, skreg.objective.losses, skreg.objective.penalties\n"
         "found = {'skreg.engine'} & set(sys.modules)\n"
         "import skreg.engine\n"
         "found |= {'sklearn', 'pandas', 'skorch', 'matplotlib'} & set(sys.modules)\n"

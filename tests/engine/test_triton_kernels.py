@@ -8,7 +8,8 @@ import torch
 from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.data import Feed, Fingerprint
 from skreg.engine.knobs import Knobs
-from skreg.engine.state import Layout, State
+from skreg.engine.state import State
+from skreg.net.net import Net
 from tests.engine.helpers import make_job
 from tests.engine.test_oracle import LOSSES
 
@@ -40,9 +41,7 @@ def launches(members=2, **options):
     """The kernels of a minibatch of members of a stream each, with their arguments."""
     jobs = [make_job(seed=seed, **options) for seed in range(members)]
     spec, device = jobs[0].spec, torch.device("cpu")
-    sizes = (spec.n_inputs(jobs[0].X.shape[1]), *spec.hidden, spec.n_outputs)
-    layout = Layout(sizes, spec.batch_norm, spec.n_embedded)
-    state = State(layout, members, spec.solver, spec.dtype, device)
+    state = State(Net.of(spec, jobs[0].X.shape[1]), members, spec.solver, spec.dtype, device)
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], device, {})
     step = FusedCudaStep(state, Knobs([job.spec for job in jobs]), feed, spec)
     return [launch for launch in step.launches if isinstance(launch, Launch)]

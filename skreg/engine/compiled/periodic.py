@@ -1,4 +1,4 @@
-"""Kernels of the periodic embedding of columns (`skreg.layers.periodic`), compiled by numba.
+"""Kernels of the periodic embedding of columns (`skreg.net.periodic`), compiled by numba.
 
 Of one member: b rows of a minibatch, d columns of which m are embedded, f frequencies each, q features
 made of them, d' = d + m q inputs. Loops over rows are innermost, contiguous and free of branches, and

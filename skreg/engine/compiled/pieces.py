@@ -133,7 +133,7 @@ def matrix(typing, flat, start, rows, columns):
 
 @inline
 def random_u32(counter, key0, key1):
-    """Hash of a 32-bit counter under a 64-bit key (see `skreg.layers.dropout`)."""
+    """Hash of a 32-bit counter under a 64-bit key (see `skreg.net.dropout`)."""
     x = np.uint32(counter ^ key0)
     x = np.uint32(x ^ np.uint32(x >> np.uint32(16)))
     x = np.uint32(x * np.uint32(0x21F0AAAD))
@@ -145,7 +145,7 @@ def random_u32(counter, key0, key1):
 
 @inline
 def mask_base(line):
-    """Where a line of a mask starts to count (see `skreg.layers.dropout.keep_mask`)."""
+    """Where a line of a mask starts to count (see `skreg.net.dropout.keep_mask`)."""
     return np.uint32(np.uint32(line) * np.uint32(LINE_STRIDE))
 
 

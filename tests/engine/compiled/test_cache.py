@@ -233,8 +233,10 @@ def test_sources_are_all_that_compiled_code_reads():
     compiled = {
         f"engine.compiled.{path.stem}" for path in PACKAGE.glob("engine/compiled/[a-z]*.py")
     }
-    others = {"engine.constants", "engine.watch", "layers.batch_norm", "layers.dropout"}
-    assert found == {*compiled, *others, "objective.losses"}
+    constants = {"net.batch_norm", "net.dropout", "net.periodic", "objective.losses"}
+    assert found >= {*compiled, *constants, "engine.constants", "engine.watch"}
+    # What no kernel is made of may change, and nothing has to be compiled again.
+    assert "engine.stack" not in found
 
 
 def test_a_compiler_that_is_switched_off_is_said_once(tree):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from skreg.engine.constants import ACTIVATIONS
-from skreg.layers import activation
-from skreg.layers.activation import FUNCTIONS
+from skreg.net import activation
+from skreg.net.activation import FUNCTIONS
 
 #: Written down from their definitions.
 AT_ONE = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from skreg.net.block import Block
+
 _MASK32 = 0xFFFFFFFF
 
 #: Distance between the numbers of two neighbours in a mask: 2^32 over the golden ratio, whose
@@ -87,3 +89,46 @@ def input_dropout(x, rate, threshold, keys):
     (k, b, d).
     """
     return dropout(x, rate, threshold, keys)
+
+
+class Dropout(Block):
+    """Dropout of the units of a hidden layer.
+
+    Parameters
+    ----------
+    place : int
+        Number of its mask: 0 is that of the inputs, i + 1 that of hidden layer i.
+    """
+
+    def __init__(self, place):
+        self.place = place
+
+    def train(self, p, a, minibatch):
+        """See `Block.train`."""
+        mask = minibatch.masks[self.place]
+        return a if mask is None else dropout(a, *mask)
+
+    def evaluate(self, p, a):
+        """See `Block.evaluate`."""
+        return a
+
+
+class InputDropout(Block):
+    """The first block of a net whose columns are taken as they are: dropout of inputs.
+
+    Parameters
+    ----------
+    n_columns : int
+    """
+
+    def __init__(self, n_columns):
+        self.n_out = n_columns
+
+    def train(self, p, a, minibatch):
+        """See `Block.train`; members that drop nothing go on sharing the rows of their stream."""
+        mask = minibatch.masks[0]
+        return a if mask is None else input_dropout(a.of_members(), *mask).mT
+
+    def evaluate(self, p, a):
+        """See `Block.evaluate`."""
+        return a.mT

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.layers import dropout, input_dropout
-from skreg.layers.dropout import LINE_STRIDE, hash_u32, keep_mask
+from skreg.net import dropout, input_dropout
+from skreg.net.dropout import LINE_STRIDE, hash_u32, keep_mask
 
 MASK32 = 0xFFFFFFFF
 CORNERS = (0, 1, 2, 0x7FFFFFFF, 0x80000000, MASK32, 123456789)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.layers import column_dropout, input_dropout, owners, periodic
+from skreg.net import column_dropout, input_dropout, owners, periodic
 
 
 def parameters(k, m, f=4, q=2, seed=0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skreg.layers import linear, shared_linear
+from skreg.net import linear, shared_linear
 
 
 def draw(*shape):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skreg.layers import batch_norm_eval, batch_norm_train
+from skreg.net import batch_norm_eval, batch_norm_train
 
 
 def tables(k=3, h=4, b=10, seed=0):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+
+from skreg.net.block import Block
+from skreg.net.parameter import Parameter, Role
 
 #: Added to the variance, as in torch.
 BATCH_NORM_EPS = 1e-5
+
+#: Share of a minibatch in the running statistics, as in torch.
+BATCH_NORM_MOMENTUM = 0.1
 
 
 def batch_norm_train(z, gain, shift, share):
@@ -58,3 +65,51 @@ def batch_norm_eval(z, gain, shift, mean, variance):
     """
     scale = gain * torch.rsqrt(variance + BATCH_NORM_EPS)
     return z * scale.unsqueeze(2) + (shift - mean * scale).unsqueeze(2)
+
+
+class BatchNorm(Block):
+    """Batch norm behind a linear layer: scale and shift are learned, mean and variance are tracked.
+
+    The variance that is tracked is the biased one: a row of weight 2 is then exactly the row given twice.
+
+    Parameters
+    ----------
+    layer : int
+        Number of the linear layer.
+    units : int
+    """
+
+    def __init__(self, layer, units):
+        self.layer, self.units = layer, units
+        self.gain, self.shift = f"gain_{layer}", f"shift_{layer}"
+        self.mean, self.variance = f"mean_{layer}", f"variance_{layer}"
+
+    def parameters(self):
+        """See `Block.parameters`."""
+        roles = {
+            self.gain: Role.FREE,
+            self.shift: Role.FREE,
+            self.mean: Role.TRACKED,
+            self.variance: Role.TRACKED,
+        }
+        return [Parameter(name, (self.units,), role) for name, role in roles.items()]
+
+    def init(self, rng):
+        """See `Block.init`."""
+        ones, zeros = (self.gain, self.variance), (self.shift, self.mean)
+        return {
+            **{name: np.ones(self.units) for name in ones},
+            **{name: np.zeros(self.units) for name in zeros},
+        }
+
+    def train(self, p, a, minibatch):
+        """See `Block.train`."""
+        y, mean, variance = batch_norm_train(a, p[self.gain], p[self.shift], minibatch.share)
+        minibatch.seen |= {self.mean: mean.detach(), self.variance: variance.detach()}
+        return y
+
+    def evaluate(self, p, a):
+        """See `Block.evaluate`."""
+        return batch_norm_eval(
+            a, *(p[n] for n in (self.gain, self.shift, self.mean, self.variance))
+        )

@@ -3,11 +3,11 @@
 Alphabet of the shapes: k members, b rows of a minibatch, d inputs, h units, o outputs.
 """
 
-from skreg.layers.activation import activation
-from skreg.layers.batch_norm import batch_norm_eval, batch_norm_train
-from skreg.layers.dropout import dropout, input_dropout
-from skreg.layers.linear import linear, shared_linear
-from skreg.layers.periodic import column_dropout, owners, periodic
+from skreg.net.activation import activation
+from skreg.net.batch_norm import batch_norm_eval, batch_norm_train
+from skreg.net.dropout import dropout, input_dropout
+from skreg.net.linear import linear, shared_linear
+from skreg.net.periodic import column_dropout, owners, periodic
 
 __all__ = [
     "activation",

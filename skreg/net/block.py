@@ -1,0 +1,106 @@
+"""The protocol of the blocks that a net is a list of, and what they are told on their way.
+
+Shapes: k members of s streams, b rows of a minibatch, d inputs, h units. Between blocks activations are
+features first, ``(k, h, b)``; the first block is given rows, as tables have them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+
+class Block:
+    """One part of a net, with all that it does. A subclass overrides what it has."""
+
+    #: Name of the `skreg.engine.random.Purpose` that its initial numbers are drawn for. Blocks of one
+    #: purpose draw one after the other from one generator, so that others change nothing for them.
+    draws = "INITIAL_WEIGHTS"
+
+    #: Entries a row of what it makes anew.
+    width = 0
+
+    def parameters(self):
+        """List of `Parameter`, in the order in which `init` draws them."""
+        return []
+
+    def init(self, rng):
+        """Initial values of the parameters of one member, float64 arrays by name."""
+        return {}
+
+    def train(self, p, a, minibatch):
+        """Activations on the way of training, in operations of torch that autograd follows.
+
+        Parameters
+        ----------
+        p : dict of tensor
+            Learned parameters by name, shape (k, ...).
+        a : tensor, shape (k, d, b), or Rows for the first block
+        minibatch : Minibatch
+
+        Returns
+        -------
+        tensor, shape (k, h, b), or Rows
+        """
+        raise NotImplementedError
+
+    def evaluate(self, p, a):
+        """Activations at predict.
+
+        Parameters
+        ----------
+        p : dict of tensor
+            Learned and tracked parameters by name.
+        a : tensor, shape (k, d, b), or rows (1, b, d) for the first block
+
+        Returns
+        -------
+        tensor, shape (k, h, b)
+        """
+        raise NotImplementedError
+
+    def idle(self, knobs):
+        """Parameters that some members leave where they start, bool arrays (k,) by name."""
+        return {}
+
+
+@dataclass
+class Rows:
+    """The rows of a minibatch; the members of one stream share them.
+
+    Attributes
+    ----------
+    x : tensor, shape (s, b, d)
+    streams : list of slice
+        The members of each stream.
+    stream_of : int64 tensor, shape (k,)
+    """
+
+    x: torch.Tensor
+    streams: list
+    stream_of: torch.Tensor
+
+    def of_members(self):
+        """The rows of each member, shape (k, b, d)."""
+        return self.x[self.stream_of]
+
+
+@dataclass
+class Minibatch:
+    """What blocks are told of a minibatch, and what they have seen in it.
+
+    Attributes
+    ----------
+    share : tensor, shape (k, b)
+        Share of each row in the statistics of batch norm; rows sum to 1.
+    masks : list of tuple or None
+        For the inputs and each hidden layer ``rate``, ``threshold`` and ``keys`` as
+        `skreg.net.dropout` takes them; None where no member drops anything.
+    seen : dict of tensor
+        By the name of a tracked parameter, what this minibatch moves it towards.
+    """
+
+    share: torch.Tensor
+    masks: list
+    seen: dict = field(default_factory=dict)

@@ -1,0 +1,90 @@
+"""Linear layers of a stack."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from skreg.net.block import Block, Rows
+from skreg.net.parameter import Parameter, Role
+
+
+def linear(weight, a):
+    """One product a member.
+
+    Shape
+    -----
+    weight : (k, h, d); a : (k, d, b); returns (k, h, b).
+
+    Examples
+    --------
+    >>> import torch
+    >>> linear(torch.ones(2, 3, 4), torch.ones(2, 4, 5)).shape
+    torch.Size([2, 3, 5])
+    """
+    return torch.bmm(weight, a)
+
+
+def shared_linear(weight, x, streams):
+    """First layer: the members of one stream share the minibatch, so one product serves them all.
+
+    Parameters
+    ----------
+    weight : tensor
+    x : tensor
+        A minibatch for each stream.
+    streams : list of slice
+        The members of each stream.
+
+    Shape
+    -----
+    weight : (k, h, d); x : (s, b, d); returns (k, h, b).
+    """
+    k, h, d = weight.shape
+    parts = [weight[s].reshape(-1, d) @ x[i].T for i, s in enumerate(streams)]
+    return torch.cat(parts).view(k, h, -1)
+
+
+class Linear(Block):
+    """A linear layer; its weights are what the penalties act on.
+
+    Initial weights are normal with variance gain^2 / inputs, biases are zero.
+
+    Parameters
+    ----------
+    layer : int
+        Number of the layer, from 0.
+    n_in, n_out : int
+    gain : float
+    bias : bool, default=True
+        Without where a batch norm follows, whose shift stands in for it.
+    """
+
+    def __init__(self, layer, n_in, n_out, *, gain, bias=True):
+        self.layer, self.n_in, self.n_out = layer, n_in, n_out
+        self.gain, self.width = gain, n_out
+        self.weight, self.bias = f"weight_{layer}", f"bias_{layer}" if bias else None
+
+    def parameters(self):
+        """See `Block.parameters`."""
+        weight = Parameter(self.weight, (self.n_out, self.n_in), Role.PENALISED, self.layer)
+        return [weight, *([Parameter(self.bias, (self.n_out,), Role.FREE)] if self.bias else [])]
+
+    def init(self, rng):
+        """See `Block.init`."""
+        weight = rng.standard_normal((self.n_out, self.n_in)) * (self.gain / self.n_in**0.5)
+        return {self.weight: weight, **({self.bias: np.zeros(self.n_out)} if self.bias else {})}
+
+    def train(self, p, a, minibatch):
+        """See `Block.train`."""
+        weight = p[self.weight]
+        if isinstance(a, Rows):
+            return self._shifted(p, shared_linear(weight, a.x, a.streams))
+        return self._shifted(p, linear(weight, a))
+
+    def evaluate(self, p, a):
+        """See `Block.evaluate`."""
+        return self._shifted(p, p[self.weight] @ a)
+
+    def _shifted(self, p, z):
+        return z + p[self.bias].unsqueeze(2) if self.bias else z

@@ -1,0 +1,123 @@
+"""A net as a list of blocks: whoever needs to know what a net is walks the list."""
+
+from __future__ import annotations
+
+from skreg.net.activation import GAINS, Activation
+from skreg.net.batch_norm import BatchNorm
+from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.linear import Linear
+from skreg.net.parameter import Role
+from skreg.net.periodic import Periodic
+
+
+class Net:
+    """The wiring of a net, the same for all members of a stack.
+
+    Parameters
+    ----------
+    blocks : list of Block
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+    parameters : list of Parameter
+        All of them: first those that are penalised, then the free ones, then those that are tracked.
+    sizes : tuple of int
+        Inputs of the first linear layer, hidden units, outputs.
+    widest : int
+        Entries a row of the widest activation, periodic functions included.
+    penalised : dict of str to int
+        Number of the linear layer by the name of each penalised parameter.
+    """
+
+    def __init__(self, blocks):
+        self.blocks = tuple(blocks)
+        roles = list(Role)
+        found = [parameter for block in self.blocks for parameter in block.parameters()]
+        self.parameters = sorted(found, key=lambda parameter: roles.index(parameter.role))
+        linear = [block for block in self.blocks if isinstance(block, Linear)]
+        self.sizes = (linear[0].n_in, *(block.n_out for block in linear))
+        self.widest = max(block.width for block in self.blocks)
+        self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
+        self._normed = {block.layer for block in self.blocks if isinstance(block, BatchNorm)}
+
+    @classmethod
+    def of(cls, spec, n_columns):
+        """The net of a spec for a table of so many columns.
+
+        Parameters
+        ----------
+        spec : Spec
+            Of any member: only what the members of a stack share is read.
+        n_columns : int
+
+        Returns
+        -------
+        Net
+        """
+        norm, last = spec.batch_norm, len(spec.hidden)
+        if spec.embedded:
+            first = Periodic(spec.embedded, n_columns, before_norm=norm and last > 0)
+        else:
+            first = InputDropout(n_columns)
+        blocks, n_in = [first], first.n_out
+        for layer, units in enumerate(spec.hidden):
+            gain = GAINS[spec.activation]
+            blocks.append(Linear(layer, n_in, units, gain=gain, bias=not norm))
+            if norm:
+                blocks.append(BatchNorm(layer, units))
+            blocks += [Activation(spec.activation), Dropout(layer + 1)]
+            n_in = units
+        # A linear model starts at zero: its objective is convex.
+        blocks.append(Linear(last, n_in, spec.n_outputs, gain=1.0 if last else 0.0))
+        return cls(blocks)
+
+    @property
+    def n_layers(self):
+        """Number of linear layers."""
+        return len(self.sizes) - 1
+
+    def normed(self, layer):
+        """Whether batch norm follows this linear layer."""
+        return layer in self._normed
+
+    def learned(self):
+        """Pairs of name and shape of what is learned."""
+        return [(p.name, p.shape) for p in self.parameters if p.role is not Role.TRACKED]
+
+    def tracked(self):
+        """Pairs of name and shape of what is tracked."""
+        return [(p.name, p.shape) for p in self.parameters if p.role is Role.TRACKED]
+
+    def init(self, generator_of):
+        """Starting point of one member, float64 arrays by name.
+
+        Parameters
+        ----------
+        generator_of : callable
+            Gives a new generator for the name of a purpose (`Block.draws`).
+        """
+        generators, params = {}, {}
+        for block in self.blocks:
+            if block.draws not in generators:
+                generators[block.draws] = generator_of(block.draws)
+            params |= block.init(generators[block.draws])
+        return params
+
+    def train(self, p, rows, minibatch):
+        """Raw outputs (k, o, b) of the rows of a minibatch, as `Block.train`."""
+        a = rows
+        for block in self.blocks:
+            a = block.train(p, a, minibatch)
+        return a
+
+    def evaluate(self, p, x):
+        """Raw outputs (k, o, b) at predict of rows x (b, d)."""
+        a = x.unsqueeze(0)
+        for block in self.blocks:
+            a = block.evaluate(p, a)
+        return a
+
+    def idle(self, knobs):
+        """Parameters that some members leave where they start, bool arrays (k,) by name."""
+        return {name: mask for block in self.blocks for name, mask in block.idle(knobs).items()}

@@ -1,0 +1,180 @@
+"""Trained periodic embeddings of numeric columns, the input stage of a net.
+
+Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep
+Learning", in the form called PBLD (periodic, bias, linear, DenseNet) of Holzmueller, Grinsztajn and
+Steinwart (2024), "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data".
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from skreg.net.block import Block
+from skreg.net.dropout import keep_mask
+from skreg.net.parameter import Parameter, Role
+
+#: As in RealMLP: periodic functions of a column, inputs of the net that a column becomes (itself and the
+#: others made of those functions), and the standard deviation of the initial frequencies, in periods a
+#: unit of the column.
+N_FREQUENCIES, EMBEDDED_WIDTH, FREQUENCY_STD = 16, 4, 0.1
+
+
+def periodic(x, columns, frequency, phase, weight, bias):
+    """All columns as they are, and behind them what the embedded ones become.
+
+    Column j gives the outputs of a linear map of cosines, ``weight @ cos(2 pi frequency x_j + phase) +
+    bias``. Frequencies are in periods a unit of the column, phases in radians.
+
+    Parameters
+    ----------
+    x : tensor
+        A minibatch for each member, or one for all.
+    columns : int64 tensor
+        The embedded columns.
+    frequency, phase : tensor
+    weight, bias : tensor
+
+    Shape
+    -----
+    x : (k or 1, b, d), rows first as tables are; columns : (m,); frequency, phase : (k, m, f); weight :
+    (k, m, q, f); bias : (k, m, q); returns (k, d + m q, b), features first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[[7.0, 0.5]]])  # one row of two columns, the second is embedded
+    >>> one = torch.ones(1, 1, 1)
+    >>> periodic(x, torch.tensor([1]), one, 0 * one, 3 * one.unsqueeze(3), one).flatten().tolist()
+    [7.0, 0.5, -2.0]
+    """
+    chosen = x[:, :, columns].mT.unsqueeze(2)
+    waves = torch.cos(2 * math.pi * frequency.unsqueeze(3) * chosen + phase.unsqueeze(3))
+    mixed = weight @ waves + bias.unsqueeze(3)
+    raw = x.mT.expand(len(mixed), -1, -1)
+    return torch.cat([raw, mixed.flatten(1, 2)], dim=1)
+
+
+def owners(n_columns, columns, n_mixed):
+    """The column that each input of an embedded net was made of.
+
+    Parameters
+    ----------
+    n_columns : int
+    columns : sequence of int
+        The embedded ones.
+    n_mixed : int
+        Inputs made of each of them besides itself.
+
+    Returns
+    -------
+    list of int, length n_columns + n_mixed * len(columns)
+
+    Examples
+    --------
+    >>> owners(3, (0, 2), 2)
+    [0, 1, 2, 0, 0, 2, 2]
+    """
+    return [*range(n_columns), *(int(j) for j in columns for _ in range(n_mixed))]
+
+
+def column_dropout(a, owner, rate, threshold, keys, n_columns=None):
+    """Dropout of columns behind their embedding: with a column goes all that was made of it.
+
+    The masks are those of `skreg.net.input_dropout` on the columns.
+
+    Parameters
+    ----------
+    a : tensor
+    owner : int64 tensor
+        Column of each feature.
+    rate, threshold, keys
+        As in `skreg.net.dropout`.
+    n_columns : int, optional
+        Columns of the table. Without it the owners are asked, for which a GPU has to be waited for.
+
+    Shape
+    -----
+    a : (k, n, b), features first; owner : (n,); rate, threshold, keys[0], keys[1] : (k,); returns
+    (k, n, b).
+    """
+    n_columns = int(owner.max()) + 1 if n_columns is None else n_columns
+    keep = keep_mask(a.shape[2], n_columns, keys, threshold, a.device)[:, :, owner].mT
+    return torch.where(keep, a / (1 - rate).view(-1, 1, 1), torch.zeros_like(a))
+
+
+class Periodic(Block):
+    """The first block of a net with embedded columns, dropout of columns included.
+
+    Initial frequencies are normal with standard deviation 0.1 and phases uniform in [-pi, pi]
+    (Holzmueller, Grinsztajn and Steinwart 2024); the maps behind them start as `torch.nn.Linear` does.
+
+    Parameters
+    ----------
+    columns : tuple of int
+        The embedded ones, ascending.
+    n_columns : int
+        Of the table.
+    before_norm : bool
+        Whether a batch norm stands behind the linear layer that follows.
+    """
+
+    draws = "INITIAL_EMBEDDINGS"
+
+    def __init__(self, columns, n_columns, *, before_norm):
+        self.columns, self.n_columns, self.before_norm = columns, n_columns, before_norm
+        self.n_out = n_columns + (EMBEDDED_WIDTH - 1) * len(columns)
+        self.width = N_FREQUENCIES * len(columns)
+        self._tensors = {}
+
+    def parameters(self):
+        """See `Block.parameters`."""
+        m, mixed = len(self.columns), EMBEDDED_WIDTH - 1
+        shapes = {
+            "frequency": (m, N_FREQUENCIES),
+            "phase": (m, N_FREQUENCIES),
+            "weight": (m, mixed, N_FREQUENCIES),
+            "bias": (m, mixed),
+        }
+        return [Parameter(f"embed_{n}", shape, Role.FREE) for n, shape in shapes.items()]
+
+    def init(self, rng):
+        """See `Block.init`."""
+        bound = N_FREQUENCIES**-0.5
+        frequency, phase, weight, bias = (p.shape for p in self.parameters())
+        return {
+            "embed_frequency": FREQUENCY_STD * rng.standard_normal(frequency),
+            "embed_phase": rng.uniform(-np.pi, np.pi, phase),
+            "embed_weight": rng.uniform(-bound, bound, weight),
+            "embed_bias": rng.uniform(-bound, bound, bias),
+        }
+
+    def train(self, p, a, minibatch):
+        """See `Block.train`."""
+        embedded, mask = self.evaluate(p, a.of_members()), minibatch.masks[0]
+        if mask is None:
+            return embedded
+        owner = self._on(embedded.device)[1]
+        return column_dropout(embedded, owner, *mask, n_columns=self.n_columns)
+
+    def evaluate(self, p, a):
+        """See `Block.evaluate`; rows (k or 1, b, d)."""
+        names = ("frequency", "phase", "weight", "bias")
+        return periodic(a, self._on(a.device)[0], *(p[f"embed_{name}"] for name in names))
+
+    def idle(self, knobs):
+        """See `Block.idle`.
+
+        A batch norm behind the first linear layer takes off what the biases add, unless inputs are
+        dropped. Their gradient is zero but for rounding, which Adam would turn into steps of full size.
+        """
+        return {"embed_bias": self.before_norm & (knobs.threshold[0] == 0)}
+
+    def _on(self, device):
+        """The embedded columns, and the column that each input was made of, on a device."""
+        if device not in self._tensors:
+            owner = owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1)
+            self._tensors[device] = [torch.tensor(t, device=device) for t in (self.columns, owner)]
+        return self._tensors[device]
