@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import math
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
-from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import CHUNK_ROWS, Fingerprint, batches_of
 from skreg.engine.job import SHAPE_FIELDS
+from skreg.net.net import Net
 
 #: Bytes that a stack may take, and the members that it may have in any case and at most. A larger stack
 #: gathers and looks at its epochs once for more members; beyond 64 that gains nothing more.
@@ -39,17 +38,20 @@ def shape_key(job):
 def stack_bytes(job, members):
     """Memory that a stack of ``members`` such jobs takes, without the rows."""
     spec = job.spec
-    sizes = _sizes(job)
-    m, mixed = spec.n_embedded, EMBEDDED_WIDTH - 1
-    weights = sum(a * b + 3 * b for a, b in itertools.pairwise(sizes))
-    weights += m * (2 * N_FREQUENCIES + mixed * (N_FREQUENCIES + 1))
+    net = net_of(job)
     width = min(spec.batch_size, job.X.shape[0])
-    own_inputs = width * sizes[0] if spec.input_dropout or m else 0
-    activations = 3 * width * sum(sizes[1:]) + own_inputs + width * mixed * m
-    if spec.device != "cpu" and m:
+    activations = width * net.memory(spec.input_dropout > 0)
+    if spec.device != "cpu" and spec.embedded:
         # The rows as they are, and periodic functions with their arguments.
-        activations += width * job.X.shape[1] + 2 * N_FREQUENCIES * m * _rows_with_waves(job, width)
-    return members * np.dtype(spec.dtype).itemsize * (5 * weights + activations)
+        waves = 2 * net.blocks[0].width * _rows_with_waves(job, width)
+        activations += width * job.X.shape[1] + waves
+    # Parameters, gradient, two moments and the best ones so far.
+    return members * np.dtype(spec.dtype).itemsize * (5 * net.n_numbers + activations)
+
+
+def net_of(job):
+    """The net of a job."""
+    return Net.of(job.spec, job.X.shape[1])
 
 
 def _rows_with_waves(job, width):
@@ -145,25 +147,12 @@ def _even_parts(parts, share, lanes):
 
 def _work(job):
     """About how much there is to train, in multiply-adds."""
-    return job.X.shape[0] * job.spec.max_iter * _multiply_adds(job)
-
-
-def _multiply_adds(job):
-    """Of one row on its way through the net, kernels included."""
-    net = sum(a * (b + 10) for a, b in itertools.pairwise(_sizes(job)))
-    # A sine or cosine takes about ten.
-    return net + job.spec.n_embedded * N_FREQUENCIES * (EMBEDDED_WIDTH - 1 + 10)
-
-
-def _sizes(job):
-    """Inputs, hidden units and outputs of the net of a job."""
-    spec = job.spec
-    return (spec.n_inputs(job.X.shape[1]), *spec.hidden, spec.n_outputs)
+    return job.X.shape[0] * job.spec.max_iter * net_of(job).work
 
 
 def threads_for(job, members):
     """Threads that a stack of such jobs can make use of: they share members, or the products of one."""
-    work = _multiply_adds(job)
+    work = net_of(job).work
     if members > 1:
         return int(np.clip(members * job.X.shape[0] * work // EPOCH_WORK, 1, members))
     return max(1, int(min(job.spec.batch_size, job.X.shape[0]) * work // PRODUCT_WORK))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 
@@ -11,7 +10,6 @@ import scipy.sparse as sp
 import torch
 
 from skreg.engine.cohort import Cohort
-from skreg.engine.constants import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.engine.data import Epoch, Feed, Fingerprint, runs
 from skreg.engine.implementations import step_type
 from skreg.engine.job import Result
@@ -119,14 +117,7 @@ class Stack:
         self.step_limits = sorted(set(ends))
         times = [s.max_time for s in specs if s.max_time is not None]
         self.deadline = self.began + min(times) if times else math.inf
-        sizes = self.state.net.sizes
-        products = 4 * sizes[0] * sizes[1] + 6 * sum(
-            a * b for a, b in itertools.pairwise(sizes[1:])
-        )
-        # What was made of embedded columns needs a gradient, and so does what it was made of.
-        mixed = self.spec.n_embedded * (EMBEDDED_WIDTH - 1)
-        products += mixed * (2 * sizes[1] + 6 * N_FREQUENCIES)
-        self.flops_per_row = products * len(jobs)
+        self.flops_per_row = self.state.net.flops * len(jobs)
 
     def epochs(self, most=1):
         """Train; yields itself after each epoch, or after ``most``, until no member is left."""

@@ -21,6 +21,32 @@ class Block:
     #: Entries a row of what it makes anew.
     width = 0
 
+    #: Of a first block: how many of its outputs were made of something that is learned; they come last.
+    made = 0
+
+    #: Multiply-adds of a row on its way forward, kernels of the rows included: what plans are made by.
+    work = 0
+
+    def flops(self, trained_inputs):
+        """Floating-point operations of its products in training, forward and backward, of a row.
+
+        Parameters
+        ----------
+        trained_inputs : int
+            How many of its inputs need a gradient: those that were made of something that is learned.
+        """
+        return 0
+
+    def memory(self, drops_inputs):
+        """Floats a row that a member needs for itself in training.
+
+        Parameters
+        ----------
+        drops_inputs : bool
+            Whether any member has input dropout.
+        """
+        return 0
+
     def parameters(self):
         """List of `Parameter`, in the order in which `init` draws them."""
         return []

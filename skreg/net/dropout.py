@@ -124,6 +124,10 @@ class InputDropout(Block):
     def __init__(self, n_columns):
         self.n_out = n_columns
 
+    def memory(self, drops_inputs):
+        """See `Block.memory`."""
+        return self.n_out if drops_inputs else 0
+
     def train(self, p, a, minibatch):
         """See `Block.train`; members that drop nothing go on sharing the rows of their stream."""
         mask = minibatch.masks[0]

@@ -63,6 +63,8 @@ class Linear(Block):
     def __init__(self, layer, n_in, n_out, *, gain, bias=True):
         self.layer, self.n_in, self.n_out = layer, n_in, n_out
         self.gain, self.width = gain, n_out
+        # The kernels of a row take about as long as ten multiplications for each of its entries.
+        self.work = n_in * (n_out + 10)
         self.weight, self.bias = f"weight_{layer}", f"bias_{layer}" if bias else None
 
     def parameters(self):
@@ -74,6 +76,14 @@ class Linear(Block):
         """See `Block.init`."""
         weight = rng.standard_normal((self.n_out, self.n_in)) * (self.gain / self.n_in**0.5)
         return {self.weight: weight, **({self.bias: np.zeros(self.n_out)} if self.bias else {})}
+
+    def flops(self, trained_inputs):
+        """See `Block.flops`."""
+        return (4 * self.n_in + 2 * trained_inputs) * self.n_out
+
+    def memory(self, drops_inputs):
+        """See `Block.memory`: the product, the activations and their gradient."""
+        return 3 * self.n_out
 
     def train(self, p, a, minibatch):
         """See `Block.train`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 from skreg.net.activation import GAINS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.dropout import Dropout, InputDropout
@@ -24,6 +27,11 @@ class Net:
         All of them: first those that are penalised, then the free ones, then those that are tracked.
     sizes : tuple of int
         Inputs of the first linear layer, hidden units, outputs.
+    n_numbers : int
+        Of one member: the entries of all parameters.
+    work, flops : int
+        Multiply-adds of a row on its way forward, and floating-point operations of its products in
+        training; see `Block`.
     widest : int
         Entries a row of the widest activation, periodic functions included.
     penalised : dict of str to int
@@ -37,6 +45,12 @@ class Net:
         self.parameters = sorted(found, key=lambda parameter: roles.index(parameter.role))
         linear = [block for block in self.blocks if isinstance(block, Linear)]
         self.sizes = (linear[0].n_in, *(block.n_out for block in linear))
+        self.n_numbers = sum(math.prod(parameter.shape) for parameter in found)
+        self.work = sum(block.work for block in self.blocks)
+        first = self.blocks[0]
+        trained = [first.made, *self.sizes[1:-1]]
+        products = (block.flops(n) for block, n in zip(linear, trained, strict=True))
+        self.flops = first.flops(0) + sum(products)
         self.widest = max(block.width for block in self.blocks)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
         self._normed = {block.layer for block in self.blocks if isinstance(block, BatchNorm)}
@@ -54,23 +68,11 @@ class Net:
         Returns
         -------
         Net
+            The same object for equal nets.
         """
-        norm, last = spec.batch_norm, len(spec.hidden)
-        if spec.embedded:
-            first = Periodic(spec.embedded, n_columns, before_norm=norm and last > 0)
-        else:
-            first = InputDropout(n_columns)
-        blocks, n_in = [first], first.n_out
-        for layer, units in enumerate(spec.hidden):
-            gain = GAINS[spec.activation]
-            blocks.append(Linear(layer, n_in, units, gain=gain, bias=not norm))
-            if norm:
-                blocks.append(BatchNorm(layer, units))
-            blocks += [Activation(spec.activation), Dropout(layer + 1)]
-            n_in = units
-        # A linear model starts at zero: its objective is convex.
-        blocks.append(Linear(last, n_in, spec.n_outputs, gain=1.0 if last else 0.0))
-        return cls(blocks)
+        return _net(
+            spec.embedded, spec.hidden, spec.n_outputs, spec.activation, spec.batch_norm, n_columns
+        )
 
     @property
     def n_layers(self):
@@ -118,6 +120,30 @@ class Net:
             a = block.evaluate(p, a)
         return a
 
+    def memory(self, drops_inputs):
+        """Floats a row that a member needs for itself in training; see `Block.memory`."""
+        return sum(block.memory(drops_inputs) for block in self.blocks)
+
     def idle(self, knobs):
         """Parameters that some members leave where they start, bool arrays (k,) by name."""
         return {name: mask for block in self.blocks for name, mask in block.idle(knobs).items()}
+
+
+@functools.lru_cache(maxsize=256)
+def _net(embedded, hidden, n_outputs, activation, batch_norm, n_columns):
+    """The blocks of a net in their order. Nets are not changed once they are made, so they are shared."""
+    last = len(hidden)
+    if embedded:
+        first = Periodic(embedded, n_columns, before_norm=batch_norm and last > 0)
+    else:
+        first = InputDropout(n_columns)
+    blocks, n_in = [first], first.n_out
+    for layer, units in enumerate(hidden):
+        blocks.append(Linear(layer, n_in, units, gain=GAINS[activation], bias=not batch_norm))
+        if batch_norm:
+            blocks.append(BatchNorm(layer, units))
+        blocks += [Activation(activation), Dropout(layer + 1)]
+        n_in = units
+    # A linear model starts at zero: its objective is convex.
+    blocks.append(Linear(last, n_in, n_outputs, gain=1.0 if last else 0.0))
+    return Net(blocks)

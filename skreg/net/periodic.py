@@ -125,8 +125,11 @@ class Periodic(Block):
 
     def __init__(self, columns, n_columns, *, before_norm):
         self.columns, self.n_columns, self.before_norm = columns, n_columns, before_norm
-        self.n_out = n_columns + (EMBEDDED_WIDTH - 1) * len(columns)
+        self.made = (EMBEDDED_WIDTH - 1) * len(columns)
+        self.n_out = n_columns + self.made
         self.width = N_FREQUENCIES * len(columns)
+        # A sine or cosine takes about as long as ten multiplications.
+        self.work = self.width * (EMBEDDED_WIDTH - 1 + 10)
         self._tensors = {}
 
     def parameters(self):
@@ -150,6 +153,14 @@ class Periodic(Block):
             "embed_weight": rng.uniform(-bound, bound, weight),
             "embed_bias": rng.uniform(-bound, bound, bias),
         }
+
+    def flops(self, trained_inputs):
+        """See `Block.flops`."""
+        return 6 * N_FREQUENCIES * self.made
+
+    def memory(self, drops_inputs):
+        """See `Block.memory`: the inputs, and the gradient of those that were made of columns."""
+        return self.n_out + self.made
 
     def train(self, p, a, minibatch):
         """See `Block.train`."""

@@ -44,6 +44,24 @@ def test_parameters_and_their_roles():
     assert [net.normed(i) for i in range(2)] == [True, False]
 
 
+def test_costs_of_a_row():
+    """Counted by hand: products forward, for the weights and, behind the first layer, for the inputs."""
+    net = net_of((3, 4, 2), batch_norm=True)
+    assert net.n_numbers == 3 * 4 + 4 * 2 + 2 * 4 + 2 + 2 * 4
+    assert net.flops == 4 * 3 * 4 + 6 * 4 * 2
+    assert net.work == 3 * (4 + 10) + 4 * (2 + 10)
+    assert [net.memory(drops) for drops in (False, True)] == [3 * (4 + 2), 3 * (4 + 2) + 3]
+    embedded = net_of((3, 4, 2), embedded=(0, 2))
+    assert embedded.flops == 4 * 9 * 4 + 2 * 6 * 4 + 6 * 4 * 2 + 6 * 16 * 6
+    assert embedded.work == 9 * 14 + 4 * 12 + 2 * 16 * (3 + 10)
+    assert embedded.memory(False) == embedded.memory(True) == 3 * (4 + 2) + 9 + 6
+
+
+def test_equal_specs_have_one_net():
+    assert net_of((3, 4, 2), l2=0.1) is net_of((3, 4, 2), dropout=0.5)
+    assert net_of((3, 4, 2)) is not net_of((3, 4, 3))
+
+
 def test_a_net_without_batch_norm_tracks_nothing():
     net = net_of((3, 4, 2), batch_norm=False)
     assert {name for name, _ in net.learned()} == {"weight_0", "weight_1", "bias_0", "bias_1"}
