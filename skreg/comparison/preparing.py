@@ -11,11 +11,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-__all__ = ["is_text_only", "make_preprocessor"]
+__all__ = ["LARGEST", "is_text_only", "make_preprocessor"]
 
 SCALERS = ("standard", "squash")
 # a text column with more distinct values than this is free text, not a set of categories
 CATEGORY_LIMIT = 40
+# numbers beyond this cannot be held in single precision, in which nets are trained
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:

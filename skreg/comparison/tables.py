@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skreg.comparison.cleaning import (
+    clean_features,
+    clean_target,
+    file_decimal,
+    is_text,
+    stripped,
+    without_footer,
+    without_words,
+)
+from skreg.comparison.columns import empty_columns, left_out, without_idle_columns
+from skreg.comparison.numbers import read_numbers
 from skreg.comparison.preparing import is_text_only
+from skreg.comparison.reading import TableError, read_table
 from skreg.comparison.tasks import check_target, infer_task
+from skreg.comparison.wording import counted
 
 __all__ = ["Table", "TableError", "bundled_table", "load_table"]
 
-PARQUET = (".parquet", ".pq")
-# what else than a comma parts the columns of files that call themselves CSV
-SEPARATORS = (";", "\t", "|")
-
-
-class TableError(ValueError):
-    """The table cannot be used; the message is one line that says what to do."""
+MIN_ROWS = 10
 
 
 @dataclass
@@ -77,21 +86,38 @@ def load_table(
     task: str = "auto",
     groups: str | None = None,
     weights: str | None = None,
+    drop: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    decimal: str | None = None,
+    encoding: str | None = None,
     max_rows: int | None = 10_000,
     random_state: int = 0,
 ) -> Table:
     """Read a table and split it into features and target.
 
+    Columns of text that clearly hold numbers are read as numbers (decimal commas, thousands
+    separators, per cent, currencies), odd words in them are taken for missing, and columns from
+    which nothing can be learned are left out. `Table.notes` has a line on each of these.
+
     Parameters
     ----------
     path : str or Path
-        CSV (also compressed) or Parquet.
+        CSV (also compressed), Parquet or a spreadsheet; "-" is standard input.
     target : str or None, default=None
-        Target column; None takes the last one.
+        Target column; None takes the last one that is not empty.
     task : {"auto", "classification", "regression"}, default="auto"
         Kind of target.
     groups, weights : str or None, default=None
         Columns with the group and the weight of each row; they are no features.
+    drop : sequence of str, default=()
+        Columns to leave out.
+    missing : sequence of str, default=()
+        Words (or numbers, such as "-999") that stand for a missing value, besides the usual ones.
+    decimal : {".", ","} or None, default=None
+        The decimal mark where a column does not show it ("1,234"). None finds out from the other
+        columns of the file.
+    encoding : str or None, default=None
+        Encoding of a text file. None finds out.
     max_rows : int or None, default=10000
         Larger tables are drawn down to this many rows, stratified for classes. None takes all.
     random_state : int, default=0
@@ -107,8 +133,14 @@ def load_table(
         If the file or a column is missing, the target has one value, every column is free text, or
         anything else makes the table unusable.
     """
-    frame = _read(Path(path))
-    target = _column(frame, target, "target") if target is not None else str(frame.columns[-1])
+    raw = read_table(Path(path), encoding=encoding)
+    notes = list(raw.notes)
+    frame = _without_columns(stripped(raw.frame), drop)
+    frame, found = without_words(frame, missing)
+    notes += found
+    _check_size(frame, raw.name)
+    frame, target, found = _with_target(frame, target, (groups, weights))
+    notes += found
     special = [
         _column(frame, name, what)
         for name, what in ((groups, "groups"), (weights, "weights"))
@@ -116,85 +148,119 @@ def load_table(
     ]
     if target in special:
         raise TableError(f"The column {target!r} cannot be the target and something else.")
+    notes += _repeated(raw.repeated, target)
+    frame, found = without_footer(frame)
+    notes += found
+    decimal = decimal or file_decimal(frame, raw.semicolons)
+    frame[target], found = clean_target(frame[target], target, task, decimal)
+    notes += found
+    frame, y, task, found = _labelled(frame, target, special, task)
+    notes += found
+    X, found = clean_features(frame.drop(columns=[target, *special]), decimal)
+    notes += found
+    X, found = _without_idle_columns(X, target)
+    notes += found
+    table = Table(
+        X,
+        y,
+        task,
+        raw.name,
+        target,
+        groups=None if groups is None else _groups(frame[groups]),
+        weights=None if weights is None else _weights(frame[weights], weights, decimal),
+        notes=notes,
+    )
+    return _drawn(table, max_rows, random_state)
+
+
+def _check_size(frame: pd.DataFrame, name: str) -> None:
+    if frame.shape[1] < 2:
+        raise TableError(
+            f"{name} has {counted(frame.shape[1], 'column')}: a comparison needs a target and at "
+            "least one feature. Are the columns separated by commas, semicolons or tabs?"
+        )
+    if len(frame) < MIN_ROWS:
+        raise TableError(
+            f"{name} has {counted(len(frame), 'row')}: too few for a comparison, which needs at least "
+            f"{MIN_ROWS}."
+        )
+
+
+def _without_columns(frame: pd.DataFrame, drop: Sequence[str]) -> pd.DataFrame:
+    return frame.drop(columns=[_column(frame, name, "columns to drop") for name in drop])
+
+
+def _with_target(
+    frame: pd.DataFrame, target: str | None, special: Sequence[str | None]
+) -> tuple[pd.DataFrame, str, list[str]]:
+    """Leave out empty columns, and find the target among the others."""
+    if target is not None:
+        target = _column(frame, target, "target")
+    empty = [name for name in empty_columns(frame) if name not in (target, *special)]
+    if len(empty) >= frame.shape[1] - 1:
+        raise TableError("Every feature is empty: there is nothing to predict from.")
     notes = []
-    present = frame[target].notna()
-    for name in special:
-        present &= frame[name].notna()
+    if empty:
+        frame = frame.drop(columns=empty)
+        notes.append(left_out(empty, "empty"))
+    return frame, str(frame.columns[-1]) if target is None else target, notes
+
+
+def _repeated(names: Sequence[str], target: str) -> list[str]:
+    """A line on names that several columns have; an error where it is the target's."""
+    for name in names:
+        if target == name or re.fullmatch(rf"{re.escape(name)}\.\d+", target):
+            raise TableError(
+                f"Several columns are called {name!r}, so the target is not clear. Rename all but "
+                "one of them in the file."
+            )
+    return [
+        f"Several columns are called {name}: the second is named {name}.1, and so on."
+        for name in names
+    ]
+
+
+def _labelled(
+    frame: pd.DataFrame, target: str, special: Sequence[str], task: str
+) -> tuple[pd.DataFrame, NDArray, str, list[str]]:
+    """The rows that have a target, and what kind of target it is."""
+    notes = []
+    if frame[target].isna().all():
+        raise TableError(f"Column {target!r} is empty: there is no target to learn.")
+    found = infer_task(frame[target])
+    present = frame[[target, *special]].notna().all(axis=1)
     if not present.all():
         columns = ", ".join([target, *special])
-        notes.append(f"{int((~present).sum()):,} rows without a value in {columns} were left out.")
-        found = infer_task(frame[target])
+        gone = int((~present).sum())
+        were = "was" if gone == 1 else "were"
+        notes.append(f"{counted(gone, 'row')} without a value in {columns} {were} left out.")
         frame = frame[present].reset_index(drop=True)
-    else:
-        found = infer_task(frame[target])
+        if len(frame) < MIN_ROWS:
+            raise TableError(
+                f"Only {counted(len(frame), 'row')} of {len(present):,} have a value in {columns}: too "
+                f"few for a comparison, which needs at least {MIN_ROWS}."
+            )
     if task == "auto":
         task = found[0]
         other = "regression" if task == "classification" else "classification"
         notes.append(
             f"{target} was taken for {task}, because {found[1]} (--task {other} changes it)."
         )
-    y = _target(frame[target], target, task)
-    X = frame.drop(columns=[target, *special])
-    _check_features(X, target)
-    table = Table(
-        X,
-        y,
-        task,
-        Path(path).name,
-        target,
-        groups=None if groups is None else frame[groups].to_numpy(),
-        weights=None if weights is None else _weights(frame[weights], weights),
-        notes=notes,
-    )
-    return _drawn(table, max_rows, random_state)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise TableError(f"{path} {what}. Give a CSV or Parquet file.")
-    try:
-        frame = _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path)
-    except TableError:
-        raise
-    except Exception as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TableError(f"{path} cannot be read as a table: {line}") from error
-    frame.columns = [str(name) for name in frame.columns]
-    if frame.shape[1] < 2:
-        raise TableError(
-            f"{path} has {frame.shape[1]} column: a comparison takes a target and a feature or "
-            "more. Are the columns parted by commas?"
-        )
-    if len(frame) < 10:
-        raise TableError(f"{path} has {len(frame)} rows: too few for a comparison.")
-    return frame
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(path, low_memory=False)
-    for separator in SEPARATORS:
-        if frame.shape[1] == 1 and separator in str(frame.columns[0]):
-            frame = pd.read_csv(path, sep=separator, low_memory=False)
-    return frame
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except ImportError:
-        raise TableError(
-            f"{path} is Parquet, which takes pyarrow. Run `pip install pyarrow`, or give CSV."
-        ) from None
+    column = frame[target].infer_objects()
+    if task == "classification" and column.dtype.kind == "f" and (column == column.round()).all():
+        column = column.astype(np.int64)
+    return frame, _target(column, target, task), task, notes
 
 
 def _column(frame: pd.DataFrame, name: str, what: str) -> str:
     if name in frame.columns:
         return name
-    close = difflib.get_close_matches(name, list(frame.columns), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    shown = ", ".join(list(frame.columns)[:8]) + (", ..." if frame.shape[1] > 8 else "")
-    raise TableError(f"No column {name!r} for the {what}.{hint} The columns are {shown}")
+    names = [str(column) for column in frame.columns]
+    alike = {" ".join(column.casefold().split()): column for column in reversed(names)}
+    close = difflib.get_close_matches(" ".join(name.casefold().split()), list(alike), n=1)
+    hint = f" Did you mean {alike[close[0]]!r}?" if close else ""
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    raise TableError(f"No column {name!r} for the {what}.{hint} The columns are {shown}.")
 
 
 def _target(column: pd.Series, name: str, task: str) -> NDArray:
@@ -205,23 +271,38 @@ def _target(column: pd.Series, name: str, task: str) -> NDArray:
         raise TableError(f"Column {name!r}: {text}") from error
 
 
-def _check_features(X: pd.DataFrame, target: str) -> None:
+def _without_idle_columns(X: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
     if X.shape[1] == 0:
         raise TableError(f"There is no column besides {target!r}: nothing to predict it from.")
     if X.isna().all(axis=None):
         raise TableError("Every feature is empty: there is nothing to predict from.")
-    if is_text_only(X):
+    kept, notes = without_idle_columns(X)
+    if kept.shape[1] == 0:
+        raise TableError(f"No feature is left to predict {target!r} from. {' '.join(notes)}")
+    if is_text_only(kept):
         raise TableError(
             "Every column is free text. Turn it into numbers first, for example with skrub's "
             "TextEncoder or scikit-learn's TfidfVectorizer, and call skreg.compare on those."
         )
+    return kept, notes
 
 
-def _weights(column: pd.Series, name: str) -> NDArray[np.float64]:
+def _groups(column: pd.Series) -> NDArray:
+    numbers = pd.to_numeric(column, errors="coerce")
+    return (column if numbers.isna().any() else numbers).to_numpy()
+
+
+def _weights(column: pd.Series, name: str, decimal: str | None) -> NDArray[np.float64]:
+    if is_text(column):
+        found = read_numbers(column, decimal)
+        column = column if found is None else pd.Series(found.values)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    if not np.all(np.isfinite(values)) or np.any(values < 0) or values.sum() == 0:
+    wrong = ~np.isfinite(values) | (values < 0)
+    if wrong.any() or values.sum() == 0:
+        example = f"{column[wrong].iloc[0]!r}" if wrong.any() else "only zeros"
         raise TableError(
-            f"Column {name!r} cannot be weights: they must be numbers from 0, some above it."
+            f"Column {name!r} cannot be weights: it has {example}. Weights are numbers from 0, at "
+            "least one of them above 0."
         )
     return values
 

@@ -103,9 +103,9 @@ def test_columns_that_cannot_serve(path, options, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot be read as a table: No columns"),
+        ("", "is empty. Give a file with a header and rows"),
         ("a\n" + "1\n" * 20, "has 1 column"),
-        ("a,b\n1,2\n", "has 1 rows: too few"),
+        ("a,b\n1,2\n", "has 1 row: too few"),
         ("a,b\n" + "1,x\n" * 20, "'b': The target has one value only"),
         ("a,b\n" + ",1\n,2\n" * 20, "Every feature is empty"),
     ],
