@@ -266,7 +266,7 @@ def _check_files(arguments: argparse.Namespace) -> None:
         for option in ("target", "groups", "weights", "drop", "missing", "decimal", "encoding"):
             if getattr(arguments, option):
                 raise UsageError(
-                    f"--{option} needs a table, and none was given: skreg compare table.csv ..."
+                    f"--{option} goes with a table, and none was given: skreg compare table.csv."
                 )
 
 
@@ -282,7 +282,7 @@ def _table(arguments: argparse.Namespace) -> Any:
             task=arguments.task,
             groups=arguments.groups,
             weights=arguments.weights,
-            drop=_split(arguments.drop),
+            drop=arguments.drop,
             missing=_split(arguments.missing),
             decimal=arguments.decimal,
             encoding=arguments.encoding,

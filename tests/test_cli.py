@@ -83,7 +83,7 @@ def test_text_only(capsys, tmp_path):
         (["--scoring", "goodness"], "--scoring 'goodness' is not known"),
         (["--groups", "day", "--cv", "20"], "cv=20 folds cannot be made of 12 groups"),
         (["--cv", "100"], "Fewer than two classes have 100 rows"),
-        (["--task", "regression"], "no numbers, such as"),
+        (["--task", "regression"], "not numbers, such as"),
         (["--output", "no/such/folder/r.html"], "r.html cannot be written"),
         (["--weights", "label"], "cannot be the target and something else"),
     ],

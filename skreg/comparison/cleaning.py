@@ -58,7 +58,8 @@ class _Remarks:
 
     def lines(self) -> list[str]:
         return [
-            f"{_named(columns)}: {text.replace('{example}', self.examples[text])}"
+            f"{_named(columns)}: "
+            + text.replace("{example}", self.examples[text]).replace(",;", ";")
             for text, columns in self.columns.items()
         ]
 
@@ -359,9 +360,15 @@ def one_spelling(column: pd.Series) -> tuple[pd.Series, dict[str, str]]:
 
 
 def _read_as(spellings: dict[str, str]) -> str:
-    shown = [f"{label!r} was read as {usual!r}" for label, usual in spellings.items()]
-    more = f" and {len(shown) - SHOWN} more spellings alike" if len(shown) > SHOWN else ""
-    return ", ".join(shown[:SHOWN]) + more
+    usual: dict[str, list[str]] = {}
+    for label, common in spellings.items():
+        usual.setdefault(common, []).append(repr(label))
+    parts = [
+        f"{joined(labels)} {'was' if len(labels) == 1 else 'were'} read as {common!r}"
+        for common, labels in usual.items()
+    ]
+    more = f", and {len(parts) - SHOWN} more labels likewise" if len(parts) > SHOWN else ""
+    return ", ".join(parts[:SHOWN]) + more
 
 
 def clean_target(

@@ -68,7 +68,10 @@ def without_idle_columns(X: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for names, reason in (
         (empty_columns(X), "empty"),
         ([name for name in X if X[name].nunique(dropna=False) == 1], "the same value in every row"),
-        ([name for name in X if _numbers_rows(X[name], str(name))], "a number or name of the row"),
+        (
+            [name for name in X if _numbers_rows(X[name], str(name))],
+            "a number or name for each row",
+        ),
         ([name for name in X if _identifies(X[name])], "a text that is different in every row"),
     ):
         gone = [str(name) for name in names if name in X]

@@ -61,7 +61,7 @@ def tells_the_target(X: Any, y: NDArray, task: str, *, random_state: int = 0) ->
     found = sorted((name for name in scores if scores[name] >= ALARM), key=lambda n: -scores[n])
     figures = {"columns": float(frame.shape[1]), "found": float(len(found))}
     if not found:
-        text = f"None of {counted(frame.shape[1], 'column')} predicts the target by itself."
+        text = f"None among {counted(frame.shape[1], 'column')} predicts the target by itself."
         return Finding(TITLE, text, True, figures)
     metric = "balanced accuracy" if task == "classification" else "R2"
     shown = [f"{name} ({metric} {scores[name]:.3f})" for name in found[:SHOWN]]

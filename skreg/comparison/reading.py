@@ -320,14 +320,14 @@ def _layout(text: str, name: str) -> _Layout:
     separator = stated[1] if stated else _separator(sample)
     rows = _rows(sample, separator)
     width = _width(rows)
-    first = next((k for k, (_, row) in enumerate(rows) if len(row) in (width, width - 1)), 0)
-    if width > 2 and first > 0 and len(rows[first][1]) < width:
-        first = next(k for k, (_, row) in enumerate(rows) if len(row) == width)
+    first = _header_row([row for _, row in rows], width)
     line, header = rows[first]
     notes = []
     if first > 0:
-        above = separator.join(rows[0][1])[:40]
-        notes.append(f"What stands above the header was left out ({first} lines: {above!r}, ...).")
+        above = separator.join(rows[0][1]).strip(separator + " ")[:40]
+        lines = "The line" if first == 1 else f"The {first} lines"
+        were = "was" if first == 1 else "were"
+        notes.append(f"{lines} above the header {were} left out ({above!r}).")
     header = [cell.strip() for cell in header]
     body = [row for _, row in rows[first + 1 :] if len(row) == width]
     if len(header) == width - 1 and body:
@@ -339,6 +339,18 @@ def _layout(text: str, name: str) -> _Layout:
                 "The rows have one value more than the header: the first was taken for row names."
             )
     return _Layout(separator, header, line + (1 if stated else 0), notes)
+
+
+def _header_row(rows: Sequence[list[str]], width: int) -> int:
+    """Which row is the header: the first one of full width that is not a title alone."""
+    if width < 3 or not rows:
+        return 0
+    if len(rows[0]) == width - 1 and all(len(row) == width for row in rows[1:]):
+        return 0
+    for k, row in enumerate(rows):
+        if len(row) == width and sum(cell.strip() != "" for cell in row) > 1:
+            return k
+    return 0
 
 
 def _separator(sample: str) -> str:

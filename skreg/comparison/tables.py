@@ -110,7 +110,7 @@ def load_table(
     groups, weights : str or None, default=None
         Columns with the group and the weight of each row; they are no features.
     drop : sequence of str, default=()
-        Columns to leave out.
+        Columns to leave out; "a,b" stands for two.
     missing : sequence of str, default=()
         Words (or numbers, such as "-999") that stand for a missing value, besides the usual ones.
     decimal : {".", ","} or None, default=None
@@ -135,10 +135,10 @@ def load_table(
     """
     raw = read_table(Path(path), encoding=encoding)
     notes = list(raw.notes)
+    _check_size(raw.frame, raw.name)
     frame = _without_columns(stripped(raw.frame), drop)
     frame, found = without_words(frame, missing)
     notes += found
-    _check_size(frame, raw.name)
     frame, target, found = _with_target(frame, target, (groups, weights))
     notes += found
     special = [
@@ -187,7 +187,12 @@ def _check_size(frame: pd.DataFrame, name: str) -> None:
 
 
 def _without_columns(frame: pd.DataFrame, drop: Sequence[str]) -> pd.DataFrame:
-    return frame.drop(columns=[_column(frame, name, "columns to drop") for name in drop])
+    names = []
+    for given in drop:
+        # a name may hold a comma itself
+        parts = [given] if given in frame.columns else [part.strip() for part in given.split(",")]
+        names += [_column(frame, part, "columns to drop") for part in parts if part]
+    return frame.drop(columns=names)
 
 
 def _with_target(
@@ -196,10 +201,18 @@ def _with_target(
     """Leave out empty columns, and find the target among the others."""
     if target is not None:
         target = _column(frame, target, "target")
+    if frame.shape[1] < 2:
+        rest = f" besides {frame.columns[0]!r}" if frame.shape[1] else ""
+        raise TableError(f"There is no column{rest}: a comparison needs a target and a feature.")
     empty = [name for name in empty_columns(frame) if name not in (target, *special)]
     if len(empty) >= frame.shape[1] - 1:
         raise TableError("Every feature is empty: there is nothing to predict from.")
     notes = []
+    last = str(frame.columns[-1])
+    if target is None and last in empty and not last.startswith("Unnamed: "):
+        raise TableError(
+            f"The last column, {last!r}, would be the target and is empty. Name another (--target)."
+        )
     if empty:
         frame = frame.drop(columns=empty)
         notes.append(left_out(empty, "empty"))
@@ -226,7 +239,10 @@ def _labelled(
     """The rows that have a target, and what kind of target it is."""
     notes = []
     if frame[target].isna().all():
-        raise TableError(f"Column {target!r} is empty: there is no target to learn.")
+        raise TableError(
+            f"Column {target!r} holds no value that is not taken for missing: there is nothing to "
+            "learn. Name another target (--target)."
+        )
     found = infer_task(frame[target])
     present = frame[[target, *special]].notna().all(axis=1)
     if not present.all():
@@ -268,6 +284,7 @@ def _target(column: pd.Series, name: str, task: str) -> NDArray:
         return check_target(column, task)
     except ValueError as error:
         text = str(error).replace("task='classification'", "--task classification")
+        text = text.replace("leave these rows out", "name them with --missing")
         raise TableError(f"Column {name!r}: {text}") from error
 
 
