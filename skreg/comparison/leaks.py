@@ -77,7 +77,7 @@ def tells_the_target(X: Any, y: NDArray, task: str, *, random_state: int = 0) ->
 def _score(column: pd.Series, y: NDArray, task: str, random_state: int) -> float:
     """What the column reaches by itself: cross-validated, of a small tree."""
     classes = task == "classification"
-    if column.nunique() < 2:
+    if column.nunique(dropna=False) < 2:
         return 0.0
     if column.dtype.kind in "biuf":
         values = column.to_numpy(dtype=float)

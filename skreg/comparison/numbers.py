@@ -345,7 +345,8 @@ def _values(texts: Sequence[str], shapes: _Shapes, mark: str) -> NDArray[np.floa
         text[slice(*spans[code])].translate(_TO_FLOAT[mark]) if fits[code] else ""
         for text, code in zip(texts, shapes.codes, strict=True)
     ]
-    numbers = pd.to_numeric(pd.Series(bodies, dtype=object), errors="coerce").to_numpy(float)
+    found = pd.to_numeric(pd.Series(bodies, dtype=object), errors="coerce")
+    numbers = np.array(found, dtype=float)
     for k, text in enumerate(texts):
         code = shapes.codes[k]
         # an exponent differs within a shape, and infinity has no digits

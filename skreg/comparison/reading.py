@@ -187,7 +187,7 @@ def _read_sheet(path: Path, package: str) -> RawTable:
     try:
         with pd.ExcelFile(path) as book:
             sheets = [str(sheet) for sheet in book.sheet_names]
-            frame = book.parse(sheets[0], dtype=object)
+            frame = pd.read_excel(book, sheet_name=sheets[0], dtype=object)
     except ImportError:
         raise TableError(
             f"{path} is a spreadsheet, and {package}, which reads them, is not installed. Run "
