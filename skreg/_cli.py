@@ -40,17 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     speak_any_console()
     arguments = _parser().parse_args(argv)
     try:
-        code = _compare(arguments)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # whoever read the output has seen enough; nothing is left to write to
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        return 0
-    except OSError as error:
-        print(f"skreg: the result could not be printed: {error.strerror}.", file=sys.stderr)
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        return 1
+        return _compare(arguments)
     except UsageError as error:
         print(f"skreg: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -216,12 +206,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     result.notes_[:0] = table.notes
     result.method_ = {"Table": table.name, **result.method_}
     written, failed = _write(result, arguments)
-    show(result)
-    for line in written:
-        print(line)
+    code = _print(result, written)
     if failed:
         raise UsageError(" ".join(failed))
-    return 0
+    return code
 
 
 def _write(result: Any, arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -240,6 +228,23 @@ def _write(result: Any, arguments: argparse.Namespace) -> tuple[list[str], list[
         except OSError as error:
             failed.append(_not_written(arguments.output, error))
     return written, failed
+
+
+def _print(result: Any, lines: list[str]) -> int:
+    try:
+        show(result)
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        code = 0  # whoever read the output has seen enough
+    except OSError as error:
+        print(f"skreg: the result could not be printed: {error.strerror}.", file=sys.stderr)
+        code = 1
+    # what is still buffered has nowhere to go; Python would try again as it ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _not_written(path: Path, error: OSError) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "clean_target",
     "file_decimal",
     "is_text",
+    "may_be_grouped",
     "one_spelling",
     "stripped",
     "without_footer",
@@ -94,6 +95,9 @@ def stripped(frame: pd.DataFrame) -> pd.DataFrame:
             cells = column.map(str, na_action="ignore") if column.dtype == object else column
             cells = cells.str.strip()
             column = cells.mask(cells == "")
+        elif not isinstance(column.dtype, np.dtype) and pd.api.types.is_numeric_dtype(column):
+            # of pandas' types with their own missing value, those of numpy
+            column = pd.Series(column.to_numpy(float, na_value=np.nan), index=frame.index)
         columns[name] = column
     return pd.DataFrame(columns, index=frame.index)
 
@@ -173,7 +177,7 @@ def without_footer(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         if n_gone == 1
         else (f"The last {n_gone} rows are totals or footnotes and were")
     )
-    return frame.iloc[:last], [f"{rows} left out ({shown[-1][:40]!r})."]
+    return frame.iloc[:last].copy(), [f"{rows} left out ({shown[-1][:40]!r})."]
 
 
 def _total(frame: pd.DataFrame, row: int, text: Sequence[str]) -> str | None:
@@ -213,6 +217,19 @@ def file_decimal(frame: pd.DataFrame, semicolons: bool) -> str | None:
     if commas != points:
         return "," if commas > points else "."
     return "," if semicolons and both else None
+
+
+def may_be_grouped(column: pd.Series) -> bool:
+    """Whether the points in a column of numbers may separate thousands: 1.234, 12.345."""
+    if column.dtype.kind != "f":
+        return False
+    values = column.dropna()
+    thousandths = values * 1000
+    return bool(
+        (values != values.round()).any()
+        and (values.abs() < 1000).all()
+        and np.allclose(thousandths, thousandths.round(), rtol=0, atol=1e-6)
+    )
 
 
 def clean_features(

@@ -185,7 +185,7 @@ def decimal_votes(column: pd.Series) -> Counter[str]:
         Distinct cells by "." and ",", and by "?" where both can be: "1,234". Empty if the column
         does not look like numbers.
     """
-    texts = [tidy(text) for text in pd.factorize(column)[1]]
+    texts = [tidy(text) for text in _distinct(column)[1]]
     if not _may_be_numbers(texts):
         return Counter()
     return _votes(_shapes(texts, np.ones(len(texts), dtype=np.intp)))
@@ -217,7 +217,7 @@ def read_numbers(column: pd.Series, hint: str | None = None) -> NumberColumn | N
     >>> read_numbers(pd.Series(["A1", "A2", "B1"])) is None
     True
     """
-    codes, cells = pd.factorize(column)
+    codes, cells = _distinct(column)
     texts = [tidy(text) for text in cells]
     if not _may_be_numbers(texts):
         return None
@@ -242,6 +242,12 @@ def read_numbers(column: pd.Series, hint: str | None = None) -> NumberColumn | N
     if odd_minus:
         notations, example = [*notations, "typographic minus signs"], example or odd_minus[0]
     return NumberColumn(found, n_numbers, int(counts.sum()), words, notations, example)
+
+
+def _distinct(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
+    """The distinct cells, and which of them stands in each row (-1 where none does)."""
+    codes, cells = pd.factorize(column)
+    return codes, np.asarray(cells, dtype=object).tolist()
 
 
 def _may_be_numbers(texts: Sequence[str]) -> bool:

@@ -12,10 +12,11 @@ import re
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -45,7 +46,7 @@ FORMATS = {
     b"SQLite": "a database",
     b"ARROW1": "a Feather file",
 }
-SAMPLE_LINES, SAMPLE_CHARACTERS = 60, 500_000
+SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 500_000
 
 
 class TableError(ValueError):
@@ -59,7 +60,8 @@ class RawTable:
     Attributes
     ----------
     frame : DataFrame
-        Its cells, text in files of text. Names of columns are unique, stripped strings.
+        Columns of plain numbers (or of True and False) as such, all others as text, cell by cell.
+        Names of columns are unique, stripped strings.
     name : str
         For headings.
     semicolons : bool
@@ -68,6 +70,8 @@ class RawTable:
         Names that several columns of the file have.
     notes : list of str
         What a reader must know of how it was read.
+    as_text : callable(list of str) -> DataFrame, or None
+        Reads columns of a text file once more, as text.
     """
 
     frame: pd.DataFrame
@@ -75,6 +79,7 @@ class RawTable:
     semicolons: bool = False
     repeated: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    as_text: Callable[[list[str]], pd.DataFrame] | None = None
 
 
 @dataclass
@@ -224,34 +229,49 @@ def _read_text(data: bytes, name: str, encoding: str | None) -> RawTable:
     if first in "<{[" and first:
         kind = "HTML or XML" if first == "<" else "JSON"
         raise TableError(f"{name} looks like {kind}, not like a table. Save it as CSV.")
-    layout = _layout(text, name)
-    frame = _cells(text, layout, name)
-    frame.columns, repeated = _unique_names(layout.names)
-    frame = _without_header_values(frame, layout)
-    return RawTable(frame, name, layout.separator == ";", repeated, [*notes, *layout.notes])
-
-
-def _cells(text: str, layout: _Layout, name: str) -> pd.DataFrame:
-    body = text.split("\n", layout.skip)[-1] if text.count("\n", 0) >= layout.skip else ""
+    layout = _layout(text)
+    body = text.split("\n", layout.skip)[-1] if text.count("\n") >= layout.skip else ""
     if not body.strip():
         raise TableError(f"{name} has a header and no rows. Give a file with rows.")
+    names, repeated = _unique_names(layout.names)
+
+    def as_text(columns: list[str]) -> pd.DataFrame:
+        return _parsed(
+            body, names, layout, usecols=columns, dtype=str, keep_default_na=False, na_values=[""]
+        )
+
+    frame = _parsed(body, names, layout)
+    kept = "iufb" if _no_codes(body, layout.separator) else "fb"
+    words = [column for column in names if frame[column].dtype.kind not in kept]
+    if words:
+        frame[words] = as_text(words)[words]
+    notes += layout.notes
+    return RawTable(frame, name, layout.separator == ";", repeated, notes, as_text)
+
+
+def _parsed(body: str, names: list[str], layout: _Layout, **options: Any) -> pd.DataFrame:
     try:
         return pd.read_csv(
             io.StringIO(body),
             sep=layout.separator,
             header=None,
-            names=list(range(len(layout.names))),
+            names=names,
             index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[""],
             skipinitialspace=layout.separator != r"\s+",
             low_memory=False,
+            **options,
         )
     except pd.errors.ParserError as error:
         raise TableError(
-            f"{name} cannot be read as a table: {_reason(error, layout.skip)}"
+            f"The file cannot be read as a table: {_reason(error, layout.skip)}"
         ) from error
+
+
+def _no_codes(body: str, separator: str) -> bool:
+    """Whether no cell is a whole number with leading zeros or '+', which a number would lose."""
+    before = " " if separator == r"\s+" else re.escape(separator)
+    codes = (r"\n *\"?0\d\d", rf"{before} *\"?0\d\d", r"\+\d{7}")
+    return all(re.search(code, body) is None for code in codes) and not re.match(r"0\d\d", body)
 
 
 def _decoded(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
@@ -278,13 +298,19 @@ def _decoded(data: bytes, name: str, encoding: str | None) -> tuple[str, list[st
     if found is None:
         raise TableError(f"{name} is a binary file, not a table of text. Save the table as CSV.")
     notes = []
-    if found not in ("utf-8", "utf-8-sig"):
+    text = data.decode(found, "replace")
+    if found == "utf-8" and "\ufffd" in text:
+        notes.append(
+            "The file is UTF-8 but for a few letters, which were replaced by \ufffd. If they matter, "
+            "give the right encoding with --encoding."
+        )
+    elif found not in ("utf-8", "utf-8-sig"):
         other = "" if found.startswith("utf") else ", because it is not UTF-8"
         notes.append(
             f"The file was read in the encoding {found}{other}. If letters look wrong, give "
             "another with --encoding."
         )
-    return data.decode(found), notes
+    return text, notes
 
 
 def _encoding(data: bytes) -> str | None:
@@ -303,16 +329,21 @@ def _encoding(data: bytes) -> str | None:
                 return encoding
         return None
     for encoding in ("utf-8", "cp1252", "latin-1"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
+        # a letter or two that a tool has broken do not make a file of another encoding
+        text = data.decode(encoding, "replace")
+        broken = text.count("\ufffd")
+        if broken and (encoding != "utf-8" or _beyond_ascii(text) < 5 * broken):
             continue
         control = sum(not c.isprintable() and c not in "\t\n\r\f" for c in text[:4096])
         return encoding if control <= 0.02 * min(len(text), 4096) else None
     return None
 
 
-def _layout(text: str, name: str) -> _Layout:
+def _beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _layout(text: str) -> _Layout:
     stated = re.match(r'"?sep=(.)"?[ \t]*\n', text)
     start = stated.end() if stated else 0
     # whole lines only: the last of the sample may be cut
@@ -338,7 +369,15 @@ def _layout(text: str, name: str) -> _Layout:
             notes.append(
                 "The rows have one value more than the header: the first was taken for row names."
             )
-    return _Layout(separator, header, line + (1 if stated else 0), notes)
+    skip = line + (1 if stated else 0)
+    if _holds_values(header, body):
+        skip, shown = rows[first - 1][0] if first else 0, ", ".join(header[:3])
+        header = [f"column {k + 1}" for k in range(len(header))]
+        notes.append(
+            f"The first line ({shown}, ...) holds values, not names: it was taken for a row, and "
+            f"the columns were named column 1 to column {len(header)}."
+        )
+    return _Layout(separator, header, skip, notes)
 
 
 def _header_row(rows: Sequence[list[str]], width: int) -> int:
@@ -401,40 +440,20 @@ def _unique_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(unique), [name for name, count in stripped.items() if count > 1 and name]
 
 
-def _without_header_values(frame: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
-    """Where the first line holds values, make it a row and give the columns names."""
-    if not _holds_values(layout.names, frame):
-        return frame
-    shown = ", ".join(layout.names[:3])
-    layout.notes.append(
-        f"The first line ({shown}, ...) holds values, not names: it was taken for a row, and the "
-        f"columns were named column 1 to column {frame.shape[1]}."
-    )
-    first = pd.DataFrame(
-        [[name or None for name in layout.names]], columns=frame.columns, dtype=str
-    )
-    frame = pd.concat([first, frame], ignore_index=True)
-    frame.columns = [f"column {k + 1}" for k in range(frame.shape[1])]
-    return frame
-
-
-def _holds_values(names: Sequence[str], frame: pd.DataFrame) -> bool:
+def _holds_values(names: Sequence[str], rows: Sequence[list[str]]) -> bool:
+    """Whether what should be names are values: numbers above numbers, words that come again."""
     numbers = [_number(name) for name in names]
-    known = [n for n in numbers if n is not None]
-    if len(set(known)) == len(known) and all(n == int(n) for n in known) and known == sorted(known):
-        # 0, 1, 2 or 1990, 1991 are names; without any number, words may be
-        numbers = [None] * len(names)
-        if known:
-            return False
-    head = frame.head(1000)
+    known = [number for number in numbers if number is not None]
+    whole = all(number == int(number) for number in known)
+    if known and whole and len(set(known)) == len(known) and known == sorted(known):
+        return False  # 0, 1, 2 or 1990, 1991 are names
     for k, (name, number) in enumerate(zip(names, numbers, strict=True)):
-        cells = head.iloc[:, k].dropna()
-        if number is not None:
-            if pd.to_numeric(cells, errors="coerce").notna().mean() < 0.5:
-                return False
-        elif not (name and cells.isin([name]).any()):
+        cells = [row[k].strip() for row in rows]
+        if number is None and (not name or name not in cells):
             return False
-    return True
+        if number is not None and 2 * sum(_number(cell) is not None for cell in cells) < len(cells):
+            return False
+    return bool(rows)
 
 
 def _number(text: str) -> float | None:

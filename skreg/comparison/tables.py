@@ -18,6 +18,7 @@ from skreg.comparison.cleaning import (
     clean_target,
     file_decimal,
     is_text,
+    may_be_grouped,
     stripped,
     without_footer,
     without_words,
@@ -25,7 +26,7 @@ from skreg.comparison.cleaning import (
 from skreg.comparison.columns import empty_columns, left_out, without_idle_columns
 from skreg.comparison.numbers import read_numbers
 from skreg.comparison.preparing import is_text_only
-from skreg.comparison.reading import TableError, read_table
+from skreg.comparison.reading import RawTable, TableError, read_table
 from skreg.comparison.tasks import check_target, infer_task
 from skreg.comparison.wording import counted
 
@@ -152,6 +153,7 @@ def load_table(
     frame, found = without_footer(frame)
     notes += found
     decimal = decimal or file_decimal(frame, raw.semicolons)
+    frame = _with_grouped(frame, raw, decimal)
     frame[target], found = clean_target(frame[target], target, task, decimal)
     notes += found
     frame, y, task, found = _labelled(frame, target, special, task)
@@ -231,6 +233,17 @@ def _repeated(names: Sequence[str], target: str) -> list[str]:
         f"Several columns are called {name}: the second is named {name}.1, and so on."
         for name in names
     ]
+
+
+def _with_grouped(frame: pd.DataFrame, raw: RawTable, decimal: str | None) -> pd.DataFrame:
+    """Where commas are decimal marks, 1.234 may be 1234: have such columns as text again."""
+    if decimal != "," or raw.as_text is None:
+        return frame
+    points = [name for name in frame.columns if may_be_grouped(frame[name])]
+    if points:
+        text = stripped(raw.as_text(points)).loc[frame.index]
+        frame = frame.assign(**{name: text[name].mask(frame[name].isna()) for name in points})
+    return frame
 
 
 def _labelled(

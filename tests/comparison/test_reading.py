@@ -11,7 +11,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,6 +33,7 @@ def write(folder, data, name="t.csv"):
 
 def check(raw, header=HEADER, rows=ROWS):
     assert list(raw.frame.columns) == list(header)
+    raw.frame = raw.as_text(list(raw.frame.columns))
     assert [tuple(row) for row in raw.frame.to_numpy().tolist()] == [tuple(row) for row in rows]
 
 
@@ -140,7 +140,8 @@ def test_a_first_line_of_values_is_a_row(tmp_path, first, is_header):
         assert (len(raw.frame), raw.notes) == (12, [])
     else:
         assert list(raw.frame) == ["column 1", "column 2", "column 3"]
-        assert raw.frame.iloc[0].tolist() == first.split(",")
+        cells = raw.as_text(["column 1", "column 2", "column 3"])
+        assert cells.iloc[0].tolist() == first.split(",")
         assert "The first line" in raw.notes[0]
         assert len(raw.frame) == 13
 
@@ -251,8 +252,12 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         read_table(path)
 
 
-def test_cells_are_the_text_of_the_file(tmp_path):
-    raw = read_table(write(tmp_path, "a,b,y\n" + "007,NA,1e3\n1.10,,x\n" * 6))
-    assert raw.frame["a"].tolist() == ["007", "1.10"] * 6
-    assert raw.frame["b"].tolist()[0] == "NA"
-    assert np.all(raw.frame["b"].isna() == [False, True] * 6)
+def test_plain_numbers_are_numbers_and_all_else_is_text(tmp_path):
+    rows = "1.10,007,NA,true,1e3\n-2,12,,false,x\n" * 6
+    raw = read_table(write(tmp_path, f"a,b,c,d,y\n{rows}"))
+    assert raw.frame["a"].tolist() == [1.1, -2.0] * 6
+    assert raw.frame["b"].tolist() == ["007", "12"] * 6
+    assert raw.frame["d"].tolist() == [True, False] * 6
+    assert raw.frame["y"].tolist() == ["1e3", "x"] * 6
+    assert raw.as_text(["a", "c"])["a"].tolist() == ["1.10", "-2"] * 6
+    assert raw.as_text(["c"])["c"].tolist()[0] == "NA"
