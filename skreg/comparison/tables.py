@@ -207,14 +207,14 @@ def _with_target(
         rest = f" besides {frame.columns[0]!r}" if frame.shape[1] else ""
         raise TableError(f"There is no column{rest}: a comparison needs a target and a feature.")
     empty = [name for name in empty_columns(frame) if name not in (target, *special)]
-    if len(empty) >= frame.shape[1] - 1:
-        raise TableError("Every feature is empty: there is nothing to predict from.")
     notes = []
     last = str(frame.columns[-1])
     if target is None and last in empty and not last.startswith("Unnamed: "):
         raise TableError(
             f"The last column, {last!r}, would be the target and is empty. Name another (--target)."
         )
+    if len(empty) >= frame.shape[1] - 1:
+        raise TableError("Every feature is empty: there is nothing to predict from.")
     if empty:
         frame = frame.drop(columns=empty)
         notes.append(left_out(empty, "empty"))
