@@ -18,8 +18,8 @@ _ROW_ID = re.compile(
     re.IGNORECASE,
 )
 _ROW_NUMBER = re.compile(
-    r"nr|no|num|number|#|n\u00ba|n\u00b0|lfd ?(nr)?|(s|sl|sr) ?no|serial|seq|sequence|record|case|obs|"
-    r"observation",
+    r"nr|no|num|number|nummer|#|n\u00ba|n\u00b0|lfd ?(nr)?|(s|sl|sr) ?no|serial|seq|sequence|record|case|obs|"
+    r"observation|entry|key|participant|subject|patient|sample|person|\w*id|(?-i:X1?)|1",
     re.IGNORECASE,
 )
 _DATE = re.compile(

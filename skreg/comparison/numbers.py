@@ -34,7 +34,7 @@ _PANDAS = (
 USUAL_MISSING = frozenset(_PANDAS.split("|"))
 # what people and spreadsheets write where a number is missing, in lower case
 _PEOPLE = (
-    "-|--|---|\u2013|\u2014|.|..|...|\u2026|?|??|???|*|**|n.a.|n.a|n. a.|n.d.|n.d|n/d|nd|n.r.|nr|k.a.|"
+    "-|:|--|---|\u2013|\u2014|.|..|...|\u2026|?|??|???|*|**|n.a.|n.a|n. a.|n.d.|n.d|n/d|nd|n.r.|nr|k.a.|"
     "k. a.|nil|missing|unknown|unk|not available|not applicable|not known|not reported|not measured|"
     "no data|no value|no answer|keine angabe|fehlt|undefined|undef|blank|(blank)|empty|(null)|tbd|tba|"
     "#div/0!|#value!|#ref!|#name?|#num!|#null!|#error!|error|#wert!|#bezug!|#zahl!|#nv|#nv!"
@@ -43,16 +43,18 @@ MISSING_WORDS = frozenset(_PEOPLE.split("|")) | {word.casefold() for word in USU
 
 _CURRENCIES = (
     r"(?:US|CA|AU|NZ|HK|R|C|A)?\$|[\u20ac\u00a3\u00a5\u20b9\u20a9\u20bd\u20ba\u20aa\u0e3f]|EUR|USD|GBP|CHF|JPY|CNY|INR|CAD"
-    r"|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|RUB|TRY|KRW|Rs\.?|kr\.?"
+    r"|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|RUB|TRY|KRW|Rs\.?|kr\.?|s?Fr\.?"
 )
+# signs that stand in no unit
+_NO_UNIT = r"()\[\]+<>=:;\"_\#*!?\u2020\u2021"
 _CELL = re.compile(
-    rf"""(?P<open>\()?\s*
-    (?P<bound><=|>=|=<|=>|[<>\u2264\u2265~\u2248])?\s*
+    rf"""'?(?P<open>\()?\s*
+    (?P<bound><=|>=|=<|=>|[<>\u2264\u2265~\u2248]|ca\.?|circa|approx\.?|about)?\s*
     (?P<sign>[+-])?\s*(?P<before>{_CURRENCIES})?\s*(?P<inner>[+-])?\s*
     (?P<body>\d[\d.,'\ ]*|[.,]\d+)(?P<exponent>[eE][+-]?\d+)?\s*
-    (?P<after>[+-])?\s*
-    (?P<unit>[^\d\s()+<>=.,:;/'"_\#*-][^\d()+<>=:;"_\#*-]{{0,11}}[23]?)?
-    (?P<close>\))?""",
+    (?P<after>\+|--?)?\s*
+    (?P<unit>[^\d\s.,/'{_NO_UNIT}-][^\d{_NO_UNIT}-]{{0,11}}[23]?)?
+    (?P<close>\))?(?P<footnote>\s*(?:[*\u2020\u2021?!]{{1,3}}|\[\w{{1,2}}\]))?""",
     re.VERBOSE,
 )
 _CURRENCY = re.compile(_CURRENCIES)
@@ -79,8 +81,8 @@ SAMPLE, SAMPLE_SHARE = 500, 0.3
 NUMBER_SHARE, MIN_DISTINCT = 0.6, 10
 # cells with digits that are not numbers, such as "12-B", speak for codes
 ODD_SHARE = 0.02
-# one of the two decimal marks has to have this share of the cells that show one
-CLEAR_SHARE = 0.95
+# cells with the other decimal mark, and codes among numbers, are strays up to this share
+STRAY_SHARE = 0.02
 
 
 class _Cell(NamedTuple):
@@ -93,6 +95,7 @@ class _Cell(NamedTuple):
     bound: str
     currency: str
     unit: str
+    footnote: str
 
 
 class _Shapes(NamedTuple):
@@ -168,7 +171,11 @@ def holds_codes(column: pd.Series) -> bool:
     >>> holds_codes(pd.Series(["01234", "94110"])), holds_codes(pd.Series(["0.5", "01", "12"]))
     (True, False)
     """
-    return bool(column.dropna().str.fullmatch(_CODE).any())
+    cells = column.dropna()
+    codes = cells.str.fullmatch(_CODE)
+    if not codes.any() or cells.str.contains("[.,]", regex=True).any():
+        return False
+    return bool(codes.mean() > STRAY_SHARE or cells.str.len().nunique() == 1)
 
 
 def decimal_votes(column: pd.Series) -> Counter[str]:
@@ -223,7 +230,7 @@ def read_numbers(column: pd.Series, hint: str | None = None) -> NumberColumn | N
         return None
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     shapes = _shapes(texts, counts)
-    if any(re.fullmatch(_CODE, text) for text in shapes.texts):
+    if holds_codes(column):
         return None
     mark = _decimal(shapes, hint)
     if mark is None or not _one_unit(shapes):
@@ -273,14 +280,17 @@ def _taken_apart(text: str) -> _Cell | None:
     if found is None or (found["open"] is None) != (found["close"] is None):
         return None
     signs = [s for s in (found["sign"], found["inner"]) if s]
-    after = found["after"]
-    if len(signs) > 1 or (after == "-" and (signs or found["open"])):
+    body, after = found["body"].rstrip(), found["after"] or ""
+    if after.startswith("-") and body[-1] in ".,":
+        body, after = body[:-1], ""  # "5,-" is a price without cents
+    if len(signs) > 1 or after == "--" or (after == "-" and (signs or found["open"])):
         return None
+    if after == "-" and found["unit"]:
+        return None  # "12-B" is a code
     unit, currency = (found["unit"] or "").strip(), found["before"] or ""
     if not currency and _CURRENCY.fullmatch(unit):
         unit, currency = "", unit
     start = found.start("body")
-    body = found["body"].rstrip()
     return _Cell(
         body,
         (start, start + len(body)),
@@ -289,6 +299,7 @@ def _taken_apart(text: str) -> _Cell | None:
         found["bound"] or ("+" if after == "+" else ""),
         currency,
         unit,
+        found["footnote"] or "",
     )
 
 
@@ -313,10 +324,12 @@ def _votes(shapes: _Shapes) -> Counter[str]:
 def _decimal(shapes: _Shapes, hint: str | None) -> str | None:
     """The decimal mark of a column; None where the cells contradict one another."""
     votes = _votes(shapes)
-    clear = votes["."] + votes[","]
-    if clear:
-        mark = "." if votes["."] >= votes[","] else ","
-        return mark if votes[mark] >= CLEAR_SHARE * clear else None
+    mark, other = (".", ",") if votes["."] >= votes[","] else (",", ".")
+    if votes[other] > STRAY_SHARE * votes.total():
+        return None
+    # one odd cell does not turn all others, such as 1.234, into thousands
+    if votes[mark] > STRAY_SHARE * votes.total() or (mark == "." and votes[mark]):
+        return mark
     if hint is not None:
         return hint
     bodies = [cell.body for cell in shapes.cells if cell is not None]
@@ -331,12 +344,16 @@ def _one_unit(shapes: _Shapes) -> bool:
     for cell, count in zip(shapes.cells, shapes.counts, strict=True):
         if cell is not None:
             units[_singular(cell.unit)] += int(count)
-    named = set(units) - {""}
-    if not named or named <= set(_MULTIPLES) or named == {"%"}:
+    named, plain = set(units) - {""}, units[""] / max(1, sum(units.values()))
+    if not named or named == {"%"}:
         return True
+    if named <= set(_MULTIPLES):
+        # among a few house numbers, "12B" is no billion
+        amounts = any(cell is not None and cell.currency for cell in shapes.cells)
+        return plain <= 0.8 or amounts
     # "12a" among house numbers is no unit; "12 kg" is
     plain_share = 0.1 if len(max(named, key=len)) == 1 else 0.5
-    return len(named) == 1 and units[""] <= plain_share * sum(units.values())
+    return len(named) == 1 and plain <= plain_share
 
 
 def _singular(unit: str) -> str:
@@ -415,6 +432,7 @@ def _notations(shapes: _Shapes, mark: str) -> tuple[list[str], str]:
             f"the unit {_singular(cell.unit)!r}": cell.unit not in ("", "%", *_MULTIPLES),
             "parentheses for negative numbers": text.startswith("("),
             "bounds taken for the number itself": bool(cell.bound),
+            "marks of footnotes": bool(cell.footnote),
         }
         for notation, is_there in seen.items():
             if is_there:

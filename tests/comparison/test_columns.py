@@ -38,6 +38,9 @@ ORDER = np.random.RandomState(1).permutation(N)
         ("customerId", [f"C-{k}" for k in ORDER]),
         ("index", np.arange(N) + 1),
         ("row", np.arange(N)),
+        ("rownames", [f"r{k}" for k in range(N)]),
+        ("X", np.arange(N) + 1),
+        ("passengerid", ORDER + 1),
         ("no.", np.arange(N)),
         ("Unnamed: 0", [f"row {k}" for k in range(N)]),
     ],
@@ -53,7 +56,8 @@ def test_row_numbers_are_left_out(base, name, values):
     [
         # the same number comes again
         ("id", ORDER // 2),
-        ("paid", ORDER),
+        ("paid", ORDER * 3),
+        ("X", ORDER * 3),
         ("number", ORDER * 17),
         ("time", np.arange(N) * 2),
         ("index", np.random.RandomState(2).normal(size=N)),

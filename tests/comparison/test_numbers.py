@@ -40,6 +40,9 @@ def read(cells, hint=None):
         (["12 kg", "13.5 kg", "14kg"], [12, 13.5, 14], ["the unit 'kg'"]),
         (["\u20ac110.5M", "\u20ac565K", "\u20ac0"], [110.5e6, 565e3, 0], None),
         (["10,000+", "500+", "1,000+"], [10000, 500, 1000], None),
+        (["CHF 5.-", "CHF 12,--", "7"], [5, 12, 7], ["currency signs"]),
+        (["12.5*", "13 [a]", "14.25", "'15"], [12.5, 13, 14.25, 15], ["marks of footnotes"]),
+        (["ca. 5", "6", "7.5", "8"], [5, 6, 7.5, 8], ["bounds taken for the number itself"]),
         (["0", "1", "2", "3+"], [0, 1, 2, 3], ["bounds taken for the number itself"]),
         (["1e5", "2", "1.5e-3", "2e-4"], [1e5, 2, 1.5e-3, 2e-4], []),
     ],
@@ -71,6 +74,8 @@ def test_notations(cells, values, notations):
         ["12a", "12", "13b"],
         ["1", "2", "3", "other"],
         ["5 min", "2 h", "3 min"],
+        ["12", "13", "14B", "15", "16", "17", "18"],
+        ["12-B", "13-B", "14-M"],
         ["1st", "2nd", "3rd"],
         ["1,2,3", "1,2", "4"],
         ["52.52,13.40", "48.85,2.35"],
@@ -132,6 +137,15 @@ def test_the_decimal_mark_where_a_column_does_not_show_it(cells, hint, values):
     assert read(cells, hint).values == pytest.approx(values, nan_ok=True)
 
 
+@pytest.mark.parametrize("stray", ["1,5", "1.000.000", "12..5", "007-B", "2020-01-01"])
+def test_a_stray_cell_does_not_turn_a_column(stray):
+    cells = [f"{1 + k / 7:.3f}" for k in range(100)]
+    found = read([*cells, stray])
+    assert found.values[:-1] == pytest.approx([float(cell) for cell in cells])
+    assert np.isnan(found.values[-1])
+    assert found.words == [stray]
+
+
 def test_infinity_is_a_number():
     assert read([*MANY, "inf", "-Infinity", "\u221e", "-"]).values[-4:] == pytest.approx(
         [np.inf, -np.inf, np.inf, NAN], nan_ok=True
@@ -147,6 +161,10 @@ def test_decimal_votes():
 def test_codes():
     assert holds_codes(pd.Series(["0123", "4567"]))
     assert not holds_codes(pd.Series(["01", "12", "0.5", None]))
+    assert not holds_codes(pd.Series(["007.5", "012"]))
+    # of one width, or many of them; a single one among numbers is a stray
+    assert holds_codes(pd.Series(["007"] + [str(k) for k in range(100, 400)]))
+    assert not holds_codes(pd.Series(["007"] + [str(k) for k in range(300)]))
 
 
 def test_tidy_and_usual_missing():
