@@ -32,7 +32,8 @@ from skreg.comparison.wording import counted
 
 __all__ = ["Table", "TableError", "bundled_table", "load_table"]
 
-MIN_ROWS = 10
+# rows that a table, and each of two classes, must have
+MIN_ROWS, MIN_CLASS_ROWS = 10, 5
 
 
 @dataclass
@@ -278,7 +279,30 @@ def _labelled(
     column = frame[target].infer_objects()
     if task == "classification" and column.dtype.kind == "f" and (column == column.round()).all():
         column = column.astype(np.int64)
-    return frame, _target(column, target, task), task, notes
+    y = _target(column, target, task)
+    if task == "classification":
+        _check_classes(y, target)
+    return frame, y, task, notes
+
+
+def _check_classes(y: NDArray, target: str) -> None:
+    counts = pd.Series(y).value_counts()
+    if (counts >= MIN_CLASS_ROWS).sum() >= 2:
+        return
+    numeric = pd.to_numeric(pd.Series(y), errors="coerce").notna()
+    remedy = "Name another target (--target)."
+    if numeric.all():
+        remedy = "If it is a number, use --task regression."
+    elif numeric.mean() > 0.5:
+        example = pd.Series(y)[~numeric].value_counts().index[0]
+        remedy = (
+            f"{int(numeric.sum()):,} values are numbers: if the others, such as {example!r}, stand "
+            "for missing values, name them with --missing."
+        )
+    raise TableError(
+        f"Column {target!r} has {len(counts):,} distinct values in {len(y):,} rows, and fewer than two "
+        f"of them stand in {MIN_CLASS_ROWS} rows: too few to be classes. {remedy}"
+    )
 
 
 def _column(frame: pd.DataFrame, name: str, what: str) -> str:

@@ -128,6 +128,34 @@ def test_files_that_cannot_serve(tmp_path, text, message):
         load_table(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("cells", "options", "message"),
+    [
+        ([f"word {k}" for k in range(60)], {}, r"Column 'y' has 60 distinct .*\(--target\)"),
+        (np.arange(60) / 7, {"task": "classification"}, "Column 'y' .* use --task regression"),
+        (
+            ["unsure" if k % 5 < 2 else "open" if k % 50 == 4 else k / 7 for k in range(60)],
+            {"task": "classification"},
+            "Column 'y' .*34 values are numbers: if the others, such as 'unsure'.*--missing",
+        ),
+        (
+            ["unsure" if k % 9 < 4 else k / 7 for k in range(60)],
+            {"task": "auto"},
+            "Column 'y': The target has 28 of 60 values that are not numbers, such as 'unsure'.*"
+            "name them with --missing",
+        ),
+    ],
+)
+def test_targets_of_too_many_values(tmp_path, cells, options, message):
+    frame = pd.DataFrame({"a": np.arange(60) % 7, "y": pd.Series(cells, dtype=object)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(TableError, match=message):
+        load_table(tmp_path / "t.csv", **options)
+    if "unsure" in message:
+        table = load_table(tmp_path / "t.csv", missing=["unsure", "open"])
+        assert table.task == "regression"
+
+
 def test_text_only(tmp_path):
     rows = [f"what person {i} wrote,{i % 2}" for i in range(100)]
     (tmp_path / "t.csv").write_text("\n".join(["words,y", *rows]))
