@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from skreg.comparison.columns import looks_like_dates
 from skreg.comparison.numbers import (
+    MISSING_WORDS,
     NumberColumn,
     decimal_votes,
     holds_codes,
@@ -337,7 +339,19 @@ def _bounded(column: pd.Series, name: str, remarks: _Remarks) -> pd.Series:
 
 
 def _categories(column: pd.Series, name: str, remarks: _Remarks) -> pd.Series:
-    """Give spellings of one category that differ in case the most frequent one."""
+    """Give spellings of one category that differ in case the most frequent one.
+
+    A word is a category of its own, but among dates it is a missing date.
+    """
+    words = column.dropna()[lambda cells: cells.str.casefold().isin(MISSING_WORDS)]
+    if len(words) and looks_like_dates(column.drop(words.index).dropna()):
+        n_present = int(column.notna().sum())
+        remarks.add(
+            f"{n_present - len(words):,} of {n_present:,} values are dates or times; "
+            f"{_taken(list(words.value_counts().index))}.",
+            name,
+        )
+        return column.mask(column.index.isin(words.index))
     if column.nunique() > 3 * CATEGORY_LIMIT:
         return column
     merged, spellings = one_spelling(column)

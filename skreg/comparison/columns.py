@@ -9,7 +9,7 @@ import pandas as pd
 
 from skreg.comparison.wording import joined
 
-__all__ = ["empty_columns", "left_out", "without_idle_columns"]
+__all__ = ["empty_columns", "left_out", "looks_like_dates", "without_idle_columns"]
 
 # names of columns that identify a row, and names that may count something else
 _ROW_ID = re.compile(
@@ -130,7 +130,7 @@ def _numbers_rows(column: pd.Series, name: str) -> bool:
     if not (identifies or _ROW_NUMBER.fullmatch(plain)) or not _differs_everywhere(column):
         return False
     if _is_text(column):
-        return identifies and not _is_date(column)
+        return identifies and not looks_like_dates(column)
     if column.dtype.kind not in "iuf" or not np.all(column == np.round(column)):
         return False
     # some rows may have been left out already
@@ -144,12 +144,13 @@ def _counts_in_order(column: pd.Series) -> bool:
     return bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))
 
 
-def _is_date(column: pd.Series) -> bool:
+def looks_like_dates(column: pd.Series) -> bool:
+    """Whether most cells of a column of text hold a date or a time."""
     return bool(column.head(50).astype(str).str.contains(_DATE).mean() > 0.5)
 
 
 def _identifies(column: pd.Series) -> bool:
-    if not _is_text(column) or not _differs_everywhere(column) or _is_date(column):
+    if not _is_text(column) or not _differs_everywhere(column) or looks_like_dates(column):
         return False
     cells = column.astype(str)
     if cells.str.contains(r"\s", regex=True).any():

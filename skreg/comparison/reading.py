@@ -361,7 +361,7 @@ def _layout(text: str) -> _Layout:
         notes.append(f"{lines} above the header {were} left out ({above!r}).")
     header = [cell.strip() for cell in header]
     body = [row for _, row in rows[first + 1 :] if len(row) == width]
-    if len(header) == width - 1 and body:
+    if len(header) == width - 1 and body and width > 2:
         if all(row[-1].strip() == "" for row in body):
             header = [*header, ""]
         else:
@@ -387,8 +387,14 @@ def _header_row(rows: Sequence[list[str]], width: int) -> int:
     if len(rows[0]) == width - 1 and all(len(row) == width for row in rows[1:]):
         return 0
     for k, row in enumerate(rows):
-        if len(row) == width and sum(cell.strip() != "" for cell in row) > 1:
+        filled = sum(cell.strip() != "" for cell in row)
+        if len(row) >= width and filled > 1:
             return k
+        if filled > 2 and not row[0].startswith("#"):
+            raise TableError(
+                f"The first line has {filled} names, and most lines have {width} values. If commas are "
+                "decimal marks, put quotes around the numbers or semicolons between the columns."
+            )
     return 0
 
 

@@ -77,6 +77,16 @@ def test_categories_are_stripped_and_spelled_alike():
     assert notes == ["a: 'RED' and 'Red' were read as 'red'."]
 
 
+def test_words_among_dates_are_missing():
+    days = [str(day.date()) for day in pd.date_range("2024-01-01", periods=30)]
+    column, notes = feature([*days, "-", "unknown"])
+    assert column.isna().tolist() == [False] * 30 + [True] * 2
+    assert notes == [
+        "a: 30 of 32 values are dates or times; '-' and 'unknown' were taken for missing."
+    ]
+    assert feature(["red", "blue", "unknown"])[0].notna().all()
+
+
 def test_letters_are_not_merged():
     letters = pd.Series(list("aAbBcCdD"))
     assert one_spelling(letters)[1] == {}

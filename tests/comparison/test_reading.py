@@ -120,6 +120,12 @@ def _without_first(raw):
     return raw
 
 
+def test_names_without_values_are_empty_columns(tmp_path):
+    raw = read_table(write(tmp_path, "a,b,c,d\n" + "1,2,3\n" * 12))
+    assert list(raw.frame) == ["a", "b", "c", "d"]
+    assert raw.frame["d"].isna().all()
+
+
 @pytest.mark.parametrize(
     ("first", "is_header"),
     [
@@ -183,6 +189,10 @@ def test_an_archive_of_two_tables(tmp_path):
         (b"PK\x03\x04" + b"\x00" * 50, "is a zip archive or an Excel workbook"),
         (b"<html><body>a,b</body></html>", "looks like HTML"),
         (b'{"a": [1, 2]}', "looks like JSON"),
+        (
+            b"a,b,y\n" + b"1,5,2,5,0,5\n" * 12,
+            "first line has 3 names, and most lines have 6 values",
+        ),
         (b"a,b\n" + b"1,2\n" * 5 + b"1,2,3\n", "line 7 has 3 values where there are 2 columns"),
     ],
 )
