@@ -88,8 +88,8 @@ def load_table(
     task: str = "auto",
     groups: str | None = None,
     weights: str | None = None,
-    drop: Sequence[str] = (),
-    missing: Sequence[str] = (),
+    drop: str | Sequence[str] = (),
+    missing: str | Sequence[str] = (),
     decimal: str | None = None,
     encoding: str | None = None,
     max_rows: int | None = 10_000,
@@ -111,9 +111,9 @@ def load_table(
         Kind of target.
     groups, weights : str or None, default=None
         Columns with the group and the weight of each row; they are no features.
-    drop : sequence of str, default=()
+    drop : str or sequence of str, default=()
         Columns to leave out; "a,b" stands for two.
-    missing : sequence of str, default=()
+    missing : str or sequence of str, default=()
         Words (or numbers, such as "-999") that stand for a missing value, besides the usual ones.
     decimal : {".", ","} or None, default=None
         The decimal mark where a column does not show it ("1,234"). None finds out from the other
@@ -135,6 +135,10 @@ def load_table(
         If the file or a column is missing, the target has one value, every column is free text, or
         anything else makes the table unusable.
     """
+    if decimal not in (None, ".", ","):
+        raise TableError(f"decimal={decimal!r}: allowed are '.', ',' and None.")
+    drop = [drop] if isinstance(drop, str) else drop
+    missing = [missing] if isinstance(missing, str) else missing
     raw = read_table(Path(path), encoding=encoding)
     notes = list(raw.notes)
     _check_size(raw.frame, raw.name)

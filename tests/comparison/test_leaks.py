@@ -38,6 +38,15 @@ def test_a_copy_of_the_target_is_named(copy, y, task):
     assert found.figures == {"columns": 5.0, "found": 1.0}
 
 
+@pytest.mark.parametrize(("y", "task"), [(LABEL, "classification"), (AMOUNT, "regression")])
+def test_a_copy_with_gaps_is_named(y, task):
+    copy = pd.Series(y, dtype=object).map({"yes": 1.0, "no": 0.0}.get) if task[0] == "c" else y
+    copy = pd.Series(copy, dtype=float).mask(np.arange(150) % 4 == 0)
+    found = tells_the_target(X.assign(copy=copy), y, task)
+    assert found.ok is False
+    assert "1.000 where it is not missing) predicts the target alone" in found.text
+
+
 def test_honest_tables_have_none():
     assert tells_the_target(X, LABEL, "classification").ok is True
     assert tells_the_target(X, AMOUNT, "regression").ok is True

@@ -91,6 +91,7 @@ def test_large_tables_are_drawn_with_their_class_shares(tmp_path):
         ({"target": "Price"}, r"No column 'Price' for the target. Did you mean 'price'\?"),
         ({"target": "SICK"}, r"Did you mean 'sick'\?"),
         ({"drop": ["colour", "prise"]}, r"No column 'prise' for the columns to drop.*'price'\?"),
+        ({"decimal": ";"}, "decimal=';': allowed are"),
         ({"drop": ["age,colour,price,who,times"]}, "There is no column besides 'sick'"),
         ({"groups": "zip"}, "No column 'zip' for the groups. The columns are age, colour"),
         ({"target": "who", "groups": "who"}, "'who' cannot be the target and something else"),
@@ -299,6 +300,8 @@ def test_the_columns_and_words_of_the_user(tmp_path):
     assert list(table.X) == ["a", "c"]
     assert table.X["a"].isna().sum() == 20
     assert "'-999' was taken for missing in 20 cells." in table.notes
+    again = load(frame, tmp_path, target="y", drop="b,note", missing="-999")
+    pd.testing.assert_frame_equal(again.X, table.X)
 
 
 def test_infinite_and_huge_values_name_their_column(tmp_path):
