@@ -24,7 +24,7 @@ from skreg.comparison.cleaning import (
     without_words,
 )
 from skreg.comparison.columns import empty_columns, left_out, without_idle_columns
-from skreg.comparison.numbers import read_numbers
+from skreg.comparison.numbers import read_numbers, usual_missing
 from skreg.comparison.preparing import is_text_only
 from skreg.comparison.reading import RawTable, TableError, read_table
 from skreg.comparison.tasks import check_target, infer_task
@@ -106,7 +106,7 @@ def load_table(
     path : str or Path
         CSV (also compressed), Parquet or a spreadsheet; "-" is standard input.
     target : str or None, default=None
-        Target column; None takes the last one that is not empty.
+        Target column; None takes the last one.
     task : {"auto", "classification", "regression"}, default="auto"
         Kind of target.
     groups, weights : str or None, default=None
@@ -154,6 +154,9 @@ def load_table(
     ]
     if target in special:
         raise TableError(f"The column {target!r} cannot be the target and something else.")
+    for name in special:
+        if is_text(frame[name]):
+            frame[name] = frame[name].mask(usual_missing(frame[name]))
     notes += _repeated(raw.repeated, target)
     frame, found = without_footer(frame)
     notes += found

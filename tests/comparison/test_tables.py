@@ -313,6 +313,13 @@ def test_infinite_and_huge_values_name_their_column(tmp_path):
     assert any(note.startswith("b: 1 value too large to compute with") for note in table.notes)
 
 
+def test_rows_without_a_group_are_left_out(tmp_path):
+    frame = messy(g=["NA" if k % 10 == 0 else f"g{k % 6}" for k in range(200)])
+    table = load(frame, tmp_path, target="y", groups="g")
+    assert set(table.groups) == {f"g{k}" for k in range(6)}
+    assert "20 rows without a value in y, g were left out." in table.notes
+
+
 def test_weights_with_decimal_commas(tmp_path):
     frame = messy(w=[f"{k % 3},5" for k in range(200)])
     table = load(frame, tmp_path, target="y", weights="w")
