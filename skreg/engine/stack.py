@@ -19,7 +19,7 @@ from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
 from skreg.engine.schedule import factors
 from skreg.engine.state import Average, Layout, Snapshot, State, initial_parameters
-from skreg.engine.validation import validate
+from skreg.engine.validation import Shows, validate
 from skreg.engine.watch import Closing, Watch
 
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
@@ -311,13 +311,14 @@ class Stack:
     def _close_epoch(self, train_loss, rates):
         """Write history, find the best epochs, end members whose time has come."""
         self._take_average()
-        layout = self.state.layout
+        shows = Shows(self.kept, self.epoch + 1, self.steps_done, train_loss, rates)
         valid_loss, valid_score, outputs = validate(
-            self.step, self.kept, self.feed, self.members, layout
+            self.step, self.kept, self.feed, self.members, self.state.layout, shows
         )
         finite, keep = self._finite(), []
+        sound = np.isfinite(train_loss + valid_loss) & finite
         for cohort in self.cohorts:
-            self._ask(cohort, outputs, np.isfinite(train_loss + valid_loss) & finite, valid_score)
+            self._ask(cohort, outputs, sound, valid_loss, valid_score, shows)
         for k in self._training():
             m = self.members[k]
             values = float(train_loss[k]), float(valid_loss[k]), float(valid_score[k])
@@ -327,13 +328,18 @@ class Stack:
         if keep:
             self.snapshot.keep(self.kept, None if len(keep) == len(self.members) else keep)
 
-    def _ask(self, cohort, outputs, sound, valid_score):
+    def _ask(self, cohort, outputs, sound, valid_loss, valid_score, shows):
         """Let a cohort judge the epoch by those of its members that have not diverged."""
         places = [k for k in self._training() if self.members[k].cohort is cohort]
         if not places:
             return
+        count = [k for k in places if sound[k]]
+
+        def nets():
+            return [shows.standing(self.members[k], k, outputs[k].T, valid_loss[k]) for k in count]
+
         try:
-            cohort.evaluate([outputs[k] for k in places if sound[k]])
+            cohort.evaluate([outputs[k] for k in count], nets)
         except Exception as error:
             for k in places:
                 self.members[k].ended, self.members[k].error = "error", error
@@ -380,4 +386,5 @@ class Stack:
             optimiser=self._optimiser(k, m) if m.job.keep_optimiser else None,
             seconds=time.perf_counter() - self.began,
             error=m.error,
+            undefined=m.undefined if m.cohort is None else m.cohort.undefined,
         )
