@@ -41,6 +41,7 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
     )
 
     _net = RegularizedMLPRegressor
+    _averages_predictions = True
 
     def _predictions(self, net, X):
         return net.predict(X)

@@ -172,16 +172,24 @@ def submit(job):
 def submit_many(jobs):
     """Train jobs together and return their results, as `submit` does with one.
 
+    Where the user interrupts, training ends early and the results say so (`Result.interrupted`): whoever
+    asked raises KeyboardInterrupt again when the nets are fitted.
+
     Raises
     ------
     Exception
         The first of their errors.
+    KeyboardInterrupt
+        Where the user interrupts and there is no net to keep.
     """
     task = current_task()
     results = train_and_wait(jobs)[0] if task is None else task.scope.train(task, jobs)
-    for result in results:
-        if result.error is not None:
-            raise _own(result.error)
+    errors = [result.error for result in results if result.error is not None]
+    if errors and any(result.interrupted for result in results):
+        # Else a search that scores failed fits as NaN would go on.
+        raise KeyboardInterrupt from errors[0]
+    if errors:
+        raise _own(errors[0])
     return results
 
 
@@ -229,6 +237,8 @@ def train_and_wait(jobs, fingerprints=None, **options):
         if not work.begun:
             raise
         ended.wait()
+        for result in box[0]:  # even where training ended by itself just then
+            result.interrupted = True
     return tuple(box)
 
 
