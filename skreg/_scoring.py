@@ -260,12 +260,15 @@ class Score:
         return float(value)
 
     def _failure(self, error):
-        text = f"{named(self.net.scoring)} raised {type(error).__name__} in epoch {self.calls}: {error}"
+        text = f"{named(self.net.scoring)} raised {type(error).__name__} in epoch {self.calls or 1}"
         missing = _missing_classes(self.net, self.y)
-        remedy = " Correct the scorer, or set scoring='loss'."
         if missing:
-            remedy = f" The validation rows have {missing}." + remedy
-        return text.rstrip(".") + "." + remedy
+            text += f", where the validation rows have {missing}"
+        better = "Choose a metric for such targets" if _is_scikit_learns(self.scorer) else (
+            "Correct the scorer"
+        )  # fmt: skip
+        more = ", or hold out more rows by validation_fraction" if missing else ""
+        return f"{text}: {str(error).rstrip('.')}. {better}{more}, or set scoring='loss'."
 
     def _fails_on_any_rows(self):
         """Whether the scorer fails even on perfect predictions of every class, or of several numbers."""
@@ -393,25 +396,30 @@ def _missing_classes(net, y):
     return f"no row of the class{'es' if missing[1:] else ''} {shown}"
 
 
-def remedy(n_rows, missing, passed):
-    """What to do about a metric that is undefined."""
-    text = f" The {n_rows} validation rows have {missing}." if missing else ""
-    more = "Pass more rows in X_val and y_val" if passed else (
-        "Hold out more rows by validation_fraction, pass X_val and y_val"
-    )  # fmt: skip
-    return f"{text} {more}, or set scoring='loss'."
-
-
 def warn_undefined(score, reason, passed):
-    """Warn that the loss is watched in place of a metric that is undefined for the validation rows."""
-    n_rows = len(score.y)
-    missing = _missing_classes(score.net, score.y)
+    """Warn that the loss is watched in place of a metric that is undefined for the validation rows.
+
+    Parameters
+    ----------
+    score : Score
+    reason : str
+    passed : bool
+        Whether the user passed the rows; else they are held out.
+    """
+    n_rows, missing = len(score.y), _missing_classes(score.net, score.y)
+    rows = f"the {n_rows} validation rows" if n_rows > 1 else "a single validation row"
+    rows += f", which have {missing}" if missing and n_rows > 1 else ""
     warn(
-        f"{named(score.net.scoring)} is undefined for the {n_rows} validation rows ("
-        f"{reason.rstrip('.')}), so early stopping watches the validation loss."
-        + remedy(n_rows, missing, passed),
+        f"{named(score.net.scoring)} is undefined for {rows} ({reason.rstrip('.')}): early stopping "
+        f"watches the validation loss instead. {_more_rows(passed)}, or set scoring='loss'.",
         UserWarning,
     )
+
+
+def _more_rows(passed):
+    if passed:
+        return "Pass more rows in X_val and y_val"
+    return "Hold out more rows by validation_fraction, pass X_val and y_val"
 
 
 def warn_of_gaps(net, history, reason, passed):
@@ -421,16 +429,16 @@ def warn_of_gaps(net, history, reason, passed):
     validated = np.isfinite(history["valid_loss"])
     undefined = int(np.count_nonzero(validated & np.isnan(history["valid_score"])))
     total = int(np.count_nonzero(validated))
-    text = (
-        f"{named(net.scoring)} was undefined in {undefined} of {total} epochs (the last time: "
-        f"{reason.rstrip('.')})."
-    )
     if undefined == total:
-        text += " Early stopping watched the validation loss instead."
+        text = "Early stopping watched the validation loss instead."
     else:
-        text += " Early stopping counted these epochs as no improvement."
-    more = "Pass more rows in X_val and y_val" if passed else "Raise validation_fraction"
-    warn(f"{text} {more}, correct the scorer, or set scoring='loss'.", UserWarning)
+        text = "Early stopping counted these epochs as no improvement."
+    warn(
+        f"{named(net.scoring)} was undefined in {undefined} of {total} epochs (the last time: "
+        f"{reason.rstrip('.')}). {text} {_more_rows(passed)}, use another scorer, or set "
+        "scoring='loss'.",
+        UserWarning,
+    )
 
 
 def has_scores(history):
