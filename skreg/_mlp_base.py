@@ -34,12 +34,14 @@ from skreg._rows import (
     with_remedy,
 )
 from skreg._scoring import (
+    Fitted,
     GivenRows,
     has_scores,
     make_score,
     numbers_of_kept,
     warn_of_gaps,
     warn_undefined,
+    without_fit,
 )
 from skreg._split import hold_out
 from skreg.engine.data import batches_of, n_batches
@@ -111,7 +113,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             self._set_score(job, valid, shown[1], passed=X_val is not None)
         if context is not None:
             context.call_on_fit_task_begin(estimator=self)
-        result = submit(self._with_driver(job, context, rows))
+        watched = [(given, part) for given, part in zip(shown, (rows, valid), strict=True)]
+        result = submit(self._with_driver(job, context, watched))
         give_up_without_weights([result])
         again = None if X_val is not None else self._refit_job(job, everything, result)
         if again is not None:
@@ -139,9 +142,12 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
     def _partial_fit_checked(self, X, y, sample_weight, classes):
         first = not hasattr(self, "_params")
         parts = check_parameters(self)
+        given = X
         X, y, weight = self._check_rows(X, y, sample_weight, reset=first)
         y = self._encode(y, first=first, classes=classes)
-        rows = weigh(X, y, weight, self._class_factors(y, weight, partial=True))
+        factors = self._class_factors(y, weight, partial=True)
+        kept = numbers_of_kept(_num_samples(given), sample_weight, y, factors)
+        rows = weigh(X, y, weight, factors)
         start = None if first else self._continued(optimiser=True)
         seed = self._seed() if first else self._seed_drawn
         overrides = {
@@ -155,7 +161,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         job = self._job(rows, None, parts, seed, start, **overrides)
         job.keep_optimiser = True
         history = None if first else self._history
-        result = submit(self._with_driver(job, None, rows))
+        watched = [(GivenRows(given, kept), rows), (None, None)]
+        result = submit(self._with_driver(job, None, watched))
         self._set_fitted(job, result)
         self._optimiser = result.optimiser
         if history is not None:
@@ -261,18 +268,34 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         columns = numeric_columns(X)
         return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
-    def _with_driver(self, job, context, rows):
-        """The job, with somebody to tell of each epoch where somebody wants to know."""
+    def _with_driver(self, job, context, watched):
+        """The job, with somebody to tell of each epoch where somebody wants to know.
+
+        ``watched`` has the training and the validation rows: as the user passed them, and as
+        X, y and weight.
+        """
         callbacks = list(self.callbacks or ())
+        if callbacks:
+            from skreg._skorch_callbacks import check_callbacks
+
+            check_callbacks(
+                callbacks, validated=job.X_val is not None, scored=job.score is not None
+            )
         if context is not None and getattr(self, "_skl_callbacks", None):
             from skreg._skorch import SklearnEpochs
 
-            X, y, _ = rows
+            X, y, _ = watched[0][1]
             callbacks.append(SklearnEpochs(self, context, X, self._decode_target(y)))
         if callbacks or self.verbose:
             from skreg._skorch import SkorchDriver
 
-            job.driver = SkorchDriver(callbacks, int(self.verbose))
+            tables = [
+                None if part is None else (given.take(), self._decode_target(part[1]))
+                for given, part in watched
+            ]
+            job.driver = SkorchDriver(
+                callbacks, int(self.verbose), Fitted(without_fit(self), job), *tables
+            )
         return job
 
     def _refit_job(self, job, rows, result):

@@ -127,12 +127,25 @@ def _own_copy(estimator):
     return own
 
 
-def _fitted_copy(net, standing):
-    """A copy of a net, fitted with the weights of the epoch."""
-    fitted = _own_copy(net)
-    fitted._set_fitted(standing.job, standing.result())
-    fitted._optimiser = None
-    return fitted
+class Fitted:
+    """Makes copies of a net that are fitted with a result of its job.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    job : Job
+    """
+
+    def __init__(self, net, job):
+        self.net = net
+        self.job = job
+
+    def __call__(self, result):
+        """A fitted copy; to change it changes nothing else."""
+        fitted = _own_copy(self.net)
+        fitted._set_fitted(self.job, result)
+        fitted._optimiser = None
+        return fitted
 
 
 class NetView:
@@ -144,7 +157,7 @@ class NetView:
     def __call__(self, nets):
         """The estimator, and what it is known to put out for the validation rows."""
         (standing,) = nets()
-        return _fitted_copy(self.net, standing), standing.outputs
+        return Fitted(self.net, standing.job)(standing.result()), standing.outputs
 
 
 class EnsembleView:
@@ -169,8 +182,12 @@ class EnsembleView:
         ensemble = _own_copy(self.ensemble)
         members = [score.net for score in scores]
         if self.fitted:
-            members = [_fitted_copy(*pair) for pair in zip(members, standings, strict=True)]
-            ensemble._take_history([standing.result() for standing in standings])
+            results = [standing.result() for standing in standings]
+            members = [
+                Fitted(score.net, standing.job)(result)
+                for score, standing, result in zip(scores, standings, results, strict=True)
+            ]
+            ensemble._take_history(results)
         ensemble._take_members(members, [score.columns for score in scores])
         return ensemble, [standing.outputs for standing in standings]
 
