@@ -114,8 +114,8 @@ def _check_class(callback):
     name, bases = _class(callback).__name__, _bases(callback)
     for base in bases:
         if base in _REFUSED:
-            kind = name if name == base else f"{name} (a {base})"
-            raise ValueError(f"callbacks has {kind}, which cannot work: {_REFUSED[base]}.")
+            kind = f"{name}," if name == base else f"{name}, a subclass of {base},"
+            raise ValueError(f"callbacks has {kind} which cannot work: {_REFUSED[base]}.")
     hooks = ("initialize", "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end")
     if not all(callable(getattr(callback, hook, None)) for hook in hooks):
         raise TypeError(
