@@ -177,7 +177,8 @@ class EnsembleView:
 
     def __call__(self, nets):
         """The estimator, and what its members are known to put out for the validation rows."""
-        standings = nets()
+        # The engine has an order of its own.
+        standings = sorted(nets(), key=lambda standing: standing.job.score.place)
         scores = [standing.job.score for standing in standings]
         ensemble = _own_copy(self.ensemble)
         members = [score.net for score in scores]
@@ -213,9 +214,11 @@ class Score:
         What makes the estimator that the scorer is given; None gives it the net with the outputs.
     columns : ndarray of int, optional
         Those of a member of an ensemble.
+    place : int
+        Number of the member in its ensemble.
     """
 
-    def __init__(self, net, scorer, X, y, options, view=None, columns=None):
+    def __init__(self, net, scorer, X, y, options, view=None, columns=None, place=0):
         self.net = net
         self.scorer = scorer
         self.X = X
@@ -223,6 +226,7 @@ class Score:
         self.options = options
         self.view = view
         self.columns = columns
+        self.place = place
         self.calls = 0
 
     @property
@@ -328,7 +332,7 @@ def without_fit(net):
     return own
 
 
-def make_score(net, valid, given, *, ensemble=None, columns=None):
+def make_score(net, valid, given, *, ensemble=None):
     """The score of a job whose net has ``scoring`` other than "loss".
 
     Parameters
@@ -340,8 +344,6 @@ def make_score(net, valid, given, *, ensemble=None, columns=None):
         The same rows as the user passed them.
     ensemble : BaseBaggedMLP, optional
         What the net is a member of, where its members are judged together.
-    columns : ndarray of int, optional
-        The member's.
 
     Returns
     -------
@@ -359,7 +361,7 @@ def make_score(net, valid, given, *, ensemble=None, columns=None):
     elif not simple:
         view = NetView(own)
     shown = X if simple else given.take()
-    return Score(own, scorer, shown, net._decode_target(y), options, view, columns)
+    return Score(own, scorer, shown, net._decode_target(y), options, view)
 
 
 def _asks_for_predictions_only(scorer):

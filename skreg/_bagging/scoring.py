@@ -47,7 +47,7 @@ def _set_common_score(members, given, ensemble):
     if reason is not None:
         warn_undefined(common, reason, passed=False)
         return
-    for member in members:
+    for place, member in enumerate(members):
         member.job.score = Score(
             without_fit(member.net),
             common.scorer,
@@ -56,6 +56,7 @@ def _set_common_score(members, given, ensemble):
             common.options,
             common.view,
             member.columns,
+            place,
         )
         member.job.shows_nets = common.shows_nets
 
