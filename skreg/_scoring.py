@@ -295,7 +295,7 @@ class Score:
         """Whether the scorer fails even on perfect predictions of every class, or of several numbers."""
         encoded, net = perfect(self.net)
         try:
-            self.scorer(net, self.X[:1], self.net._decode_target(encoded))
+            self.scorer(net, self.X, self.net._decode_target(encoded))
         except Exception:
             return True
         return False
@@ -360,7 +360,8 @@ def make_score(net, valid, given, *, ensemble=None):
         view = EnsembleView(ensemble, fitted=not simple)
     elif not simple:
         view = NetView(own)
-    shown = X if simple else given.take()
+    # A scorer of predictions hands its rows on to the estimator, which has the outputs: one will do.
+    shown = X[:1] if simple else given.take()
     return Score(own, scorer, shown, net._decode_target(y), options, view)
 
 

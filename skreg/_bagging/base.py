@@ -112,6 +112,8 @@ class BaseBaggedMLP(BaseEnsemble):
             Where ``estimator`` is no net of this package.
         ValueError
             For parameters or data that do not fit; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
         """
         before = self.__dict__.copy()
         try:
