@@ -51,6 +51,7 @@ class GivenRows:
         taken = _safe_indexing(indexable(self.X)[0], self.rows)
         if self.columns is None:
             return taken
+        taken = taken if hasattr(taken, "shape") else np.asarray(taken)
         return _safe_indexing(taken, self.columns, axis=1)
 
 

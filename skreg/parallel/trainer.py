@@ -23,6 +23,10 @@ from skreg.engine.train import Control, failed, train
 from skreg.parallel.tasks import current_task
 
 
+#: Seconds between looks at signals of the thread that waits.
+_LOOK = 0.1
+
+
 @dataclass(eq=False)
 class Round:
     """Jobs that are trained together.
@@ -228,13 +232,16 @@ def train_and_wait(jobs, fingerprints=None, **options):
 
     fingerprints = fingerprints or Fingerprint.of_all(jobs)
     work = Round(jobs, fingerprints, done, **options)
-    TRAINER.put(work)
     try:
-        ended.wait()
-    except KeyboardInterrupt:
-        # The best weights so far are kept, if there are any; a second interrupt gets through.
+        TRAINER.put(work)
+        # A signal does not end a wait where it comes right before it.
+        while not ended.wait(_LOOK):
+            pass
+    except BaseException as error:
         work.control.cancelled = True
-        if not work.begun:
+        # The best weights so far are kept, if there are any. A second interrupt is not caught, and neither
+        # is what another handler of signals raises, such as one that limits the time.
+        if not isinstance(error, KeyboardInterrupt) or not work.begun:
             raise
         ended.wait()
         for result in box[0]:  # even where training ended by itself just then

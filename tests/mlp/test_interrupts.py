@@ -131,7 +131,8 @@ def test_without_an_epoch_there_is_nothing_to_keep(X, y_binary, monkeypatch):
 
     def interrupted(*args, **options):
         os.kill(os.getpid(), signal.SIGINT)
-        while not options["control"].cancelled:
+        end = time.monotonic() + 10
+        while not options["control"].cancelled and time.monotonic() < end:
             time.sleep(0.01)
         return train(*args, **options)
 
@@ -195,3 +196,31 @@ def test_a_callback_that_ends_training_is_no_interrupt(X, y_binary):
     model = net("loss", callbacks=[Ends()])
     assert len(cross_val_score(model, X, y_binary, cv=3)) == 3
     assert model.fit(X, y_binary).n_iter_ == 3
+
+
+def test_what_another_handler_raises_ends_the_training_too(X, y_binary):
+    """A limit of time by an alarm: the error gets through, and nothing trains on."""
+
+    def alarm(number, frame):
+        raise TimeoutError("too long")
+
+    calls = []
+
+    def scorer(estimator, X, y):
+        calls.append(0)
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return 0.0
+
+    before = signal.signal(signal.SIGUSR1, alarm)
+    try:
+        model = net(scorer)
+        with pytest.raises(TimeoutError, match="too long"):
+            model.fit(X, y_binary)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not hasattr(model, "coefs_")
+    time.sleep(0.3)
+    after = len(calls)
+    time.sleep(0.2)
+    assert len(calls) == after
