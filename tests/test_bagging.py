@@ -766,13 +766,13 @@ def test_a_pipeline_of_curves():
 @pytest.mark.parametrize(
     ("changes", "error", "match"),
     [
-        ({"estimator": RegularizedMLPRegressor()}, TypeError, "no RegularizedMLPClassifier"),
+        ({"estimator": RegularizedMLPRegressor()}, TypeError, "is not a RegularizedMLPClassifier"),
         ({"estimator": BaggingClassifier()}, TypeError, "in front of the ensemble"),
         ({"callbacks": [print]}, ValueError, "estimator__callbacks=None"),
         ({"dropout": 2.0}, ValueError, "'dropout' parameter of RegularizedMLPClassifier"),
         ({"l1": (1, 2, 3)}, ValueError, "3 entries for 2 linear layers"),
         ({"oob_score": True, "bootstrap": False}, ValueError, "set bootstrap=True"),
-        ({"max_samples": 81, "bootstrap": False}, ValueError, "more than the 80 there are"),
+        ({"max_samples": 81, "bootstrap": False}, ValueError, "more than the 80 that can be drawn"),
         ({"max_features": 6}, ValueError, "set bootstrap_features=True"),
         ({"max_samples": 1}, ValueError, "held out .* Raise max_samples"),
     ],

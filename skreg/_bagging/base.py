@@ -27,7 +27,7 @@ _PRIVATE = ("_bags", "_history", "_refitted")
 
 
 class BaseBaggedMLP(BaseEnsemble):
-    """Base class; a subclass says which nets, what they predict and how that is averaged."""
+    """Base class. A subclass says which nets are trained, what they predict and how that is averaged."""
 
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
@@ -109,7 +109,7 @@ class BaseBaggedMLP(BaseEnsemble):
         Raises
         ------
         TypeError
-            Where ``estimator`` is no net of this package.
+            Where ``estimator`` is not a net of this package.
         ValueError
             For parameters or data that do not fit; the estimator is left as it was.
         KeyboardInterrupt
@@ -170,14 +170,14 @@ class BaseBaggedMLP(BaseEnsemble):
         estimator = self._get_estimator()
         if not isinstance(estimator, self._net):
             raise TypeError(
-                f"estimator={estimator!r} is no {self._net.__name__}. Pass one, or None for its "
+                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
                 "defaults; a scaler or an encoder belongs in front of the ensemble: "
                 f"make_pipeline(StandardScaler(), {type(self).__name__}(...))."
             )
         if estimator.callbacks:
             raise ValueError(
-                f"estimator has callbacks={estimator.callbacks!r}, which are for a net that is "
-                "trained alone. Set estimator__callbacks=None."
+                f"estimator has callbacks={estimator.callbacks!r}. Callbacks watch a net that is trained "
+                "alone, and the members are trained together. Set estimator__callbacks=None."
             )
         template = clone(estimator)
         template._validate_params()
@@ -224,8 +224,8 @@ class BaseBaggedMLP(BaseEnsemble):
             if size > most and not replace:
                 switch = "bootstrap" if name == "max_samples" else "bootstrap_features"
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} is more than the {most} there are to draw "
-                    f"from without replacement. Lower it, or set {switch}=True."
+                    f"{name}={getattr(self, name)!r} is more than the {most} that can be drawn without "
+                    f"replacement. Lower it, or set {switch}=True."
                 )
         if self.oob_score and not self.bootstrap:
             raise ValueError(
@@ -252,7 +252,7 @@ class BaseBaggedMLP(BaseEnsemble):
         return None if split is None else rows[split[1]]
 
     def _know_target(self, template):
-        """Take over what predictions need to know of the target."""
+        """Take over what predictions have to know about the target."""
 
     def _score_out_of_bag(self, X, y, weight):
         one = self._predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
@@ -269,8 +269,8 @@ class BaseBaggedMLP(BaseEnsemble):
         seen = count.ravel() > 0
         if not seen.all():
             warn(
-                f"{np.count_nonzero(~seen)} of {len(seen)} rows have no out-of-bag prediction: all "
-                f"members were trained on them. Raise n_estimators={self.n_estimators} or lower "
+                f"{np.count_nonzero(~seen)} of {len(seen)} rows have no out-of-bag prediction, because "
+                f"all members were trained on them. Raise n_estimators={self.n_estimators}, or lower "
                 "max_samples.",
                 UserWarning,
             )
@@ -293,7 +293,7 @@ class BaseBaggedMLP(BaseEnsemble):
 
     @property
     def estimators_samples_(self):
-        """Rows that each member was drawn."""
+        """Numbers of the rows that were drawn for each member."""
         if not hasattr(self, "estimators_"):
             raise AttributeError(
                 f"{type(self).__name__} has no attribute 'estimators_samples_' before it is fitted."
@@ -362,5 +362,5 @@ class BaseBaggedMLP(BaseEnsemble):
 
 
 def _number(value, population):
-    """How many of a population a number or a share is."""
+    """How many rows or columns ``max_samples`` or ``max_features`` stands for."""
     return int(value) if isinstance(value, Integral) else max(1, int(value * population))

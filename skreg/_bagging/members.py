@@ -1,4 +1,4 @@
-"""Members of an ensemble: what each is drawn, the jobs they hand in together, their nets."""
+"""Members of an ensemble: the rows that are drawn for each, the jobs they hand in together, their nets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TARGET = ("classes_", "_multilabel", "_flat_target", "_n_targets", "_target_mea
 class Bags:
     """Rows and columns of each member, as scikit-learn's bagging draws them.
 
-    They follow from the seeds and are drawn anew when asked for, which saves their memory.
+    They follow from the seeds, and are drawn again at each access, which saves memory.
 
     Attributes
     ----------
@@ -170,7 +170,7 @@ def _alone(net, parts, rows, bags, columns, counts):
 
 
 class _Shared:
-    """What members have in common that stop together: validation rows, class weights, units.
+    """What members that stop together have in common: validation rows, class weights, units.
 
     Parameters
     ----------
@@ -197,9 +197,9 @@ class _Shared:
         left = counts[self.rest]
         if not left.any():
             raise ValueError(
-                f"Of max_samples={bags.max_samples} rows drawn of {bags.n_rows}, all are held out "
-                "for stopping='ensemble' in one member. Raise max_samples, lower the estimator's "
-                "validation_fraction, or use stopping='member'."
+                f"One member is left without rows: all of its max_samples={bags.max_samples} rows, of "
+                f"{bags.n_rows}, are held out for stopping='ensemble'. Raise max_samples, lower the "
+                "estimator's validation_fraction, or use stopping='member'."
             )
         own = self._bag(self.X, self.y, left, bags, columns)
         X, y, weight = self.valid

@@ -1,8 +1,8 @@
 """When a member ends and which of its epochs is the best.
 
-Two counters: the best epoch moves on *any* improvement, patience starts anew only beyond
-``min_delta`` (``tol`` where the training loss is watched). So a long slow descent ends, and what is
-kept is still its lowest point.
+There are two counters: the best epoch moves on *any* improvement, patience starts again only on one of
+more than ``min_delta`` (``tol`` where the training loss is watched). So a long slow descent ends, and
+its lowest point is kept all the same.
 """
 
 from __future__ import annotations

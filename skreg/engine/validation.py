@@ -148,7 +148,7 @@ def _score(member, place, raw, loss, shows):
 
 
 def _on_host(parts):
-    """Pairs of members and numbers as arrays of float64: the device is waited for once, not for each."""
+    """Pairs of members and numbers as arrays of float64, sent by the device together."""
     if not parts:
         return []
     members, tensors = zip(*parts, strict=True)

@@ -22,7 +22,6 @@ from skreg.engine.data import Fingerprint
 from skreg.engine.train import Control, failed, train
 from skreg.parallel.tasks import current_task
 
-
 #: Seconds between looks at signals of the thread that waits.
 _LOOK = 0.1
 
@@ -43,7 +42,7 @@ class Round:
     memory : float or None
         Bytes that the stacks in training may take together.
     begun : bool
-        Whether it left the queue.
+        Whether it has left the queue.
     """
 
     jobs: list
@@ -96,7 +95,7 @@ class RoundReport:
 
 
 def carry_out(work, execute):
-    """Train a round by ``execute(work)`` and tell those who wait, whatever happens."""
+    """Train a round by ``execute(work)``, and tell those who wait for it, even where it fails."""
     began = time.perf_counter()
     work.begun = True  # before the look at the control: see `train_and_wait`
     try:
@@ -104,7 +103,9 @@ def carry_out(work, execute):
             raise CancelledError
         results, reports = execute(work)
         if len(results) != len(work.jobs) or any(r is None for r in results):
-            raise RuntimeError(f"{len(work.jobs)} jobs came back without all their results.")
+            raise RuntimeError(
+                f"{len(work.jobs)} jobs came back without a result for each of them."
+            )
     except BaseException as error:
         results, reports = failed(work.jobs, error), []
     work.done(results, reports, time.perf_counter() - began)
@@ -119,7 +120,7 @@ class Trainer:
         self._lock = threading.Lock()
 
     def put(self, work):
-        """Queue a round; where the system gives no thread, the round fails."""
+        """Queue a round; it fails where the system cannot start a thread."""
         try:
             with self._lock:
                 if self._thread is None:
