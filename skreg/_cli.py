@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from skreg._terminal import progress_bar, show
+from skreg._terminal import progress_bar, show, speak_any_console
 
 __all__ = ["main"]
 
@@ -33,9 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, 1 where no two candidates could be fitted, 2 for an error of use, 130 where
-        the user stopped it.
+        Exit code: 0, 1 where no two candidates could be fitted or the result could not be printed,
+        2 for an error of use or a file that could not be written, 130 where the user stopped it.
     """
+    speak_any_console()
     arguments = _parser().parse_args(argv)
     try:
         return _compare(arguments)
@@ -69,12 +71,39 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "table", nargs="?", type=Path, help="CSV or Parquet file; none takes breast cancer"
+        "table",
+        nargs="?",
+        type=Path,
+        help="CSV, Parquet or Excel file, or - for standard input; none takes breast cancer",
     )
     parser.add_argument("--target", metavar="COLUMN", help="target column (default: the last)")
     parser.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
     parser.add_argument("--groups", metavar="COLUMN", help="rows of a group stay in one fold")
     parser.add_argument("--weights", metavar="COLUMN", help="weight of each row")
+    parser.add_argument(
+        "--drop",
+        metavar="COLUMN[,COLUMN]",
+        help="columns to leave out; may be given several times",
+        action="append",
+        default=[],
+    )
+    parser.add_argument(
+        "--missing",
+        metavar="WORD[,WORD]",
+        help="what else stands for a missing value, such as --missing=-999,refused",
+        action="append",
+        default=[],
+    )
+    parser.add_argument(
+        "--decimal",
+        choices=(".", ","),
+        help="decimal mark, where columns do not show it (default: found out)",
+    )
+    parser.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="encoding of the file, such as cp1252 (default: found out)",
+    )
     parser.add_argument(
         "--rows",
         type=_row_limit,
@@ -176,26 +205,74 @@ def _compare(arguments: argparse.Namespace) -> int:
         )
     result.notes_[:0] = table.notes
     result.method_ = {"Table": table.name, **result.method_}
-    show(result)
+    written, failed = _write(result, arguments)
+    code = _print(result, written)
+    if failed:
+        raise UsageError(" ".join(failed))
+    return code
+
+
+def _write(result: Any, arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Write the files before anything is shown, so that no console can lose them."""
+    written, failed = [], []
     if arguments.json is not None:
-        arguments.json.write_text(
-            json.dumps(result.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        print(f"Numbers: {arguments.json}")
+        text = json.dumps(result.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        try:
+            arguments.json.write_text(text, encoding="utf-8")
+            written.append(f"Numbers: {arguments.json}")
+        except OSError as error:
+            failed.append(_not_written(arguments.json, error))
     if arguments.output is not None:
-        print(f"Page: {result.to_html(arguments.output)}")
-    return 0
+        try:
+            written.append(f"Page: {result.to_html(arguments.output)}")
+        except OSError as error:
+            failed.append(_not_written(arguments.output, error))
+    return written, failed
+
+
+def _print(result: Any, lines: list[str]) -> int:
+    try:
+        show(result)
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        code = 0  # whoever read the output has seen enough
+    except OSError as error:
+        print(f"skreg: the result could not be printed: {error.strerror}.", file=sys.stderr)
+        code = 1
+    # what is still buffered has nowhere to go; Python would try again as it ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _not_written(path: Path, error: OSError) -> str:
+    return f"{path} could not be written: {error.strerror or error}."
 
 
 def _check_files(arguments: argparse.Namespace) -> None:
     """Complain about files to write before the work, not after it."""
-    for path in (arguments.output, arguments.json):
-        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            raise UsageError(f"{path} cannot be written: no such folder, or it is a folder itself.")
+    paths = [path for path in (arguments.output, arguments.json) if path is not None]
+    for path in paths:
+        folder = path.absolute().parent
+        if path.is_dir() or not folder.is_dir():
+            raise UsageError(
+                f"{path} cannot be written: "
+                + ("it is a folder." if path.is_dir() else f"there is no folder {path.parent}.")
+            )
+        if not os.access(path if path.exists() else folder, os.W_OK):
+            raise UsageError(f"{path} cannot be written: no permission to write there.")
+        if arguments.table is not None and path.absolute() == arguments.table.absolute():
+            raise UsageError(f"{path} is the table itself. Give another name for the output.")
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise UsageError(f"--output and --json both name {paths[0]}. Give two names.")
     if arguments.table is None:
-        for option in ("target", "groups", "weights"):
-            if getattr(arguments, option) is not None:
-                raise UsageError(f"--{option} goes with a table, and none was given.")
+        for option in ("target", "groups", "weights", "drop", "missing", "decimal", "encoding"):
+            if getattr(arguments, option):
+                raise UsageError(
+                    f"--{option} goes with a table, and none was given: skreg compare table.csv."
+                )
 
 
 def _table(arguments: argparse.Namespace) -> Any:
@@ -210,11 +287,20 @@ def _table(arguments: argparse.Namespace) -> Any:
             task=arguments.task,
             groups=arguments.groups,
             weights=arguments.weights,
+            drop=arguments.drop,
+            missing=_split(arguments.missing),
+            decimal=arguments.decimal,
+            encoding=arguments.encoding,
             max_rows=arguments.rows,
             random_state=arguments.seed,
         )
     except TableError as error:
         raise UsageError(_one_line(error)) from error
+
+
+def _split(values: list[str]) -> list[str]:
+    """Words of an option that takes several, separated by commas or given one by one."""
+    return [word.strip() for value in values for word in value.split(",") if word.strip()]
 
 
 def _check_scoring(name: str | None) -> None:

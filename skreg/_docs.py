@@ -93,7 +93,10 @@ TRAINING = """
     min_delta : float >= 0, default=0.0
         The best epoch is kept on any improvement; patience starts anew only beyond this.
     scoring : "loss", str or callable, default="loss"
-        What early stopping watches: the validation loss, or a scikit-learn scorer.
+        What early stopping watches: the validation loss, the name of a scikit-learn scorer, or a function
+        ``scoring(estimator, X, y)`` that returns a number, of which larger is better. It is given a fitted
+        copy of the estimator and the validation rows as they were passed to `fit`. Where a metric is
+        undefined for these rows, the loss is watched, with a warning.
     validation_fraction : float in (0, 1) or int, default=0.15
         Share or number of rows to hold out.
     refit : bool, default=False
@@ -110,7 +113,8 @@ TRAINING = """
     verbose : int, default=0
         1 prints a line an epoch.
     callbacks : list of skorch callbacks or None, default=None
-        For one net alone: a net with callbacks is not batched with others.
+        They hear of each epoch. Callbacks that would have no effect are refused before training; the
+        user guide has a table. A net with callbacks is not batched with others.
 """
 
 ATTRIBUTES = """

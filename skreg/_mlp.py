@@ -172,6 +172,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         ------
         ValueError
             For parameters or data that do not fit; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
@@ -521,6 +523,8 @@ default="squared_error"
         ------
         ValueError
             For parameters or data that do not fit; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 

@@ -12,9 +12,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_is_fitted,
+    validate_data,
+)
 
 from skreg._callbacks import CallbackSupportMixin
 from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
@@ -24,11 +28,20 @@ from skreg._rows import (
     check_validation_arguments,
     drop_unweighted,
     numeric_columns,
-    takes_weights,
     warn,
     warn_of_scales,
     weigh,
     with_remedy,
+)
+from skreg._scoring import (
+    Fitted,
+    GivenRows,
+    has_scores,
+    make_score,
+    numbers_of_kept,
+    warn_of_gaps,
+    warn_undefined,
+    without_fit,
 )
 from skreg._split import hold_out
 from skreg.engine.data import batches_of, n_batches
@@ -59,11 +72,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         context = self._init_callback_context(max_subtasks=self.max_iter)
         before = self.__dict__.copy()
         try:
-            self._fit_checked(X, y, sample_weight, X_val, y_val, sample_weight_val, context)
+            interrupted = self._fit_checked(
+                X, y, sample_weight, X_val, y_val, sample_weight_val, context
+            )
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+        if interrupted:
+            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
         return self
 
     def _fit_checked(self, X, y, sample_weight, X_val, y_val, sample_weight_val, context):
@@ -71,49 +88,66 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         check_validation_arguments(X_val, y_val, sample_weight_val)
         continued = self._continued() if self.warm_start else None
         first = continued is None
+        given = X, X_val
         X, y, weight = self._check_rows(X, y, sample_weight, reset=first)
         y = self._encode(y, first=first)
         seed = self._seed()
         warn_of_scales(X)
         factors = self._class_factors(y, weight)
+        kept = numbers_of_kept(_num_samples(given[0]), sample_weight, y, factors)
         everything = weigh(X, y, weight, factors)
         if X_val is not None:
             X_val, y_val, weight_val = self._check_rows(
                 X_val, y_val, sample_weight_val, reset=False
             )
             y_val = self._encode(y_val, first=False)
+            kept_val = numbers_of_kept(_num_samples(given[1]), sample_weight_val, y_val, factors)
             rows, valid = everything, weigh(X_val, y_val, weight_val, factors)
+            shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
-            rows, valid = self._hold_out(everything, seed)
+            rows, valid = self._hold_out((*everything, kept), seed)
+            shown = [part and GivenRows(given[0], part[3]) for part in (rows, valid)]
+            rows, valid = rows[:3], valid and valid[:3]
         job = self._job(rows, valid, parts, seed, continued)
+        if valid is not None and self.scoring != "loss":
+            self._set_score(job, valid, shown[1], passed=X_val is not None)
         if context is not None:
             context.call_on_fit_task_begin(estimator=self)
-        result = submit(self._with_driver(job, context, rows))
+        watched = [(given, part) for given, part in zip(shown, (rows, valid), strict=True)]
+        result = submit(self._with_driver(job, context, watched))
+        give_up_without_weights([result])
         again = None if X_val is not None else self._refit_job(job, everything, result)
         if again is not None:
             take_refit(result, submit(again))
         self._set_fitted(job, result)
+        warn_of_gaps(self, result.history, result.undefined, X_val is not None)
         self._optimiser = None
         if context is not None:
             context.call_on_fit_task_end(estimator=self)
+        return result.interrupted
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """One pass over the rows, going on with the optimiser's state."""
         before = self.__dict__.copy()
         try:
-            self._partial_fit_checked(X, y, sample_weight, classes)
+            interrupted = self._partial_fit_checked(X, y, sample_weight, classes)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+        if interrupted:
+            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
         return self
 
     def _partial_fit_checked(self, X, y, sample_weight, classes):
         first = not hasattr(self, "_params")
         parts = check_parameters(self)
+        given = X
         X, y, weight = self._check_rows(X, y, sample_weight, reset=first)
         y = self._encode(y, first=first, classes=classes)
-        rows = weigh(X, y, weight, self._class_factors(y, weight, partial=True))
+        factors = self._class_factors(y, weight, partial=True)
+        kept = numbers_of_kept(_num_samples(given), sample_weight, y, factors)
+        rows = weigh(X, y, weight, factors)
         start = None if first else self._continued(optimiser=True)
         seed = self._seed() if first else self._seed_drawn
         overrides = {
@@ -127,11 +161,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         job = self._job(rows, None, parts, seed, start, **overrides)
         job.keep_optimiser = True
         history = None if first else self._history
-        result = submit(self._with_driver(job, None, rows))
+        watched = [(GivenRows(given, kept), rows), (None, None)]
+        result = submit(self._with_driver(job, None, watched))
         self._set_fitted(job, result)
         self._optimiser = result.optimiser
         if history is not None:
             self._append_history(history)
+        return result.interrupted
 
     def _append_history(self, before):
         """Put the epochs of earlier calls in front of the one just run."""
@@ -218,8 +254,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         if valid is not None:
             job.X_val, job.y_val = valid[0], self._engine_target(valid[1])
             job.sample_weight_val = valid[2]
-            if self.scoring != "loss":
-                job.score = self._scorer(valid)
         return job
 
     def _columns_to_embed(self, X, start, hidden):
@@ -234,18 +268,34 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         columns = numeric_columns(X)
         return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
-    def _with_driver(self, job, context, rows):
-        """The job, with somebody to tell of each epoch where somebody wants to know."""
+    def _with_driver(self, job, context, watched):
+        """The job, with somebody to tell of each epoch where somebody wants to know.
+
+        ``watched`` has the training and the validation rows: as the user passed them, and as
+        X, y and weight.
+        """
         callbacks = list(self.callbacks or ())
+        if callbacks:
+            from skreg._skorch_callbacks import check_callbacks
+
+            check_callbacks(
+                callbacks, validated=job.X_val is not None, scored=job.score is not None
+            )
         if context is not None and getattr(self, "_skl_callbacks", None):
             from skreg._skorch import SklearnEpochs
 
-            X, y, _ = rows
+            X, y, _ = watched[0][1]
             callbacks.append(SklearnEpochs(self, context, X, self._decode_target(y)))
         if callbacks or self.verbose:
             from skreg._skorch import SkorchDriver
 
-            job.driver = SkorchDriver(callbacks, int(self.verbose))
+            tables = [
+                None if part is None else (given.take(), self._decode_target(part[1]))
+                for given, part in watched
+            ]
+            job.driver = SkorchDriver(
+                callbacks, int(self.verbose), Fitted(without_fit(self), job), *tables
+            )
         return job
 
     def _refit_job(self, job, rows, result):
@@ -254,7 +304,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         spec = job.spec
         left = None if spec.max_time is None else spec.max_time - result.seconds
         validated = self.refit and job.X_val is not None and result.best_step
-        if not validated or (left is not None and left <= 0):
+        if not validated or result.interrupted or (left is not None and left <= 0):
             return None
         steps = n_batches(X.shape[0], spec.batch_size, spec.batch_norm)
         spec = dataclasses.replace(
@@ -295,7 +345,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         self._epochs_behind = result.n_iter + (job.start or {}).get("epoch", 0)
         self._watched = None
         if job.X_val is not None:
-            self._watched = "valid_loss" if job.score is None else "valid_score"
+            self._watched = "valid_score" if has_scores(result.history) else "valid_loss"
         self.n_iter_ = result.n_iter
         self.best_iter_ = result.best_iter
         self.best_loss_ = float(result.best_loss)
@@ -312,21 +362,15 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
                 "Scale the features, or lower learning_rate_init.",
                 ConvergenceWarning,
             )
-        elif result.stopped_by == "interrupt" and not getattr(job.driver, "stopped", False):
-            warn(
-                f"Training was interrupted in epoch {result.n_iter}; the best weights so far were "
-                "kept.",
-                UserWarning,
-            )
 
-    def _scorer(self, valid):
-        """A function of raw outputs for `scoring`."""
-        X_val, y_val, weight = valid
-        scorer = check_scoring(self, self.scoring)
-        options = {}
-        if weight is not None and takes_weights(scorer):
-            options["sample_weight"] = weight
-        return _Score(scorer, copy.copy(self), X_val, self._decode_target(y_val), options)
+    def _set_score(self, job, valid, shown, *, passed):
+        """Let ``scoring`` judge the epochs; where it is undefined for the rows, the loss does."""
+        score = make_score(self, valid, shown)
+        reason = score.undefined(valid[1])
+        if reason is not None:
+            warn_undefined(score, reason, passed)
+            return
+        job.score, job.shows_nets = score, score.shows_nets
 
     # -- prediction -------------------------------------------------------------------------------
 
@@ -338,6 +382,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if hasattr(self, "_given_raw"):
             return self._given_raw
+        if hasattr(self, "_known") and (outputs := self._known.of(X)) is not None:
+            return outputs
         X = self._check_predict(X)
         layers = folded(self._params, self._spec.n_layers)
         stage = input_stage(self._params, self._spec)
@@ -469,24 +515,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         return summarise(self, self._spec, self._params)
 
 
-class _Score:
-    """Score of raw outputs; the estimator stands in, with its outputs given.
-
-    A class and not a closure: it travels with its job to the workers of an executor.
-    """
-
-    def __init__(self, scorer, estimator, X, y, options):
-        self.scorer = scorer
-        self.estimator = estimator
-        self.X = X
-        self.y = y
-        self.options = options
-
-    def __call__(self, raw):
-        self.estimator._given_raw = raw
-        return float(self.scorer(self.estimator, self.X, self.y, **self.options))
-
-
 def take_refit(result, again):
     """Take the weights of a training on all rows, unless it did not get so far.
 
@@ -496,6 +524,20 @@ def take_refit(result, again):
         result.params = again.params
     else:
         result.stopped_by = again.stopped_by
+    result.interrupted = result.interrupted or again.interrupted
+
+
+def give_up_without_weights(results):
+    """Pass an interrupt on where a net has no weights yet that would be worth keeping."""
+    if any(result.interrupted and not result.best_step for result in results):
+        raise KeyboardInterrupt
+
+
+def interrupted_text(name):
+    """What the KeyboardInterrupt of a fit says, which is raised when the estimator is fitted."""
+    return (
+        f"The training of this {name} was interrupted. It is fitted with the best weights so far."
+    )
 
 
 def _normalised(weight):

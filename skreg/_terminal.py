@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from skreg.comparison.wording import metric_words, number, p_text, signed
 if TYPE_CHECKING:
     from skreg.comparison import Comparison
 
-__all__ = ["progress_bar", "show"]
+__all__ = ["progress_bar", "show", "speak_any_console"]
 
 WIDTH = 120
 VERDICT_STYLES = {"pays": "bold green", "costs": "red", "failed": "bold red"}
@@ -29,6 +30,34 @@ COLUMNS = (
     "zeros",
     "features",
 )
+
+
+# for consoles whose encoding has no such sign
+PLAIN_SIGNS = {
+    "\u00b1": "+/-",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u2500": "-",
+    "\u2501": "-",
+    "\u2026": "...",
+    "\u00d7": "x",
+}
+
+
+def speak_any_console() -> None:
+    """Let standard output and error write plain signs where their encoding lacks the right ones."""
+
+    def plainly(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        signs = error.object[error.start : error.end]
+        return "".join(PLAIN_SIGNS.get(sign, "?") for sign in signs), error.end
+
+    codecs.register_error("skreg.plainly", plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="skreg.plainly")
 
 
 def _has_rich() -> bool:

@@ -390,6 +390,102 @@ def test_a_scorer_of_numbers_sees_the_ensemble():
     assert score == pytest.approx(model.history_["valid_score"].max(), rel=1e-9)
 
 
+@pytest.mark.parametrize("changes", [{}, {"max_features": 0.6}, {"bootstrap_features": True}])
+@pytest.mark.parametrize("kind", BAGS)
+def test_a_function_that_scores_sees_the_ensemble_that_would_be_kept(kind, changes):
+    """With rows of its own, the members' weights, and the table as the user passed it."""
+    X, y, _ = table(kind)
+    frame = pd.DataFrame(X, columns=list("abcde"), index=np.arange(80) + 1000)
+    seen = []
+
+    def scoring(estimator, X_val, y_val):
+        seen.append((X_val, estimator.estimators_[1].coefs_[0], estimator.predict_std(X_val)))
+        estimator.estimators_[0]._params["weight_0"][:] = 0
+        return estimator.score(frame[:40], y[:40]) if len(seen) > 1 else -1.0
+
+    model = bag(kind, scoring=scoring, **changes).fit(frame, y)
+    plain = bag(
+        kind, scoring=lambda e, a, b: e.score(frame[:40], y[:40]), max_iter=1, **changes
+    ).fit(frame, y)
+    assert plain.history_["valid_score"][0] == pytest.approx(
+        plain.score(frame[:40], y[:40]), rel=1e-12
+    )
+    held_out = frame.iloc[model.validation_samples_]
+    pd.testing.assert_frame_equal(seen[0][0], held_out)
+    best = seen[model.best_iter_ - 1]
+    assert_allclose(best[1], model.estimators_[1].coefs_[0], rtol=1e-12)
+    assert_allclose(best[2], model.predict_std(held_out), rtol=1e-6, atol=1e-12)
+
+
+def test_members_that_stop_by_themselves_are_scored_by_themselves():
+    X, y, _ = table()
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    shown = []
+
+    def scoring(estimator, X_val, y_val):
+        shown.append(list(X_val))
+        names = estimator.feature_names_in_
+        return estimator.score(frame[:40][names], y[:40]) + estimator.score(X_val, y_val)
+
+    model = bag(BaggedMLPClassifier, scoring=scoring, stopping="member", max_features=0.6)
+    model.fit(frame, y)
+    columns = [list(frame.columns[c]) for c in model.estimators_features_]
+    assert all(names in columns for names in shown)
+    for member, names in zip(model.estimators_, columns, strict=True):
+        own = member.score(frame[:40][names].to_numpy(), y[:40])
+        assert max(member.validation_scores_) >= own
+
+
+def test_an_undefined_metric_falls_back_to_the_loss_with_one_warning():
+    X, _, _ = table()
+    for row in range(80):  # one of the second class that is not held out
+        y = (np.arange(80) == row).astype(int)
+        by_loss = bag(BaggedMLPClassifier, max_samples=1.0, bootstrap=False).fit(X, y)
+        if row not in by_loss.validation_samples_:
+            break
+    model = bag(BaggedMLPClassifier, scoring="roc_auc", bootstrap=False)
+    with pytest.warns(UserWarning) as caught:
+        model.fit(X, y)
+    (text,) = [str(w.message) for w in caught]
+    assert "scoring='roc_auc' is undefined for the 20 validation rows" in text
+    assert "no row of the class 1" in text
+    assert_same_nets(model, by_loss, atol=0)
+
+
+def test_members_whose_rows_lack_a_class_are_told_of_once():
+    X, _, _ = table()
+    y = np.where(np.arange(80) < 2, "rare", "usual")
+    model = bag(BaggedMLPClassifier, scoring="roc_auc", stopping="member", max_samples=0.9)
+    model.set_params(bootstrap=False, n_estimators=8, estimator__validation_fraction=0.1)
+    with pytest.warns(UserWarning) as caught:
+        model.fit(X, y)
+    assert sum("scoring='roc_auc' is undefined" in str(w.message) for w in caught) == 1
+    assert all(member.best_iter_ > 0 for member in model.estimators_)
+
+
+@pytest.mark.parametrize("stopping", ["ensemble", "member"])
+def test_epochs_without_a_score_are_told_of_once(stopping):
+    X, y, _ = table()
+    model = bag(BaggedMLPClassifier, scoring=lambda e, a, b: np.nan, stopping=stopping)
+    with pytest.warns(UserWarning) as caught:
+        model.fit(X, y)
+    (text,) = [str(w.message) for w in caught]
+    assert "watched the validation loss instead" in text
+    by_loss = bag(BaggedMLPClassifier, stopping=stopping).fit(X, y)
+    assert_same_nets(model, by_loss, atol=1e-12)
+    assert {m.stopped_by_ for m in model.estimators_} <= {"max_iter", "patience"}
+
+
+def test_a_named_score_of_numbers_is_that_of_the_clipped_mean():
+    """Each member clips to a range of its own before the mean is taken."""
+    X, y, _ = table(BaggedMLPRegressor)
+    model = bag(BaggedMLPRegressor, scoring="r2", learning_rate_init=0.5, max_iter=3)
+    model.fit(20 * X, y)
+    rows = model.validation_samples_
+    score = r2_score(y[rows], model.predict(20 * X[rows]))
+    assert score == pytest.approx(model.history_["valid_score"].max(), rel=1e-9)
+
+
 @pytest.mark.parametrize("kind", BAGS)
 def test_without_early_stopping_it_does_not_matter_who_stops(kind):
     X, y, _ = table(kind)
@@ -670,13 +766,13 @@ def test_a_pipeline_of_curves():
 @pytest.mark.parametrize(
     ("changes", "error", "match"),
     [
-        ({"estimator": RegularizedMLPRegressor()}, TypeError, "no RegularizedMLPClassifier"),
+        ({"estimator": RegularizedMLPRegressor()}, TypeError, "is not a RegularizedMLPClassifier"),
         ({"estimator": BaggingClassifier()}, TypeError, "in front of the ensemble"),
         ({"callbacks": [print]}, ValueError, "estimator__callbacks=None"),
         ({"dropout": 2.0}, ValueError, "'dropout' parameter of RegularizedMLPClassifier"),
         ({"l1": (1, 2, 3)}, ValueError, "3 entries for 2 linear layers"),
         ({"oob_score": True, "bootstrap": False}, ValueError, "set bootstrap=True"),
-        ({"max_samples": 81, "bootstrap": False}, ValueError, "more than the 80 there are"),
+        ({"max_samples": 81, "bootstrap": False}, ValueError, "more than the 80 that can be drawn"),
         ({"max_features": 6}, ValueError, "set bootstrap_features=True"),
         ({"max_samples": 1}, ValueError, "held out .* Raise max_samples"),
     ],

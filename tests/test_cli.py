@@ -31,6 +31,10 @@ OPTIONS = (
     "scoring",
     "time-limit",
     "rows",
+    "drop",
+    "missing",
+    "decimal",
+    "encoding",
 )
 
 
@@ -83,9 +87,15 @@ def test_text_only(capsys, tmp_path):
         (["--scoring", "goodness"], "--scoring 'goodness' is not known"),
         (["--groups", "day", "--cv", "20"], "cv=20 folds cannot be made of 12 groups"),
         (["--cv", "100"], "Fewer than two classes have 100 rows"),
-        (["--task", "regression"], "no numbers, such as"),
+        (["--task", "regression"], "not numbers, such as"),
         (["--output", "no/such/folder/r.html"], "r.html cannot be written"),
         (["--weights", "label"], "cannot be the target and something else"),
+        (["--target", "Label"], "Did you mean 'label'?"),
+        (["--drop", "a,f"], "No column 'f' for the columns to drop"),
+        (["--encoding", "klingon"], "The encoding 'klingon' is not known"),
+        (["--output", "no/such/folder/r.html"], "there is no folder no/such/folder"),
+        (["--output", "."], ". cannot be written: it is a folder"),
+        (["--output", "r.html", "--json", "r.html"], "--output and --json both name r.html"),
     ],
 )
 def test_options_that_do_not_fit_the_table(capsys, path, options, message):
@@ -94,6 +104,7 @@ def test_options_that_do_not_fit_the_table(capsys, path, options, message):
 
 def test_columns_without_a_table(capsys):
     assert "--target goes with a table" in fails(capsys, "compare", "--target", "x")
+    assert "--missing goes with a table" in fails(capsys, "compare", "--missing", "x")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,7 @@ def test_columns_without_a_table(capsys):
         (["--rows", "few"], "'few' is no whole number from 10"),
         (["--time-limit", "-3"], "'-3' is no number of seconds above 0"),
         (["--task", "ranking"], "invalid choice: 'ranking'"),
+        (["--decimal", "x"], "invalid choice: 'x'"),
     ],
 )
 def test_options_that_cannot_be_read(capsys, path, options, message):
@@ -168,3 +180,77 @@ def test_interrupt_ends_quietly(capsys, path, monkeypatch):
     monkeypatch.setattr("skreg.comparison.compare", interrupted)
     assert main(["compare", str(path)]) == 130
     assert capsys.readouterr().err == "skreg: stopped.\n"
+
+
+LINEAR = ("--candidates", "dummy,linear L2", "--quick", "--cv", "3")
+
+
+def test_the_table_is_not_overwritten(capsys, path):
+    assert "is the table itself" in fails(capsys, "compare", path, "--json", path)
+
+
+def test_options_for_what_is_in_the_file(capsys, path, tmp_path):
+    frame = pd.read_csv(path).astype({"a": object})
+    frame.loc[::10, "a"] = "refused"
+    frame.loc[1::10, "b"] = -999
+    frame.to_csv(path, index=False)
+    json_file = tmp_path / "out.json"
+    options = ["--missing", "refused,-999", "--drop", "c", "--drop", "d,day", "--json", json_file]
+    assert main([str(a) for a in ["compare", path, *LINEAR, *options]]) == 0
+    assert capsys.readouterr().err == ("" if importlib.util.find_spec("rich") else NO_RICH)
+    read = json.loads(json_file.read_text(encoding="utf-8"))
+    assert read["method"]["Rows and columns"] == "120 rows, 2 columns"
+    assert "'refused' was taken for missing in 12 cells." in read["notes"]
+    assert "'-999' was taken for missing in 12 cells." in read["notes"]
+
+
+def test_a_column_that_tells_the_target_is_named(capsys, path):
+    frame = pd.read_csv(path)
+    frame.insert(0, "copy", (frame["label"] == "yes") * 1)
+    frame.to_csv(path, index=False)
+    assert main(["compare", str(path), *LINEAR]) == 0
+    assert "copy (balanced accuracy 1.000) predicts the target alone" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def run_command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "skreg", "compare", *map(str, arguments)],
+        capture_output="stdout" not in options,
+        check=False,
+        timeout=120,
+        **options,
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+def test_a_full_disk_is_one_line_and_the_result_is_shown(capsys, path):
+    assert main(["compare", str(path), *LINEAR, "--output", "/dev/full"]) == 2
+    captured = capsys.readouterr()
+    assert "linear L2" in captured.out
+    assert captured.err.splitlines()[-1] == (
+        "skreg: /dev/full could not be written: No space left on device."
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+def test_output_that_cannot_be_printed_is_one_line_and_files_are_written(path, tmp_path):
+    json_file = tmp_path / "out.json"
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = run_command(path, *LINEAR, "--json", json_file, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1] == (
+        "skreg: the result could not be printed: No space left on device."
+    )
+    assert json.loads(json_file.read_text(encoding="utf-8"))["best"]
+
+
+def test_a_table_piped_in_and_a_console_without_signs(path, tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    json_file = tmp_path / "out.json"
+    done = run_command("-", *LINEAR, "--json", json_file, input=path.read_bytes(), env=environment)
+    assert done.returncode == 0
+    assert b"+/-" in done.stdout
+    assert b"standard input" in done.stdout
+    assert json.loads(json_file.read_text(encoding="utf-8"))["method"]["Table"] == "standard input"

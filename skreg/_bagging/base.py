@@ -15,6 +15,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
+from skreg._bagging.scoring import set_scores, warn_of_all_gaps
+from skreg._mlp_base import interrupted_text
+from skreg._probes import with_outputs
 from skreg._resolve import check_parameters
 from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales, with_remedy
 from skreg._split import hold_out
@@ -24,7 +27,7 @@ _PRIVATE = ("_bags", "_history", "_refitted")
 
 
 class BaseBaggedMLP(BaseEnsemble):
-    """Base class; a subclass says which nets, what they predict and how that is averaged."""
+    """Base class. A subclass says which nets are trained, what they predict and how that is averaged."""
 
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
@@ -71,6 +74,8 @@ class BaseBaggedMLP(BaseEnsemble):
         self.verbose = verbose
 
     _net: ClassVar[type]
+    #: Whether the mean is one of predictions; else it is one of probabilities, and has raw outputs.
+    _averages_predictions: ClassVar[bool] = False
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -104,23 +109,28 @@ class BaseBaggedMLP(BaseEnsemble):
         Raises
         ------
         TypeError
-            Where ``estimator`` is no net of this package.
+            Where ``estimator`` is not a net of this package.
         ValueError
             For parameters or data that do not fit; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
         """
         before = self.__dict__.copy()
         try:
-            self._fit(X, y, sample_weight)
+            interrupted = self._fit(X, y, sample_weight)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+        if interrupted:
+            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
         return self
 
     def _fit(self, X, y, sample_weight):
         for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
             delattr(self, name)
         template, parts = self._template()
+        given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
         encoded = template._encode(y, first=True)
         warn_of_scales(X)
@@ -128,33 +138,46 @@ class BaseBaggedMLP(BaseEnsemble):
         self._bags = self._make_bags(X.shape, weight, rng)
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
-        members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
-        results = train(members)
         self.estimator_ = self._get_estimator()
-        self.estimators_ = [member.net for member in members]
-        self.estimators_features_ = [columns for columns, _ in self._bags]
         self._refitted = template.refit
         self._know_target(template)
+        members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
+        if template.scoring != "loss":
+            set_scores(members, template, given, self._bags, self)
+        results = train(members)
+        self._take_members(
+            [member.net for member in members], [columns for columns, _ in self._bags]
+        )
         if held_out is not None:
-            self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
-            self.n_iter_ = len(self._history["epoch"])
+            self._take_history(results)
+        warn_of_all_gaps(template, results, together=held_out is not None)
         if self.oob_score:
             self._score_out_of_bag(X, y, weight)
         self._tell()
+        return any(result.interrupted for result in results)
+
+    def _take_members(self, nets, columns):
+        self.estimators_ = nets
+        self.estimators_features_ = columns
+
+    def _take_history(self, results):
+        """The history of members that stopped together."""
+        self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
+        self.n_iter_ = len(self._history["epoch"])
 
     def _template(self):
         """A net with the members' parameters, and the parts of a spec that follow from them."""
         estimator = self._get_estimator()
         if not isinstance(estimator, self._net):
             raise TypeError(
-                f"estimator={estimator!r} is no {self._net.__name__}. Pass one, or None for its "
+                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
                 "defaults; a scaler or an encoder belongs in front of the ensemble: "
                 f"make_pipeline(StandardScaler(), {type(self).__name__}(...))."
             )
         if estimator.callbacks:
             raise ValueError(
-                f"estimator has callbacks={estimator.callbacks!r}, which are for a net that is "
-                "trained alone. Set estimator__callbacks=None."
+                f"estimator has callbacks={estimator.callbacks!r}. Callbacks watch a net that is trained "
+                "alone, and the members are trained together. Set estimator__callbacks=None."
             )
         template = clone(estimator)
         template._validate_params()
@@ -201,8 +224,8 @@ class BaseBaggedMLP(BaseEnsemble):
             if size > most and not replace:
                 switch = "bootstrap" if name == "max_samples" else "bootstrap_features"
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} is more than the {most} there are to draw "
-                    f"from without replacement. Lower it, or set {switch}=True."
+                    f"{name}={getattr(self, name)!r} is more than the {most} that can be drawn without "
+                    f"replacement. Lower it, or set {switch}=True."
                 )
         if self.oob_score and not self.bootstrap:
             raise ValueError(
@@ -229,7 +252,7 @@ class BaseBaggedMLP(BaseEnsemble):
         return None if split is None else rows[split[1]]
 
     def _know_target(self, template):
-        """Take over what predictions need to know of the target."""
+        """Take over what predictions have to know about the target."""
 
     def _score_out_of_bag(self, X, y, weight):
         one = self._predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
@@ -246,8 +269,8 @@ class BaseBaggedMLP(BaseEnsemble):
         seen = count.ravel() > 0
         if not seen.all():
             warn(
-                f"{np.count_nonzero(~seen)} of {len(seen)} rows have no out-of-bag prediction: all "
-                f"members were trained on them. Raise n_estimators={self.n_estimators} or lower "
+                f"{np.count_nonzero(~seen)} of {len(seen)} rows have no out-of-bag prediction, because "
+                f"all members were trained on them. Raise n_estimators={self.n_estimators}, or lower "
                 "max_samples.",
                 UserWarning,
             )
@@ -270,7 +293,7 @@ class BaseBaggedMLP(BaseEnsemble):
 
     @property
     def estimators_samples_(self):
-        """Rows that each member was drawn."""
+        """Numbers of the rows that were drawn for each member."""
         if not hasattr(self, "estimators_"):
             raise AttributeError(
                 f"{type(self).__name__} has no attribute 'estimators_samples_' before it is fitted."
@@ -295,11 +318,16 @@ class BaseBaggedMLP(BaseEnsemble):
     def _for_members(self, X):
         """Each member with its columns of X."""
         check_is_fitted(self)
+        # A scorer in training asks for the validation rows, whose outputs are at hand.
+        known = self._known.of(X) if hasattr(self, "_known") else None
+        nets = self.estimators_
+        if known is not None:
+            nets = [with_outputs(net, raw) for net, raw in zip(nets, known, strict=True)]
         try:
             X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
         except ValueError as error:
             raise with_remedy(error) from None
-        for net, columns in zip(self.estimators_, self.estimators_features_, strict=True):
+        for net, columns in zip(nets, self.estimators_features_, strict=True):
             yield net, X if self._bags.all_columns else X[:, columns]
 
     def predict_std(self, X):
@@ -334,5 +362,5 @@ class BaseBaggedMLP(BaseEnsemble):
 
 
 def _number(value, population):
-    """How many of a population a number or a share is."""
+    """How many rows or columns ``max_samples`` or ``max_features`` stands for."""
     return int(value) if isinstance(value, Integral) else max(1, int(value * population))

@@ -20,7 +20,7 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
     __doc__ = describe(
         """Ensemble of neural networks whose probabilities are averaged, trained as one stack.
 
-    As scikit-learn's ``BaggingClassifier`` of a :class:`RegularizedMLPClassifier`, but that all
+    Like scikit-learn's ``BaggingClassifier`` of a :class:`RegularizedMLPClassifier`, except that all
     members are trained side by side, inside or outside of ``parallel_config(backend="skreg")``, and
     may be stopped together.
 """,

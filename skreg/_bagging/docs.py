@@ -10,15 +10,15 @@ PARAMETERS = """
         ``early_stopping``, ``patience``, ``scoring``, ``validation_fraction`` and ``refit`` say how
         the ensemble is stopped; ``random_state``, ``verbose`` and ``warm_start`` have no effect.
     n_estimators : int, default=16
-        Members.
+        Number of members.
     max_samples : float in (0, 1] or int, default=1.0
-        Share of the rows, or number of rows, that each member is drawn. What is held out for early
-        stopping is left out of them.
+        Share of the rows, or number of rows, that are drawn for each member. Rows that are held out for
+        early stopping are then left out.
     max_features : float in (0, 1] or int, default=1.0
-        Share or number of the columns that each member is drawn.
+        Share or number of the columns that are drawn for each member.
     bootstrap : bool, default=True
-        Draw rows with replacement (bagging [1]_). False draws without; with ``max_samples=1.0``
-        members then differ by their seeds alone: a deep ensemble [2]_.
+        Draw rows with replacement (bagging [1]_). Without replacement and with ``max_samples=1.0``
+        members differ only by their seeds: a deep ensemble [2]_.
     bootstrap_features : bool, default=False
         Draw columns with replacement.
     stopping : {{"ensemble", "member"}}, default="ensemble"
@@ -28,8 +28,8 @@ PARAMETERS = """
     oob_score : bool, default=False
         Score each row by the members that were not trained on it. Needs ``bootstrap=True``.
     random_state : int, RandomState or None, default=None
-        Seed of the draws, of the rows held out and of the members. The draws of an int are those of
-        scikit-learn's bagging.
+        Seed of the draws, of the rows held out and of the members. With an int the same rows are drawn
+        as by scikit-learn's bagging.
     verbose : int, default=0
         1 prints a line when the ensemble is trained.
 """
@@ -42,25 +42,25 @@ ATTRIBUTES = """
     estimators_ : list of {net}
         The members, fitted.
     estimators_samples_ : list of ndarray of int
-        Numbers of the rows that each member was drawn, in the order of the draws and with their
-        repetitions. Drawn anew at each access.
+        Numbers of the rows that were drawn for each member, in the order of the draws and with
+        repetitions. They are drawn again at each access.
     estimators_features_ : list of ndarray of int
         Numbers of the columns of each member.
     validation_samples_ : ndarray of int or None
-        Rows held out for ``stopping="ensemble"``; None where nothing was. They are in no member's
-        samples, unless the net has ``refit=True``.
+        Rows held out for ``stopping="ensemble"``; None where none were. They are not among the samples
+        of any member, unless the net has ``refit=True``.
     oob_score_ : float
         {score} over the rows that at least one member was not trained on.
     {oob}
-        What those members predict; NaN for rows that all were trained on. Rows held out for
-        ``stopping="ensemble"`` are out of every bag, though they had a say in the epoch.
+        What those members predict; NaN for rows that all members were trained on. Rows held out for
+        ``stopping="ensemble"`` are in no bag, although they decided which epoch was kept.
     history_ : DataFrame
-        Of an ensemble that was stopped as one: epoch, train_loss (mean over members), valid_loss
-        and valid_score (of the ensemble), learning_rate.
+        Of an ensemble whose members stopped together: epoch, train_loss (mean over members),
+        valid_loss and valid_score (of the ensemble), learning_rate.
     n_iter_, best_iter_ : int
-        Epochs run, and the epoch of the weights that were kept; likewise.
+        Epochs run, and the epoch of the weights that were kept, of such an ensemble.
     stopped_by_ : str
-        Why the ensemble ended; likewise.
+        Why the training of such an ensemble ended.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.

@@ -1,4 +1,4 @@
-"""Members of an ensemble: what each is drawn, the jobs they hand in together, their nets."""
+"""Members of an ensemble: the rows that are drawn for each, the jobs they hand in together, their nets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
-from skreg._mlp_base import take_refit
+from skreg._mlp_base import give_up_without_weights, take_refit
 from skreg._rows import drop_unweighted, weigh
+from skreg._scoring import numbers_of_kept
 from skreg.engine.data import n_batches
 from skreg.parallel import submit_many
 
@@ -26,7 +27,7 @@ _TARGET = ("classes_", "_multilabel", "_flat_target", "_n_targets", "_target_mea
 class Bags:
     """Rows and columns of each member, as scikit-learn's bagging draws them.
 
-    They follow from the seeds and are drawn anew when asked for, which saves their memory.
+    They follow from the seeds, and are drawn again at each access, which saves memory.
 
     Attributes
     ----------
@@ -84,10 +85,26 @@ def _draw(rng, replace, population, size):
 
 @dataclass
 class Member:
-    """A net that is not trained yet, its job, and its rows with those held out."""
+    """A net that is not trained yet.
+
+    Attributes
+    ----------
+    net : BaseRegularizedMLP
+    job : Job
+    columns : ndarray of int
+    valid : tuple of X, y and weight, or None
+        Its validation rows.
+    held_out : ndarray of int or None
+        Their numbers in the table.
+    whole : tuple of X, y and weight, or None
+        All its rows, with those held out, where it is trained on them again.
+    """
 
     net: object
     job: object
+    columns: np.ndarray
+    valid: tuple | None = None
+    held_out: np.ndarray | None = None
     whole: tuple | None = None
 
 
@@ -139,15 +156,21 @@ def _sibling(template, seed, columns):
 
 def _alone(net, parts, rows, bags, columns, counts):
     """A member that holds rows out of its own, as ``net.fit`` does."""
-    X, y, counts = drop_unweighted(*rows[:2], counts)
-    whole = weigh(_columns(X, bags, columns), y, counts, net._class_factors(y, counts))
+    n_rows = len(counts)
+    X, y, left = drop_unweighted(*rows[:2], counts)
+    factors = net._class_factors(y, left)
+    kept = numbers_of_kept(n_rows, counts, y, factors)
+    whole = weigh(_columns(X, bags, columns), y, left, factors)
     seed = net._seed()
-    job = net._job(*net._hold_out(whole, seed), parts, seed, None)
-    return Member(net, job, whole if net.refit else None)
+    train_rows, valid = net._hold_out((*whole, kept), seed)
+    numbers = valid and valid[3]
+    valid = valid and valid[:3]
+    job = net._job(train_rows[:3], valid, parts, seed, None)
+    return Member(net, job, columns, valid, numbers, whole if net.refit else None)
 
 
 class _Shared:
-    """What members have in common that stop together: validation rows, class weights, units.
+    """What members that stop together have in common: validation rows, class weights, units.
 
     Parameters
     ----------
@@ -164,6 +187,8 @@ class _Shared:
         weights = [None if weight is None else weight[part] for part in (self.rest, held_out)]
         self.factors = template._class_factors(self.y, weights[0])
         self.valid = weigh(X[held_out], y[held_out], weights[1], self.factors)
+        among = numbers_of_kept(len(held_out), weights[1], y[held_out], self.factors)
+        self.held_out = held_out[among]
         # One scale of the target, or the mean over members would mix units.
         template._set_target_scale(self.y, weights[0])
 
@@ -172,16 +197,16 @@ class _Shared:
         left = counts[self.rest]
         if not left.any():
             raise ValueError(
-                f"Of max_samples={bags.max_samples} rows drawn of {bags.n_rows}, all are held out "
-                "for stopping='ensemble' in one member. Raise max_samples, lower the estimator's "
-                "validation_fraction, or use stopping='member'."
+                f"One member is left without rows: all of its max_samples={bags.max_samples} rows, of "
+                f"{bags.n_rows}, are held out for stopping='ensemble'. Raise max_samples, lower the "
+                "estimator's validation_fraction, or use stopping='member'."
             )
         own = self._bag(self.X, self.y, left, bags, columns)
         X, y, weight = self.valid
         valid = _columns(X, bags, columns), y, weight
         job = net._job(own, valid, parts, net._seed(), None, scaled=True)
         whole = self._bag(*rows[:2], counts, bags, columns) if net.refit else None
-        return Member(net, job, whole)
+        return Member(net, job, columns, valid, self.held_out, whole)
 
     def _bag(self, X, y, counts, bags, columns):
         X, y, counts = weigh(*drop_unweighted(X, y, counts), self.factors)
@@ -222,8 +247,14 @@ def train(members):
     Returns
     -------
     list of Result
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the user interrupts before every net has an epoch behind it.
     """
     results = submit_many([member.job for member in members])
+    give_up_without_weights(results)
     again = {}
     for i, (member, result) in enumerate(zip(members, results, strict=True)):
         if member.whole is None:

@@ -15,7 +15,7 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
     __doc__ = describe(
         """Ensemble of neural networks whose predictions are averaged, trained as one stack.
 
-    As scikit-learn's ``BaggingRegressor`` of a :class:`RegularizedMLPRegressor`, but that all
+    Like scikit-learn's ``BaggingRegressor`` of a :class:`RegularizedMLPRegressor`, except that all
     members are trained side by side, inside or outside of ``parallel_config(backend="skreg")``, and
     may be stopped together.
 """,
@@ -41,6 +41,7 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
     )
 
     _net = RegularizedMLPRegressor
+    _averages_predictions = True
 
     def _predictions(self, net, X):
         return net.predict(X)

@@ -140,7 +140,7 @@ def same_distribution(
     *,
     random_state: int = 0,
 ) -> Finding:
-    """Let a forest try to tell validation rows from training rows (adversarial validation).
+    """Train a forest to distinguish validation from training rows (adversarial validation).
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def same_distribution(
         rows = np.sort(np.random.RandomState(random_state).permutation(rows)[:AUC_ROWS])
     label = np.asarray(is_validation, dtype=bool)[rows]
     if min(label.sum(), (~label).sum()) < 20 or Z.shape[1] == 0:
-        return Finding(title, f"Too few rows to tell {what}.", None)
+        return Finding(title, f"Too few rows to distinguish {what}.", None)
     forest = RandomForestClassifier(
         100,
         min_samples_leaf=5,
@@ -177,7 +177,7 @@ def same_distribution(
     auc, low, high = auc_interval(label, forest.oob_decision_function_[:, 1])
     ok = bool(low <= AUC_ALARM)
     text = (
-        f"A forest told to tell {what} reaches an AUC of {auc:.2f} "
+        f"A forest trained to distinguish {what} reaches an AUC of {auc:.2f} "
         f"(95 % interval {low:.2f} to {high:.2f}; guessing is 0.50): "
     )
     text += "they look alike." if ok else "they differ."

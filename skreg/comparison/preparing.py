@@ -11,11 +11,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-__all__ = ["is_text_only", "make_preprocessor"]
+__all__ = ["LARGEST", "is_text_only", "make_preprocessor"]
 
 SCALERS = ("standard", "squash")
 # a text column with more distinct values than this is free text, not a set of categories
 CATEGORY_LIMIT = 40
+# numbers beyond this cannot be held in single precision, in which nets are trained
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
@@ -24,10 +26,10 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
     Parameters
     ----------
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Only its kind of columns is looked at.
+        Its kinds of columns and the size of its numbers are looked at.
     preprocess : {"auto", "standard", "squash"}, transformer or None, default="auto"
         - "standard": missing numbers become the median, columns are centred and scaled to unit
-          variance. Columns that are no numbers go through skrub's TableVectorizer (through
+          variance. Columns that are not numbers go through skrub's TableVectorizer (through
           one-hot encoding where skrub is not installed). Sparse matrices are scaled only.
         - "squash": the same with skrub's SquashingScaler, which scales by quantiles and bends
           outliers back.
@@ -42,7 +44,8 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
     Raises
     ------
     ValueError
-        If `preprocess` is not known.
+        If `preprocess` is not known, or `X` has infinite values or numbers too large for single
+        precision; the message names the column.
     ImportError
         If "squash" is asked for and skrub is not installed.
     """
@@ -53,6 +56,7 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
             f"preprocess={preprocess!r}: allowed are 'auto', 'standard', 'squash', a transformer "
             "or None."
         )
+    _check_size_of_numbers(X)
     if hasattr(X, "toarray"):
         return StandardScaler(with_mean=False)  # centring would fill the zeros
     impute = SimpleImputer(strategy="median", keep_empty_features=True)
@@ -60,6 +64,29 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
     if not _needs_encoding(X):
         return make_pipeline(impute, scale)
     return Pipeline([("encode", _encoder()), ("impute", impute), ("scale", scale)])
+
+
+def _check_size_of_numbers(X: Any) -> None:
+    """Name the column that holds what cannot be scaled: infinity, 1e300."""
+    if hasattr(X, "toarray"):
+        columns = [("The table", np.asarray(X.data))]
+    elif hasattr(X, "dtypes") and hasattr(X, "columns"):
+        numeric = X.select_dtypes("number")
+        columns = [(f"Column {name!r}", numeric[name]) for name in numeric]
+    else:
+        X = np.asarray(X)
+        columns = [(f"Column {k}", X[:, k]) for k in range(X.shape[1])]
+    for what, column in columns:
+        values = np.asarray(column)
+        if values.dtype.kind != "f":
+            continue
+        wrong = np.abs(values) > LARGEST
+        if wrong.any():
+            raise ValueError(
+                f"{what} of X has {np.count_nonzero(wrong):,} infinite values or values too large to "
+                f"compute with, such as {values[wrong][0]:g}. Correct them, or replace them by NaN "
+                "(np.nan), which stands for a missing value."
+            )
 
 
 def squashing_scaler() -> BaseEstimator:

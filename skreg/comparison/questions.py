@@ -14,6 +14,7 @@ from skreg.comparison.diagnosis import (
     conflicting_labels,
     same_distribution,
 )
+from skreg.comparison.leaks import tells_the_target
 from skreg.comparison.nested import Plan
 from skreg.comparison.splits import OuterSplit
 from skreg.comparison.wording import number
@@ -72,6 +73,7 @@ def ask(
     )
     findings.append(_order(Z, rows, len(plan.y), seed))
     findings.append(conflicting_labels(Z, y, task, random_state=seed))
+    findings.append(tells_the_target(plan.X, plan.y, task, random_state=seed))
     return Diagnosis(findings)
 
 

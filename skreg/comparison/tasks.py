@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skreg.comparison.preparing import LARGEST
+
 __all__ = ["check_target", "drop_rare_classes", "infer_task"]
 
 # whole numbers with at most this many distinct values are taken for class labels
 MAX_CLASSES_OF_NUMBERS = 20
+# text of which so many distinct values are numbers is a number, with words where it is missing
+MOSTLY_NUMBERS = 0.8
 TASKS = ("classification", "regression")
 
 
@@ -20,7 +24,7 @@ def infer_task(y: Any) -> tuple[str, str]:
 
     Text, booleans and categories are classes. Whole numbers with at most 20 distinct values are
     classes, numbers with a decimal point are numbers; a column of two distinct numbers is classes
-    whatever they are.
+    whatever they are. Numbers written as text count as numbers.
 
     Parameters
     ----------
@@ -44,7 +48,12 @@ def infer_task(y: Any) -> tuple[str, str]:
     column = column.dropna()
     n_distinct = int(column.nunique())
     if column.dtype.kind not in "iuf":
-        return "classification", f"it has {n_distinct} distinct values that are no numbers"
+        share = _numeric_share(column)
+        if share == 1.0 and column.dtype.kind != "b":
+            return infer_task(pd.to_numeric(column, errors="coerce"))
+        if share >= MOSTLY_NUMBERS and n_distinct > MAX_CLASSES_OF_NUMBERS:
+            return "regression", f"{share:.0%} of its {n_distinct:,} distinct values are numbers"
+        return "classification", f"it has {n_distinct} distinct values that are not numbers"
     if n_distinct <= 2:
         return "classification", f"it has {n_distinct} distinct values"
     values = column.to_numpy(dtype=float)
@@ -54,6 +63,14 @@ def infer_task(y: Any) -> tuple[str, str]:
     if counted and n_distinct <= MAX_CLASSES_OF_NUMBERS:
         return "classification", f"it has {n_distinct} distinct whole numbers"
     return "regression", f"it has {n_distinct:,} distinct numbers"
+
+
+def _numeric_share(column: pd.Series) -> float:
+    """Share of the distinct values of text that are numbers."""
+    values = pd.Series(column.unique()).head(10_000)
+    if str(values.dtype) not in ("object", "str", "string"):
+        return 0.0
+    return float(pd.to_numeric(values, errors="coerce").notna().mean())
 
 
 def check_target(y: Any, task: str) -> NDArray:
@@ -74,8 +91,8 @@ def check_target(y: Any, task: str) -> NDArray:
     Raises
     ------
     ValueError
-        If `task` is not known, values are missing, there is one value only, or they are no numbers
-        though the task is regression.
+        If `task` is not known, values are missing, there is one value only, or they are not finite
+        numbers though the task is regression.
     """
     if task not in TASKS:
         raise ValueError(f"task={task!r}: allowed are 'auto', 'classification' and 'regression'.")
@@ -96,12 +113,27 @@ def check_target(y: Any, task: str) -> NDArray:
         return values if values.dtype.kind in "biuf" else column.astype(str).to_numpy(dtype=object)
     numbers = pd.to_numeric(column, errors="coerce")
     if numbers.isna().any():
-        example = column[numbers.isna()].iloc[0]
+        odd = column[numbers.isna()]
         raise ValueError(
-            f"The target has values that are no numbers, such as {example!r}. "
-            "Use task='classification', or another target."
+            f"The target has {len(odd):,} of {len(column):,} values that are not numbers, such as "
+            f"{odd.iloc[0]!r}. {_remedy(len(odd), len(column))}"
+        )
+    if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
+        large = numbers[~np.isfinite(numbers) | (np.abs(numbers) > LARGEST)]
+        raise ValueError(
+            f"The target has {len(large):,} infinite values or values too large to compute with, "
+            f"such as {large.iloc[0]:g}. Correct these rows or leave them out."
         )
     return numbers.to_numpy(dtype=np.float64)
+
+
+def _remedy(n_odd: int, n_rows: int) -> str:
+    if n_odd <= n_rows / 2:
+        return (
+            "If they stand for missing values, leave these rows out; if the target is classes, use "
+            "task='classification'."
+        )
+    return "Use task='classification', or another target."
 
 
 def drop_rare_classes(y: NDArray, at_least: int) -> tuple[NDArray[np.intp], str]:
@@ -129,10 +161,16 @@ def drop_rare_classes(y: NDArray, at_least: int) -> tuple[NDArray[np.intp], str]
     labels, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
     keep = counts >= at_least
     if keep.sum() < 2:
-        largest = ", ".join(f"{label!s} ({n})" for label, n in zip(labels, counts, strict=True))
+        order = np.argsort(-counts, kind="stable")[:5]
+        largest = ", ".join(f"{labels[k]!s:.40} ({counts[k]})" for k in order)
+        remedy = (
+            "use task='regression' if the target is a number"
+            if labels.dtype.kind in "iuf" or _numeric_share(pd.Series(labels)) > 0.5
+            else "choose another target"
+        )
         raise ValueError(
-            f"Fewer than two classes have {at_least} rows, too few for the folds: "
-            f"{largest[:200]}. Lower cv, or use task='regression' if the target is a number."
+            f"Fewer than two classes have {at_least} rows, too few for the folds. The largest of "
+            f"{len(labels):,} are {largest}. Lower cv, or {remedy}."
         )
     if keep.all():
         return np.arange(len(y)), ""

@@ -142,7 +142,9 @@ class TrainingCurveDisplay:
         net = find_net(estimator)
         # Without early stopping nobody waits, whatever number `patience` holds.
         waits = getattr(net, "early_stopping", True)
-        scoring = getattr(net, "scoring", None)
+        scoring, scores = getattr(net, "scoring", None), net.history_.get("valid_score")
+        if scores is None or not scores.notna().any():
+            scoring = None  # the metric was undefined, and the loss was watched
         display = cls(
             history=net.history_,
             best_epoch=getattr(net, "best_iter_", None),

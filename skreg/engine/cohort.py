@@ -11,6 +11,7 @@ import math
 import numpy as np
 import torch
 
+from skreg.engine.validation import ask
 from skreg.objective import losses
 
 
@@ -64,7 +65,10 @@ class Cohort:
     Attributes
     ----------
     loss, score : float
-        Of the ensemble at the last epoch; no score where the loss is watched.
+        Of the ensemble at the last epoch; the score is NaN where the loss is watched, and where the
+        metric is undefined.
+    undefined : str or None
+        Why the metric had no value in the last epoch that it had none.
     verdict : tuple of bool
         Whether that epoch was the best one so far, and whether patience has run out.
     """
@@ -73,12 +77,12 @@ class Cohort:
         self.members = members
         self.monitor = members[0].monitor
         self.loss = self.score = math.nan
-        self.verdict = False, False
+        self.verdict, self.undefined = (False, False), None
         for member in members:
             member.cohort, member.monitor = self, self.monitor
             member.history["ensemble_loss"] = []
         job = members[0].job
-        self.spec, self._scorer = job.spec, job.score
+        self.spec, self._job = job.spec, job
         y = np.asarray(job.y_val)
         y = y if self.spec.loss == "multinomial" else y.reshape(len(y), -1).T.astype(np.float64)
         self._y = torch.from_numpy(np.array(y))[None]
@@ -95,8 +99,15 @@ class Cohort:
                 named.setdefault(member.job.cohort, []).append(member)
         return [cls(part) for part in named.values()]
 
-    def evaluate(self, outputs):
-        """Take the raw validation outputs, shape (o, n), of the members that still count.
+    def evaluate(self, outputs, nets=None):
+        """Take an epoch.
+
+        Parameters
+        ----------
+        outputs : list of ndarray, shape (o, n)
+            Raw validation outputs of the members that still count.
+        nets : callable, optional
+            ``nets()`` gives a `skreg.engine.job.Standing` of each of them.
 
         Raises
         ------
@@ -107,11 +118,15 @@ class Cohort:
             self.verdict = False, False
             return
         raw = combine(outputs, self.spec.loss)
-        value = self.loss = self._loss(raw)
-        if self._scorer is not None:
-            self.score = float(self._scorer(raw.T)) if np.isfinite(raw).all() else math.nan
-            value = -self.score
-        self.verdict = self.monitor.update(value)
+        self.loss = self._loss(raw)
+        if self._job.score is None:
+            self.verdict = self.monitor.update(self.loss)
+            return
+        self.score = math.nan
+        if np.isfinite(raw).all():
+            self.score, undefined = ask(self._job, raw.T, nets)
+            self.undefined = undefined or self.undefined
+        self.verdict = self.monitor.update_scored(self.loss, self.score)
 
     def _loss(self, raw):
         per_row = losses.rowwise(

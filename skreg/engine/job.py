@@ -126,8 +126,12 @@ class Job:
     seed : int
     X_val, y_val, sample_weight_val : as above or None
     score : callable or None
-        ``score(raw)`` with the raw outputs of the validation rows, float64, shape (n_val, o);
-        larger is better. None scores by the validation loss.
+        ``score(raw)`` with the raw outputs of the validation rows, float64, shape (n_val, o); a larger
+        score is better. It raises `skreg.engine.validation.Undefined` in an epoch in which the metric has
+        no value. None scores by the validation loss.
+    shows_nets : bool
+        Whether ``score`` is called as ``score(raw, nets)``. ``nets()`` gives a `Standing` of the net, or
+        of each member of a cohort that still counts.
     start : dict or None
         Parameters to start from, under "optimiser" its state and under "epoch" the number of epochs
         behind it, so that the random bits go on.
@@ -155,6 +159,7 @@ class Job:
     y_val: np.ndarray | None = None
     sample_weight_val: np.ndarray | None = None
     score: Callable | None = None
+    shows_nets: bool = False
     start: dict | None = None
     keep_optimiser: bool = False
     driver: Callable | None = None
@@ -188,6 +193,10 @@ class Result:
         Of the stack that it was trained in.
     error : Exception or None
         What the job's own ``score`` raised; it ended that job alone.
+    undefined : str or None
+        Why the metric had no value in the last epoch that it had none.
+    interrupted : bool
+        Whether the user interrupted while this was trained (`skreg.parallel.trainer`).
     """
 
     params: dict
@@ -201,3 +210,24 @@ class Result:
     optimiser: dict | None = None
     seconds: float = 0.0
     error: Exception | None = None
+    undefined: str | None = None
+    interrupted: bool = False
+
+
+@dataclass
+class Standing:
+    """A net at the end of an epoch, as a scorer that asks for nets is shown it.
+
+    Attributes
+    ----------
+    job : Job
+    outputs : ndarray of float64, shape (n_val, o)
+        Raw outputs of the validation rows.
+    result : callable
+        ``result()`` gives the `Result` that there would be if training ended with this epoch and its
+        weights were kept.
+    """
+
+    job: Job
+    outputs: np.ndarray
+    result: Callable

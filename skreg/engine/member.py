@@ -22,6 +22,8 @@ class Member:
         The members with which it stops together.
     ended : str or None
         Why training ended; None while it goes on.
+    undefined : str or None
+        Why the metric had no value in the last epoch that it had none.
     """
 
     index: int
@@ -40,6 +42,7 @@ class Member:
     n_steps: int = 0
     ended: str | None = None
     error: Exception | None = None
+    undefined: str | None = None
 
     @classmethod
     def of(cls, index, job):
@@ -74,17 +77,16 @@ class Member:
     def judge(self, epoch, n_steps, finite, train_loss, valid_loss, valid_score):
         """Take the values of an epoch; whether its weights are to be kept."""
         self.n_steps = n_steps
-        value = train_loss
-        if self.validated:
-            value = valid_loss if self.job.score is None or self.cohort else -valid_score
-        if not (finite and math.isfinite(train_loss) and math.isfinite(value)):
+        if not (finite and math.isfinite(train_loss) and self._sound(valid_loss, valid_score)):
             self.ended = "diverged"
             return False
         improved, ended = True, False
         if self.cohort is not None:
             improved, ended = self.cohort.verdict
+        elif self.validated and self.job.score is not None:
+            improved, ended = self.monitor.update_scored(valid_loss, valid_score)
         elif self.monitor is not None:
-            improved, ended = self.monitor.update(value)
+            improved, ended = self.monitor.update(valid_loss if self.validated else train_loss)
         improved = improved or not self.validated
         if improved:
             self.best_iter, self.best_step = epoch, n_steps
@@ -97,3 +99,15 @@ class Member:
         elif epoch >= self.job.spec.max_iter and self.job.spec.max_steps is None:
             self.ended = "max_iter"
         return improved
+
+    def _sound(self, valid_loss, valid_score):
+        """Whether the validation of an epoch gives no sign of divergence.
+
+        A score that is undefined is none: the metric has no value there, the net is as it was.
+        """
+        scored = self.job.score is not None and self.cohort is None
+        return (
+            not self.validated
+            or math.isfinite(valid_loss)
+            or (scored and math.isfinite(valid_score))
+        )

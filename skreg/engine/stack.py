@@ -17,19 +17,20 @@ from skreg.engine.knobs import Knobs
 from skreg.engine.member import Member
 from skreg.engine.schedule import factors
 from skreg.engine.state import Average, Snapshot, State, initial_parameters
-from skreg.engine.validation import validate
+from skreg.engine.validation import Shows, validate
 from skreg.engine.watch import Closing, Watch
 from skreg.net.net import Net
 
 #: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
 _PAUSE = 0.05
 
-#: Epochs that a step which closes them by itself runs at a time, at most: their order lies in memory.
+#: A step that closes epochs by itself runs at most so many at a time, and so many rows: the order of all
+#: of these rows is held in memory.
 _MOST_EPOCHS, _MOST_PLACES = 64, 1 << 22
 
 
 class Control:
-    """Lets another thread end training early, and hears how far it is.
+    """Lets another thread end training early, and is told of its progress.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class Stack:
 
     def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
         spec = jobs[0].spec
-        # Before the clock starts: the first of its kind in a process may have kernels to examine.
+        # Before the clock starts, since the first of its kind in a process may have to check its kernels.
         self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
         self.began = time.perf_counter()
         self.control = control or Control()
@@ -200,7 +201,7 @@ class Stack:
         return int(min(_PAUSE / max(self.step_seconds * steps, 1e-7), room, left))
 
     def _run_epochs(self, count):
-        """Let the step run several epochs and close them; nobody wants to see each of them."""
+        """Let the step run several epochs and close them, where no scorer or callback has to see each."""
         steps, began = self.feed.steps, time.perf_counter()
         rates, closing = self.rates(count * steps), self._closing()
         before = self.watch.epochs_run()
@@ -228,8 +229,8 @@ class Stack:
     def _settle(self):
         """Wait until the device has done what it was given.
 
-        Else the seconds of a step would be those of handing it over, and an interrupt or a limit of time
-        would be noticed only behind all that is queued. It costs some microseconds a pause.
+        Otherwise the measured seconds of a step would be those of queueing it, and an interrupt or a limit
+        of time would be noticed only after all queued work. It costs some microseconds a pause.
         """
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
@@ -302,12 +303,14 @@ class Stack:
     def _close_epoch(self, train_loss, rates):
         """Write history, find the best epochs, end members whose time has come."""
         self._take_average()
+        shows = Shows(self.kept, self.epoch + 1, self.steps_done, train_loss, rates)
         valid_loss, valid_score, outputs = validate(
-            self.step, self.kept, self.feed, self.members, self.state.net
+            self.step, self.kept, self.feed, self.members, self.state.net, shows
         )
         finite, keep = self._finite(), []
+        sound = np.isfinite(train_loss + valid_loss) & finite
         for cohort in self.cohorts:
-            self._ask(cohort, outputs, np.isfinite(train_loss + valid_loss) & finite, valid_score)
+            self._ask(cohort, outputs, sound, valid_loss, valid_score, shows)
         for k in self._training():
             m = self.members[k]
             values = float(train_loss[k]), float(valid_loss[k]), float(valid_score[k])
@@ -317,20 +320,25 @@ class Stack:
         if keep:
             self.snapshot.keep(self.kept, None if len(keep) == len(self.members) else keep)
 
-    def _ask(self, cohort, outputs, sound, valid_score):
+    def _ask(self, cohort, outputs, sound, valid_loss, valid_score, shows):
         """Let a cohort judge the epoch by those of its members that have not diverged."""
         places = [k for k in self._training() if self.members[k].cohort is cohort]
         if not places:
             return
+        count = [k for k in places if sound[k]]
+
+        def nets():
+            return [shows.standing(self.members[k], k, outputs[k].T, valid_loss[k]) for k in count]
+
         try:
-            cohort.evaluate([outputs[k] for k in places if sound[k]])
+            cohort.evaluate([outputs[k] for k in count], nets)
         except Exception as error:
             for k in places:
                 self.members[k].ended, self.members[k].error = "error", error
         valid_score[places] = cohort.score
 
     def _retire(self):
-        """Turn ended members into results; close the gap they leave where that pays."""
+        """Turn ended members into results, and close the gaps that they leave where that saves time."""
         done = [
             (k, m)
             for k, m in enumerate(self.members)
@@ -354,7 +362,7 @@ class Stack:
             self._build()
 
     def _optimiser(self, k, m):
-        # Others may have gone on before it was seen that this member had ended.
+        # The state may have moved on with other members before it was noticed that this one had ended.
         return {**self.state.optimiser(k), "t": self.steps_before + m.n_steps}
 
     def _result(self, k, m, params):
@@ -370,4 +378,5 @@ class Stack:
             optimiser=self._optimiser(k, m) if m.job.keep_optimiser else None,
             seconds=time.perf_counter() - self.began,
             error=m.error,
+            undefined=m.undefined if m.cohort is None else m.cohort.undefined,
         )

@@ -1,8 +1,8 @@
 """When a member ends and which of its epochs is the best.
 
-Two counters: the best epoch moves on *any* improvement, patience starts anew only beyond
-``min_delta`` (``tol`` where the training loss is watched). So a long slow descent ends, and what is
-kept is still its lowest point.
+There are two counters: the best epoch moves on *any* improvement, patience starts again only on one of
+more than ``min_delta`` (``tol`` where the training loss is watched). So a long slow descent ends, and
+its lowest point is kept all the same.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Monitor:
         Smallest value seen.
     factor : float
         On the learning rate.
+    scored : bool
+        Whether an epoch has had a score; see `update_scored`.
     """
 
     def __init__(self, patience, min_delta, *, adaptive=False, rate=1.0):
@@ -41,11 +43,33 @@ class Monitor:
         self.rate = rate
         self.best = math.inf
         self.factor = 1.0
+        self.scored = False
         self._reference = math.inf
         self._waited = 0
 
+    def update_scored(self, loss, score):
+        """Take the loss and the score of an epoch, a larger score being better.
+
+        A metric may be undefined in some epoch; its score is NaN then. The loss is watched as long as no
+        epoch has had a score. From the first score on only scores count, and an epoch without one is no
+        improvement.
+
+        Returns
+        -------
+        improved, ended : bool
+        """
+        undefined = math.isnan(score)
+        if not (undefined or self.scored):
+            # What was remembered so far is a loss.
+            self.scored = True
+            self.best = self._reference = math.inf
+            self._waited = 0
+        if not self.scored:
+            return self.update(loss)
+        return self.update(math.inf if undefined else -score)
+
     def update(self, value):
-        """Take the value of an epoch, smaller being better.
+        """Take the value of an epoch, a smaller value being better.
 
         Returns
         -------

@@ -17,7 +17,7 @@ from skreg.engine.stack import Control, Stack
 
 @dataclass
 class StackReport:
-    """One stack that was trained, for those who want to see that it worked."""
+    """What is reported of one stack that was trained."""
 
     members: int
     epochs: int
@@ -32,7 +32,7 @@ def _out_of_memory(error):
 
 
 def train_stack(jobs, fingerprints=None, *, implementation="auto", control=None, cache=None):
-    """Train jobs of one shape, in halves where the memory does not suffice; a cohort stays whole.
+    """Train jobs of one shape, in halves where there is too little memory; a cohort is never divided.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
     ----------
     jobs : list of Job
     implementation : {"auto", "fused", "reference"}, default="auto"
-        "auto" is fused where it can be had (`skreg.engine.implementations`), else reference.
+        "auto" is fused where that is available (`skreg.engine.implementations`), else reference.
     control : Control, optional
     memory : float, optional
         Bytes that the stacks in training may take together.

@@ -33,12 +33,12 @@ class SkregBackend(ParallelBackendBase):
         Bytes, or a text such as "2GiB", that open tasks may take together; None is a quarter of
         what is available.
     executor : concurrent.futures.Executor or None, default=None
-        Where stacks are trained, in place of this process.
+        Where stacks are trained; None trains in this process.
 
     Attributes
     ----------
     rounds : list of RoundReport
-        What was trained so far.
+        Reports of what was trained so far.
     """
 
     supports_retrieve_callback = True
@@ -76,7 +76,9 @@ class SkregBackend(ParallelBackendBase):
 
     def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
         """Called by Parallel before it dispatches."""
-        if trainer.TRAINER.here:  # a callback of a net: nobody else could train what it asks for
+        if (
+            trainer.TRAINER.here
+        ):  # in a callback of a net: no other thread could train what it asks for
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         if not self._for_one_call:
             # One backend serves all calls of a block, even at the same time; what follows is about

@@ -96,7 +96,7 @@ class ExecutorRounds:
         )
         try:
             thread.start()
-        except RuntimeError:  # the system gives no thread
+        except RuntimeError:  # the system cannot start a thread
             trainer.TRAINER.put(work)
 
     def _train(self, work):
@@ -108,7 +108,7 @@ class ExecutorRounds:
             if work.jobs[members[0]].driver is None:
                 self._send(work, members, 1, pending)
         here = [s for s in stacks if work.jobs[s[0]].driver is not None]
-        for members in here:  # callbacks want this process
+        for members in here:  # callbacks have to run in this process
             self._train_here(work, members, pending)
         while pending:
             for members, (done, report) in self._collect(work, pending):
@@ -132,8 +132,8 @@ class ExecutorRounds:
             try:
                 outcome.append((members, future.result()))
             except Exception:
-                # A worker died, or its pool broke, or the stack failed by itself: in the last case
-                # it fails here alike, and that error is the one to show.
+                # A worker died, or its pool broke, or the stack failed by itself. In the last case it
+                # fails in this process as well, and that error is the one to show.
                 if attempt < ATTEMPTS:
                     time.sleep(_POLL)
                     self._send(work, members, attempt + 1, pending)

@@ -1,4 +1,4 @@
-"""How much memory there is, and how people write it."""
+"""How much memory is available, and sizes written as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line that tells how far a round is."""
+"""The line that shows the progress of a round."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProgressLine:
         most = max((m.job.spec.max_iter for m in stack.members), default=stack.epoch)
         left = (time.perf_counter() - stack.began) / stack.epoch * max(most - stack.epoch, 0)
         text = (
-            f"\rskreg: epoch {stack.epoch}/{most}, {alive} members alive, "
+            f"\rskreg: epoch {stack.epoch}/{most}, {alive} nets in training, "
             f"{len(stack.results)} done, at most {left:.0f} s left "
         )
         with contextlib.suppress(OSError, ValueError):  # a closed stream is no reason to fail

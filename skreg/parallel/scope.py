@@ -280,7 +280,7 @@ class Scope:
         return following
 
     def _push_on(self):
-        """The active tasks give no sign of life: one more may go on, or those that wait are trained."""
+        """No active task has moved for long: let one more go on, or train those that wait."""
         self._moved = time.monotonic()
         if self._ready:
             self._permit_first()
@@ -299,7 +299,7 @@ class Scope:
         self._active.add(task)
 
     def _start_thread(self):
-        """Start the first queued task; False where the system gives no thread."""
+        """Start the first queued task; False where the system cannot start a thread."""
         item = heapq.heappop(self._queued)
         task = item[2]
         thread = threading.Thread(target=self._work, args=(task,), name="skreg-task", daemon=True)

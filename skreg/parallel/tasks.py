@@ -1,4 +1,4 @@
-"""What joblib dispatches: tasks, the call they belong to, and what they came to."""
+"""What joblib dispatches: tasks, the call they belong to, and their outcome."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Cancelled(BaseException):
 
 
 class Outcome:
-    """What a task came to."""
+    """The value or the error of a task."""
 
     def __init__(self, value=None, error=None):
         self.value = value
@@ -48,7 +48,7 @@ class Group:
     parent : Task or None
         The task that made the call.
     lazy : bool
-        Whether the call gives back a generator, so that nobody can tell when it has dispatched.
+        Whether the call returns a generator, so that it is not known when it has dispatched all tasks.
 
     Attributes
     ----------

@@ -22,6 +22,9 @@ from skreg.engine.data import Fingerprint
 from skreg.engine.train import Control, failed, train
 from skreg.parallel.tasks import current_task
 
+#: Seconds between looks at signals of the thread that waits.
+_LOOK = 0.1
+
 
 @dataclass(eq=False)
 class Round:
@@ -39,7 +42,7 @@ class Round:
     memory : float or None
         Bytes that the stacks in training may take together.
     begun : bool
-        Whether it left the queue.
+        Whether it has left the queue.
     """
 
     jobs: list
@@ -92,7 +95,7 @@ class RoundReport:
 
 
 def carry_out(work, execute):
-    """Train a round by ``execute(work)`` and tell those who wait, whatever happens."""
+    """Train a round by ``execute(work)``, and tell those who wait for it, even where it fails."""
     began = time.perf_counter()
     work.begun = True  # before the look at the control: see `train_and_wait`
     try:
@@ -100,7 +103,9 @@ def carry_out(work, execute):
             raise CancelledError
         results, reports = execute(work)
         if len(results) != len(work.jobs) or any(r is None for r in results):
-            raise RuntimeError(f"{len(work.jobs)} jobs came back without all their results.")
+            raise RuntimeError(
+                f"{len(work.jobs)} jobs came back without a result for each of them."
+            )
     except BaseException as error:
         results, reports = failed(work.jobs, error), []
     work.done(results, reports, time.perf_counter() - began)
@@ -115,7 +120,7 @@ class Trainer:
         self._lock = threading.Lock()
 
     def put(self, work):
-        """Queue a round; where the system gives no thread, the round fails."""
+        """Queue a round; it fails where the system cannot start a thread."""
         try:
             with self._lock:
                 if self._thread is None:
@@ -172,16 +177,24 @@ def submit(job):
 def submit_many(jobs):
     """Train jobs together and return their results, as `submit` does with one.
 
+    Where the user interrupts, training ends early and the results say so (`Result.interrupted`): whoever
+    asked raises KeyboardInterrupt again when the nets are fitted.
+
     Raises
     ------
     Exception
         The first of their errors.
+    KeyboardInterrupt
+        Where the user interrupts and there is no net to keep.
     """
     task = current_task()
     results = train_and_wait(jobs)[0] if task is None else task.scope.train(task, jobs)
-    for result in results:
-        if result.error is not None:
-            raise _own(result.error)
+    errors = [result.error for result in results if result.error is not None]
+    if errors and any(result.interrupted for result in results):
+        # Else a search that scores failed fits as NaN would go on.
+        raise KeyboardInterrupt from errors[0]
+    if errors:
+        raise _own(errors[0])
     return results
 
 
@@ -220,15 +233,20 @@ def train_and_wait(jobs, fingerprints=None, **options):
 
     fingerprints = fingerprints or Fingerprint.of_all(jobs)
     work = Round(jobs, fingerprints, done, **options)
-    TRAINER.put(work)
     try:
-        ended.wait()
-    except KeyboardInterrupt:
-        # The best weights so far are kept, if there are any; a second interrupt gets through.
+        TRAINER.put(work)
+        # A signal does not end a wait where it comes right before it.
+        while not ended.wait(_LOOK):
+            pass
+    except BaseException as error:
         work.control.cancelled = True
-        if not work.begun:
+        # The best weights so far are kept, if there are any. A second interrupt is not caught, and neither
+        # is what another handler of signals raises, such as one that limits the time.
+        if not isinstance(error, KeyboardInterrupt) or not work.begun:
             raise
         ended.wait()
+        for result in box[0]:  # even where training ended by itself just then
+            result.interrupted = True
     return tuple(box)
 
 

@@ -55,7 +55,7 @@ def test_shifted_rows_are_found(random):
     found = same_distribution(Z, late, "Rows", "a from b")
     assert found.ok is False
     assert found.figures["low"] > 0.6
-    assert "tell a from b" in found.text
+    assert "distinguish a from b" in found.text
 
 
 def test_too_few_rows_to_tell():

@@ -53,6 +53,7 @@ def test_classification(cancer):
         "Training and test rows",
         "Order of the rows",
         "Labels of near-duplicates",
+        "Columns that tell the target",
     ]
     assert result.target_name == "target"
 

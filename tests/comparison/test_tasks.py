@@ -34,7 +34,7 @@ def test_infer_task(y, task):
     [
         ([1, 1, 1], "classification", r"one value only \(.*1.*\): there is nothing to learn"),
         ([1.0, np.nan, 2.0], "regression", "missing in 1 rows"),
-        (["1", "two", "3"], "regression", "no numbers, such as 'two'"),
+        (["1", "two", "3"], "regression", "not numbers, such as 'two'"),
         ([[1, 2], [3, 4]], "regression", r"shape \(2, 2\)"),
         ([1, 2], "ranking", "task='ranking': allowed are"),
     ],

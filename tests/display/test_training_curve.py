@@ -152,6 +152,11 @@ def test_best_epoch_says_by_what(data):
     assert display.best_point_.get_label() == "best epoch (30, by roc_auc)"
     display = TrainingCurveDisplay.from_estimator(Net().fit(*data))
     assert display.best_point_.get_label() == "best epoch (30)"
+    # A metric that was undefined has not chosen it.
+    net = Net(scoring="roc_auc").fit(*data)
+    net.history_["valid_score"] = np.nan
+    display = TrainingCurveDisplay.from_estimator(net)
+    assert display.best_point_.get_label() == "best epoch (30)"
 
 
 def test_given_axes_are_used(data):

@@ -12,6 +12,7 @@ from scipy.special import expit, log_softmax, softmax
 from skreg.engine.cohort import combine
 from skreg.engine.plan import cut_in_two, plan, stack_bytes
 from skreg.engine.train import train_stack
+from skreg.engine.validation import Undefined
 from tests.engine.helpers import (
     IMPLEMENTATIONS,
     assert_same_result,
@@ -173,6 +174,50 @@ def test_the_scorer_sees_the_mean_and_decides(implementation):
         assert one.history["valid_score"] == [-1.0, -2.0, -3.0]
     raws = [outputs(one.params, jobs[0].spec, jobs[0].X_val) for one in results]
     np.testing.assert_allclose(seen[0], np.mean(raws, axis=0), rtol=1e-10)
+
+
+@both
+def test_a_scorer_may_ask_for_the_members_as_they_stand(implementation):
+    seen = []
+
+    def score(raw, nets):
+        standings = nets()
+        results = [standing.result() for standing in standings]
+        mean = np.mean([standing.outputs for standing in standings], axis=0)
+        np.testing.assert_allclose(mean, raw, rtol=1e-10)
+        # In the order of the engine, not of the jobs.
+        assert sorted(s.job.seed for s in standings) == sorted(job.seed for job in jobs)
+        seen.append({s.job.seed: result for s, result in zip(standings, results, strict=True)})
+        return -len(seen)
+
+    jobs = [
+        replace(job, score=score, shows_nets=True) for job in ensemble(3, max_iter=6, patience=2)
+    ]
+    kept = fit(jobs, implementation)
+    for job, one in zip(jobs, kept, strict=True):
+        then = seen[0][job.seed]
+        assert (then.n_iter, then.best_iter, then.stopped_by) == (1, 1, "max_iter")
+        for name, values in one.params.items():
+            np.testing.assert_array_equal(values, then.params[name])
+        for name in ("epoch", "train_loss", "valid_loss", "ensemble_loss", "learning_rate"):
+            assert then.history[name] == one.history[name][:1]
+
+
+@both
+def test_an_undefined_score_leaves_the_loss_to_decide(implementation):
+    def undefined(raw):
+        raise Undefined("one class")
+
+    options = {"max_iter": 6, "patience": 2}
+    jobs = [replace(job, score=undefined) for job in ensemble(3, **options)]
+    for one, other in zip(
+        fit(jobs, implementation), fit(ensemble(3, **options), implementation), strict=True
+    ):
+        assert one.undefined == "one class"
+        assert np.isnan(one.history["valid_score"]).all()
+        assert (one.best_iter, one.n_iter, one.stopped_by) == (
+            (other.best_iter, other.n_iter, other.stopped_by)
+        )
 
 
 def test_an_error_of_the_scorer_ends_the_cohort_alone():

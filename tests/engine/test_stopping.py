@@ -13,6 +13,7 @@ import pytest
 from skreg.engine import Control
 from skreg.engine import stack as stack_module
 from skreg.engine.stopping import Monitor
+from skreg.engine.validation import Undefined
 from tests.engine.helpers import (
     IMPLEMENTATIONS,
     assert_same_result,
@@ -45,6 +46,65 @@ def assert_restored(job, result, epoch):
     assert result.best_iter == epoch
     expected = job.score.seen[epoch - 1]
     np.testing.assert_allclose(outputs(result.params, job.spec, job.X_val), expected, atol=1e-12)
+
+
+# Epochs without a score.
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_while_no_epoch_has_a_score_the_loss_decides(implementation):
+    nothing = rigged_job([math.nan], max_iter=8)
+    by_loss = make_job(n_val=15, batch_norm=True, early_stopping=True, max_iter=8)
+    one, other = fit(nothing, implementation), fit(by_loss, implementation)
+    assert one.undefined == "it was nan"
+    assert one.stopped_by == other.stopped_by == "max_iter"
+    assert one.best_iter == other.best_iter > 0
+    assert one.best_loss == pytest.approx(other.best_loss, rel=1e-9)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_from_the_first_score_on_only_scores_count(implementation):
+    losses = [math.nan, math.nan, 9.0, math.nan, 8.0, math.inf, 8.5]
+    job = rigged_job(losses, max_iter=7)
+    result = fit(job, implementation)
+    assert (result.stopped_by, result.n_iter) == ("max_iter", 7)
+    assert_restored(job, result, 5)
+
+
+def test_epochs_without_a_score_use_up_patience():
+    result = fit(rigged_job([5.0, math.nan], patience=3))
+    assert (result.stopped_by, result.n_iter, result.best_iter) == ("patience", 4, 1)
+
+
+def test_a_score_may_say_why_it_has_no_value():
+    def score(raw):
+        raise Undefined("one row")
+
+    result = fit(make_job(n_val=15, early_stopping=True, max_iter=3, score=score))
+    assert (result.undefined, result.error, result.stopped_by) == ("one row", None, "max_iter")
+    assert result.best_iter > 0
+
+
+def test_a_score_may_ask_for_the_net_as_it_stands():
+    seen = []
+
+    def score(raw, nets):
+        (standing,) = nets()
+        np.testing.assert_array_equal(standing.outputs, raw)
+        seen.append(standing.result())
+        return len(seen)
+
+    job = make_job(n_val=15, early_stopping=True, max_iter=3, score=score, ema_decay=0.5)
+    job.shows_nets = True
+    result = fit(job)
+    assert result.best_iter == seen[-1].best_iter == 3
+    for name, values in result.params.items():
+        np.testing.assert_array_equal(values, seen[-1].params[name])
+        assert not np.shares_memory(values, seen[-1].params[name])
+    assert seen[-1].best_loss == result.best_loss
+    for name in ("epoch", "train_loss", "valid_loss", "learning_rate"):
+        assert seen[-1].history[name] == result.history[name]
+    assert [one.n_iter for one in seen] == [1, 2, 3]
 
 
 # The monitor alone.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+from skorch import callbacks as skorch_callbacks
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
@@ -108,6 +112,209 @@ def test_epoch_scoring_scores_the_live_module(X, y_real):
     assert sizes[-1] == pytest.approx(notes.weight_.abs().sum().item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, sp.csr_matrix])
+def test_epoch_scoring_has_the_estimators_predictions_and_the_users_rows(X, y_binary, kind):
+    names = np.array(["no", "yes"])[y_binary]
+    seen = Notes()
+    scores = [
+        EpochScoring(scoring, lower_is_better=False) for scoring in ("accuracy", "neg_log_loss")
+    ]
+    net = RegularizedMLPClassifier(**NET, scoring="accuracy", callbacks=[*scores, seen])
+    net.fit(kind(X), names)
+    assert [row["accuracy"] for row in seen.history_] == net.validation_scores_
+    losses = [-row["neg_log_loss"] for row in seen.history_]
+    np.testing.assert_allclose(losses, net.history_["valid_loss"], rtol=1e-5)
+    alone = RegularizedMLPClassifier(**NET, scoring="accuracy").fit(X, names)
+    np.testing.assert_array_equal(alone.predict_proba(X), net.predict_proba(X))
+
+
+def test_the_history_says_which_epoch_is_best_by_each_number(X, y_binary):
+    notes = Notes()
+    net = RegularizedMLPClassifier(**NET, scoring="accuracy", callbacks=[notes]).fit(X, y_binary)
+    for name, sign in (("train_loss", 1), ("valid_loss", 1), ("valid_score", -1)):
+        values = sign * net.history_[name].to_numpy()
+        best = [row[f"{name}_best"] for row in notes.history_]
+        assert best == [v < min(values[:i], default=np.inf) for i, v in enumerate(values)]
+
+
+def test_a_print_log_prints_without_verbose(X, y_real, capsys):
+    RegularizedMLPRegressor(**NET, callbacks=[skorch_callbacks.PrintLog()]).fit(X, y_real)
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 6
+
+
+# -- skorch's other callbacks ----------------------------------------------------------------------
+
+
+class Sink:
+    """Stands in for what loggers write to."""
+
+    dir = ""
+
+    def __init__(self):
+        self.heard = []
+        self.info = self
+        self.run_id = 1
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *args, **options: self.heard.append((name, args, options))
+
+
+def test_checkpoints_save_the_best_epoch_and_what_is_kept(X, y_real, tmp_path):
+    best = Checkpoint(dirname=str(tmp_path), f_optimizer=None)
+    last = skorch_callbacks.TrainEndCheckpoint(dirname=str(tmp_path), f_optimizer=None)
+    net = RegularizedMLPRegressor(
+        **{**NET, "max_iter": 40}, learning_rate_init=0.1, patience=3, callbacks=[best, last]
+    )
+    net.fit(X, y_real)
+    assert net.best_iter_ < net.n_iter_
+    epochs = json.loads((tmp_path / "history.json").read_text())
+    assert len(epochs) == net.best_iter_  # written together with the weights
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    kept = torch.load(tmp_path / "train_end_params.pt", weights_only=True)
+    weight = net._params["weight_0"]
+    name = next(name for name, value in saved.items() if value.shape == weight.shape)
+    np.testing.assert_array_equal(saved[name], weight)
+    np.testing.assert_array_equal(kept[name], weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("SacredLogger", 5 * 3), ("TensorBoard", 5 * 3), ("WandbLogger", 5)]
+)
+def test_loggers_log_each_epoch(X, y_real, name, written):
+    sink = Sink()
+    options = {"save_model": False} if name == "WandbLogger" else {}
+    logger = getattr(skorch_callbacks, name)(sink, **options)
+    RegularizedMLPRegressor(**{**NET, "max_iter": 5}, callbacks=[logger]).fit(X, y_real)
+    logged = [call for call in sink.heard if call[0] in ("log_scalar", "add_scalar", "log")]
+    assert len(logged) == written
+
+
+def test_mlflow_logs_each_epoch(X, y_real):
+    run, client = Sink(), Sink()
+    logger = skorch_callbacks.MlflowLogger(run, client, create_artifact=False)
+    RegularizedMLPRegressor(**{**NET, "max_iter": 5}, callbacks=[logger]).fit(X, y_real)
+    assert sum(name == "log_metric" for name, _, _ in client.heard) == 5 * 3
+
+
+def refused():
+    c = skorch_callbacks
+    yield c.LRScheduler(), "LRScheduler, which cannot work: .* Use learning_rate"
+    yield c.LRScheduler, "LRScheduler, which cannot work"
+    yield c.WarmRestartLR, "WarmRestartLR, which cannot work: .* Use learning_rate='cosine'"
+    yield c.GradientNormClipping(1.0), "GradientNormClipping, .* Use max_norm"
+    yield c.ParamMapper("*"), "ParamMapper, .* warm_start=True"
+    yield c.Freezer("*"), "Freezer, a subclass of ParamMapper, which cannot work"
+    yield c.Unfreezer("*"), "Unfreezer, a subclass of ParamMapper"
+    yield c.Initializer("*"), "Initializer, a subclass of ParamMapper"
+    yield c.LoadInitState(Checkpoint(f_optimizer=None)), "LoadInitState, .* warm_start=True"
+    yield c.InputShapeSetter(), "InputShapeSetter, .* Leave it out"
+    yield c.BatchScoring("r2"), "BatchScoring, .* Use EpochScoring"
+    yield c.PassthroughScoring("train_loss"), "PassthroughScoring, .* EpochScoring"
+    yield c.ProgressBar(), "ProgressBar, .* Use verbose=1"
+    yield Checkpoint(), "Checkpoint with f_optimizer='optimizer.pt', .* Pass f_optimizer=None"
+    yield (
+        Checkpoint(f_optimizer=None, f_pickle="net.pkl"),
+        "f_pickle='net.pkl'.* pickle the estimator",
+    )
+    yield Checkpoint(f_optimizer=None, load_best=True), "load_best=True, .* early_stopping=True"
+    yield c.TrainEndCheckpoint(), "TrainEndCheckpoint with f_optimizer='optimizer.pt'"
+    yield EarlyStopping(load_best=True), "EarlyStopping with load_best=True"
+    yield c.SacredLogger(None, log_on_batch_end=True), "SacredLogger with log_on_batch_end=True"
+    yield c.MlflowLogger(log_on_batch_end=True, create_artifact=False), "log_on_batch_end=True"
+    yield c.MlflowLogger(), "MlflowLogger with create_artifact=True, .* mlflow.sklearn.log_model"
+    yield EarlyStopping("valid_acc"), "EarlyStopping, which monitors 'valid_acc'.* EpochScoring"
+    yield EarlyStopping("valid_score"), "'valid_score'. There is no score, as scoring='loss'"
+    yield ("named", c.LRScheduler()), "LRScheduler, which cannot work"
+    yield type("Mine", (c.LRScheduler,), {})(), "Mine, a subclass of LRScheduler,"
+    for hook in ("on_batch_begin", "on_batch_end", "on_grad_computed"):
+        own = {hook: lambda self, *args, **options: None}
+        yield type("Mine", (Callback,), own)(), f"Mine, which overrides {hook}.* on_epoch_end"
+    own = {"on_batch_end": lambda self, *args, **options: None}
+    yield type("Mine", (EpochScoring,), own)("r2"), "Mine, which overrides on_batch_end"
+
+
+REFUSED = list(refused())
+
+
+@pytest.mark.parametrize(("callback", "message"), REFUSED, ids=[m[:30] for _, m in REFUSED])
+def test_callbacks_without_effect_are_refused_before_training(X, y_real, callback, message):
+    notes = Notes()
+    net = RegularizedMLPRegressor(**NET, callbacks=[callback])
+    if "monitors" not in message and "'valid_score'" not in message:  # else it may write anything
+        net.set_params(callbacks=[notes, callback])
+    with pytest.raises(ValueError, match=f"callbacks has .*{message}"):
+        net.fit(X, y_real)
+    assert notes.heard_ == []
+    assert not hasattr(net, "n_features_in_")
+
+
+def test_every_callback_of_skorch_is_decided_on():
+    """A new one of a later skorch has to be looked at."""
+    works = {
+        *("Callback", "Checkpoint", "TrainEndCheckpoint", "EarlyStopping", "EpochScoring"),
+        *("EpochTimer", "PrintLog", "NeptuneLogger", "WandbLogger", "MlflowLogger"),
+        *("SacredLogger", "TensorBoard"),
+    }
+    refused = {type(c).__name__ for c, _ in REFUSED} | {"LRScheduler", "WarmRestartLR"}
+    assert set(skorch_callbacks.__all__) <= works | refused
+
+
+@pytest.mark.parametrize("callback", [print, "EarlyStopping", object()])
+def test_something_else_is_no_callback(X, y_real, callback):
+    net = RegularizedMLPRegressor(**NET, callbacks=[callback])
+    with pytest.raises(
+        TypeError, match=r"which is not a skorch callback.*skorch\.callbacks\.Callback"
+    ):
+        net.fit(X, y_real)
+
+
+def test_monitors_of_validation_need_validation_rows(X, y_real):
+    net = RegularizedMLPRegressor(**NET, early_stopping=False, callbacks=[EarlyStopping()])
+    with pytest.raises(ValueError, match=r"'valid_loss'\. This fit has no validation rows"):
+        net.fit(X, y_real)
+    net.set_params(callbacks=[EarlyStopping(monitor="train_loss")]).fit(X, y_real)
+
+
+class Changes(Callback):
+    """Tries to change what the engine does not read back."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.what == "rate":
+            net.optimizer_.param_groups[0]["lr"] = 1.0
+        elif self.what == "grad":
+            net.module_[-1].weight.requires_grad_(False)
+        else:
+            net.module_[-1].weight.data.zero_()
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("rate", "the learning rate of optimizer_ in on_epoch_end.* Use learning_rate"),
+        ("grad", "requires_grad of the weights"),
+        ("weights", r"averages over epochs in on_epoch_end.*ema_decay=0\.0"),
+    ],
+)
+def test_changes_without_effect_are_refused_where_they_happen(X, y_real, what, message):
+    net = RegularizedMLPRegressor(**NET, callbacks=[Changes(what)])
+    with pytest.raises(ValueError, match=f"The callback Changes changed .*{message}"):
+        net.fit(X, y_real)
+    assert not hasattr(net, "coefs_")
+
+
+def test_without_averages_the_weights_of_the_module_are_those_in_training(X, y_real):
+    options = {**NET, "ema_decay": 0.0, "early_stopping": False, "numeric_embedding": None}
+    net = RegularizedMLPRegressor(**options, callbacks=[Changes("weights")]).fit(X, y_real)
+    alone = RegularizedMLPRegressor(**options).fit(X, y_real)
+    # The last epoch began with zeros, and takes few steps.
+    assert np.abs(net._params["weight_1"]).max() < 0.01 < np.abs(alone._params["weight_1"]).max()
+
+
 def test_a_callback_that_fails_fails_the_fit(X, y_real):
     class Broken(Callback):
         def on_epoch_end(self, net, **kwargs):
@@ -161,9 +368,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far(X, y_real):
     net = RegularizedMLPRegressor(
         **{**NET, "max_iter": 100_000}, patience=100_000, scoring=scoring, max_time=60.0
     )
-    with pytest.warns(
-        UserWarning, match=r"Training was interrupted in epoch \d+; the best weights"
-    ):
+    with pytest.raises(KeyboardInterrupt, match="is fitted with the best weights so far"):
         net.fit(X, y_real)
     assert net.stopped_by_ == "interrupt"
     assert net.best_iter_ == 3

@@ -242,6 +242,22 @@ def test_process_pool_with_a_killed_worker(processes, tmp_path):
     assert (tmp_path / "killed").exists()
 
 
+def score_of_own_rows(model, X, y):
+    """A scorer for early stopping that looks at the whole table, and at the weights."""
+    assert len(model.coefs_) == 2
+    return model.score(*table())
+
+
+def test_scorers_see_fitted_nets_in_other_processes(one_thread):
+    net = classifier(early_stopping=True, max_iter=6, scoring=score_of_own_rows)
+    pool = Inline()
+    with batched(executor=pool):
+        found = cross_validate(net, *table(), cv=3, return_estimator=True)["estimator"]
+    assert pool.calls == 1
+    for one in found:
+        assert max(one.validation_scores_) == one.score(*table())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dies", [False, True])
 def test_loky(tmp_path, dies):

@@ -122,7 +122,7 @@ def test_interrupt_keeps_the_best_weights(monkeypatch):
         return train(*args, **options)
 
     monkeypatch.setattr(trainer, "train", interrupted)
-    with pytest.warns(UserWarning, match=r"interrupted in epoch \d+; the best weights"):
+    with pytest.raises(KeyboardInterrupt, match="is fitted with the best weights so far"):
         net.fit(X, y)
     assert net.stopped_by_ == "interrupt"
     assert 1 <= net.n_iter_ < 10**7
