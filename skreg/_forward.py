@@ -5,10 +5,10 @@ a row does not depend on the rows beside it beyond 1e-9.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import erf, expit
 
-from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, SELU_ALPHA, SELU_SCALE
+from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
 from skreg.net import owners
+from skreg.net.activation import KINDS
 
 #: Rows that are predicted at a time, at least and at most.
 _FEWEST, _MOST = 64, 4096
@@ -18,22 +18,6 @@ _WIDEST = 1 << 21
 
 #: Entries that the periodic functions of a chunk may have.
 _WAVES = 1 << 22
-
-
-def _softplus(x):
-    return np.logaddexp(0.0, x)
-
-
-ACTIVATIONS = {
-    "identity": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0.0, out=x),
-    "tanh": lambda x: np.tanh(x, out=x),
-    "logistic": lambda x: expit(x, out=x),
-    "silu": lambda x: x * expit(x),
-    "gelu": lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0))),
-    "selu": lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0.0))),
-    "mish": lambda x: x * np.tanh(_softplus(x)),
-}
 
 
 def folded(params, n_layers):
@@ -129,7 +113,7 @@ def chunk_rows(layers, stage=None):
 
 def _forward(layers, activation, X, masks=None):
     a = X
-    act = ACTIVATIONS[activation]
+    act = KINDS[activation].numpy
     for i, (weight, bias) in enumerate(layers):
         a = a @ weight
         a += bias

@@ -10,18 +10,8 @@ from torch import nn
 
 from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
 from skreg.net import owners
+from skreg.net.activation import KINDS
 from skreg.net.periodic import FREQUENCY_STD, periodic
-
-ACTIVATIONS = {
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "logistic": nn.Sigmoid,
-    "silu": nn.SiLU,
-    "gelu": nn.GELU,
-    "selu": nn.SELU,
-    "mish": nn.Mish,
-}
 
 
 class Exp(nn.Module):
@@ -145,7 +135,7 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False, bo
             break
         if normed:
             layers.append(_batch_norm(params, i))
-        layers.append(ACTIVATIONS[spec.activation]())
+        layers.append(KINDS[spec.activation].module())
         if spec.dropout[i]:
             layers.append(nn.Dropout(spec.dropout[i]))
     if exponential:

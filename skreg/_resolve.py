@@ -10,8 +10,8 @@ import torch
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
-from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.job import Spec
+from skreg.net.activation import KINDS
 
 SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
 
@@ -30,7 +30,7 @@ _positive = Interval(Real, 0, None, closed="neither")
 #: Constraints of the parameters that both estimators have.
 CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
+    "activation": [StrOptions(set(KINDS))],
     "numeric_embedding": [None, StrOptions({"auto", "periodic"})],
     "dropout": [_rate, "array-like"],
     "input_dropout": [_rate],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from skreg.net.activation import SELU_ALPHA, SELU_SCALE
 from skreg.net.batch_norm import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM
 from skreg.net.dropout import LINE_STRIDE
 from skreg.net.periodic import EMBEDDED_WIDTH, N_FREQUENCIES
 from skreg.objective.losses import HUBER_DELTA, MAX_EXPONENT
 
 __all__ = [
-    "ACTIVATIONS",
     "BATCH_NORM_EPS",
     "BATCH_NORM_MOMENTUM",
     "COSINE",
@@ -23,18 +23,6 @@ __all__ = [
     "SINE",
     "TINY",
 ]
-
-#: Activation name -> number used by the compiled kernels.
-ACTIVATIONS = {
-    "identity": 0,
-    "relu": 1,
-    "tanh": 2,
-    "logistic": 3,
-    "silu": 4,
-    "gelu": 5,
-    "selu": 6,
-    "mish": 7,
-}
 
 #: Loss name -> number used by the compiled kernels. ``multinomial`` is the log loss of one softmax,
 #: ``binomial`` the log loss of independent sigmoids (one for a binary target, one a label else).
@@ -58,9 +46,6 @@ COSINE = (
     -2.498223781e01,
 )
 SINE = (6.283185280e00, -4.134168072e01, 8.160248511e01, -7.658139642e01, 3.976161707e01)
-
-SELU_SCALE = 1.0507009873554805
-SELU_ALPHA = 1.6732632423543772
 
 #: First moments below this are set to zero: they decay into subnormal numbers, which are slow.
 TINY = {"float32": 1e-30, "float64": 1e-290}

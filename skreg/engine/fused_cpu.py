@@ -26,13 +26,13 @@ from skreg.engine.compiled.units import (
     input_dropout_kernel,
 )
 from skreg.engine.constants import (
-    ACTIVATIONS,
     BATCH_NORM_EPS,
     EMBEDDED_WIDTH,
     LOSSES,
     N_FREQUENCIES,
 )
 from skreg.engine.data import Epoch
+from skreg.net.activation import NUMBERS
 
 #: Bytes of gathered minibatches that members go through one after the other; they stay in the cache.
 _BLOCK = 1 << 18
@@ -75,7 +75,7 @@ class FusedStep:
         self.dtype = np.dtype(spec.dtype)
         classes = spec.loss == "multinomial"
         self.embedded = spec.embedded or ()
-        self.evaluate = evaluation_kernel(ACTIVATIONS[spec.activation], spec.dtype)
+        self.evaluate = evaluation_kernel(NUMBERS[spec.activation], spec.dtype)
         self.loss = loss_kernel(LOSSES[spec.loss], spec.dtype)
         self.loop = minibatch_loop(spec.dtype, classes)
         self.total = np.zeros(self.k, dtype=self.dtype)
@@ -128,7 +128,7 @@ class FusedStep:
                     units[i],
                 ]
             )
-        activation, norm = ACTIVATIONS[spec.activation], spec.batch_norm
+        activation, norm = NUMBERS[spec.activation], spec.batch_norm
         kernels = (
             input_dropout_kernel(dtype),
             forward_kernel(activation, norm, dtype),

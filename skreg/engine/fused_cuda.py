@@ -15,12 +15,13 @@ import torch
 import triton
 
 from skreg.engine import triton_kernels as kernels
-from skreg.engine.constants import ACTIVATIONS, EMBEDDED_WIDTH, LOSSES, N_FREQUENCIES
+from skreg.engine.constants import EMBEDDED_WIDTH, LOSSES, N_FREQUENCIES
 from skreg.engine.data import Epoch, sent
 from skreg.engine.recording import Sequence
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.state import Buffer
 from skreg.engine.triton_kernels import Launch, block
+from skreg.net.activation import NUMBERS
 
 #: What an embedding learns, in the order in which kernels take it.
 _EMBEDDING = tuple(f"embed_{name}" for name in ("frequency", "phase", "weight", "bias"))
@@ -43,8 +44,9 @@ class FusedCudaStep(ReferenceStep):
 
     @staticmethod
     def takes(spec, sparse):
-        """Whether this step can train such nets: on sparse tables it cannot."""
-        return not sparse and spec.dtype in ("float32", "float64")
+        """Whether this step can train such nets: of dense tables, with an activation that it has."""
+        known = NUMBERS[spec.activation] <= kernels.LAST_ACTIVATION
+        return known and not sparse and spec.dtype in ("float32", "float64")
 
     def __init__(self, state, knobs, feed, spec):
         super().__init__(state, knobs, feed, spec)
@@ -210,7 +212,7 @@ class FusedCudaStep(ReferenceStep):
         self._add(
             *(kernel, (self.k * h,), *own, self.share, self.stream_of, *masks),
             *(self.counter, h, self.b, self.s),
-            ACT=ACTIVATIONS[self.spec.activation],
+            ACT=NUMBERS[self.spec.activation],
             NORM=norm,
             DROP=bool(self.knobs.threshold[i + 1].any()),
             BLOCK=block(self.b),

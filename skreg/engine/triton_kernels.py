@@ -102,6 +102,10 @@ def _keep(keys, limit, moment, member, line, entry):
     return x >= tl.load(limit + member).to(tl.uint32, bitcast=True)
 
 
+#: Largest number of an activation (`skreg.net.activation.NUMBERS`) that kernels here have.
+LAST_ACTIVATION = 7
+
+
 @triton.jit
 def _value(y, ACT: tl.constexpr):
     """Activation number ACT at y."""

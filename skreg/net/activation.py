@@ -1,34 +1,180 @@
-"""Activations by scikit-learn's and torch's names."""
+"""Activations by scikit-learn's and torch's names: all that each of them is.
+
+A new one is an entry of `KINDS`; estimators, prediction, export, the reference and the kernels of the
+CPU take it from there. On CUDA the reference trains such nets until `skreg.engine.triton_kernels` has it too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import erf, expit
+from torch import nn
 
 from skreg.net.block import Block
 
-FUNCTIONS = {
-    "identity": lambda x: x,
-    "relu": F.relu,
-    "tanh": torch.tanh,
-    "logistic": torch.sigmoid,
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "selu": F.selu,
-    "mish": F.mish,
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One activation.
+
+    Attributes
+    ----------
+    module : type
+        The `torch.nn.Module` without parameters, for export.
+    torch : callable
+        On tensors, for the reference.
+    numpy : callable
+        On float64 arrays, for prediction; may overwrite its argument.
+    compiled : callable
+        Makes value and derivative, functions of ``(act, y)``, for the kernels of the CPU. It is given
+        the float type ``F``, and ``exp`` and ``erf`` for that type. Selects and not branches, or loops do not
+        become vector code; a NaN has to come out as a NaN. ``act`` is not read.
+    gain : float, default=1.0
+        Of the initial weights in front of it (He et al. 2015; Klambauer et al. 2017).
+    """
+
+    module: type[nn.Module]
+    torch: Callable
+    numpy: Callable
+    compiled: Callable
+    gain: float = 1.0
+
+
+def _identity(F, exp, erf):
+    one = F(1)
+
+    def value(act, y):
+        return y
+
+    def slope(act, y):
+        return one
+
+    return value, slope
+
+
+def _relu(F, exp, erf):
+    one = F(1)
+
+    def value(act, y):
+        return F(0) if y <= F(0) else y
+
+    def slope(act, y):
+        return F(0) if y <= F(0) else one
+
+    return value, slope
+
+
+def _tanh(F, exp, erf):
+    one, two = F(1), F(2)
+
+    def value(act, y):
+        return one - two / (exp(two * y) + one)
+
+    def slope(act, y):
+        t = one - two / (exp(two * y) + one)
+        return one - t * t
+
+    return value, slope
+
+
+def _logistic(F, exp, erf):
+    one = F(1)
+
+    def value(act, y):
+        return one / (one + exp(-y))
+
+    def slope(act, y):
+        s = one / (one + exp(-y))
+        return s * (one - s)
+
+    return value, slope
+
+
+def _silu(F, exp, erf):
+    one = F(1)
+
+    def value(act, y):
+        return y / (one + exp(-y))
+
+    def slope(act, y):
+        s = one / (one + exp(-y))
+        return s * (one + y * (one - s))
+
+    return value, slope
+
+
+def _gelu(F, exp, erf):
+    one, half = F(1), F(0.5)
+    root_half, density = F(0.7071067811865476), F(0.3989422804014327)
+
+    def value(act, y):
+        return half * y * (one + erf(y * root_half))
+
+    def slope(act, y):
+        return half * (one + erf(y * root_half)) + y * density * exp(-half * y * y)
+
+    return value, slope
+
+
+def _selu(F, exp, erf):
+    one, scale, alpha = F(1), F(SELU_SCALE), F(SELU_ALPHA)
+
+    def value(act, y):
+        below = alpha * (exp(y) - one)
+        return scale * (below if y <= F(0) else y)
+
+    def slope(act, y):
+        below = alpha * exp(y)
+        return scale * (below if y <= F(0) else one)
+
+    return value, slope
+
+
+def _mish(F, exp, erf):
+    one, two = F(1), F(2)
+
+    def value(act, y):
+        e = exp(F(20) if y > F(20) else y)
+        n = e * (e + two)
+        return y * n / (n + two)
+
+    def slope(act, y):
+        e = exp(F(20) if y > F(20) else y)
+        n = e * (e + two)
+        t = n / (n + two)
+        return t + y * (one - t * t) * e / (one + e)
+
+    return value, slope
+
+
+def _selu_of(x):
+    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0.0)))
+
+
+#: All activations by name. Their order gives the numbers that kernels know them by.
+KINDS = {
+    "identity": Kind(nn.Identity, lambda x: x, lambda x: x, _identity),
+    "relu": Kind(nn.ReLU, F.relu, lambda x: np.maximum(x, 0.0, out=x), _relu, 2.0**0.5),
+    "tanh": Kind(nn.Tanh, torch.tanh, lambda x: np.tanh(x, out=x), _tanh),
+    "logistic": Kind(nn.Sigmoid, torch.sigmoid, lambda x: expit(x, out=x), _logistic),
+    "silu": Kind(nn.SiLU, F.silu, lambda x: x * expit(x), _silu, 2.0**0.5),
+    "gelu": Kind(
+        nn.GELU, F.gelu, lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0))), _gelu, 2.0**0.5
+    ),
+    "selu": Kind(nn.SELU, F.selu, _selu_of, _selu),
+    "mish": Kind(nn.Mish, F.mish, lambda x: x * np.tanh(np.logaddexp(0.0, x)), _mish, 2.0**0.5),
 }
 
-#: Gain of the initial weights in front of an activation (He et al. 2015; Klambauer et al. 2017).
-GAINS = {
-    "identity": 1.0,
-    "relu": 2.0**0.5,
-    "tanh": 1.0,
-    "logistic": 1.0,
-    "silu": 2.0**0.5,
-    "gelu": 2.0**0.5,
-    "selu": 1.0,
-    "mish": 2.0**0.5,
-}
+#: Activation name -> number used by the compiled kernels.
+NUMBERS = {name: number for number, name in enumerate(KINDS)}
 
 
 def activation(x, name):
@@ -44,7 +190,7 @@ def activation(x, name):
     >>> activation(torch.tensor([-1.0, 2.0]), "relu")
     tensor([0., 2.])
     """
-    return FUNCTIONS[name](x)
+    return KINDS[name].torch(x)
 
 
 class Activation(Block):

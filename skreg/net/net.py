@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
-from skreg.net.activation import GAINS, Activation
+from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.dropout import Dropout, InputDropout
 from skreg.net.linear import Linear
@@ -139,7 +139,7 @@ def _net(embedded, hidden, n_outputs, activation, batch_norm, n_columns):
         first = InputDropout(n_columns)
     blocks, n_in = [first], first.n_out
     for layer, units in enumerate(hidden):
-        blocks.append(Linear(layer, n_in, units, gain=GAINS[activation], bias=not batch_norm))
+        blocks.append(Linear(layer, n_in, units, gain=KINDS[activation].gain, bias=not batch_norm))
         if batch_norm:
             blocks.append(BatchNorm(layer, units))
         blocks += [Activation(activation), Dropout(layer + 1)]

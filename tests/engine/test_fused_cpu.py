@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.data import CHUNK_ENTRIES
 from skreg.engine.stack import Stack
+from skreg.net.activation import KINDS
 from tests.engine.helpers import assert_same_result, distance, fit, make_job
 from tests.engine.test_oracle import LOSSES, SOLVERS
 
@@ -40,7 +40,7 @@ def settings(**shared):
     ]
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KINDS)
 def test_activations(activation):
     for one, other in both(settings(activation=activation)):
         assert_same_result(one, other, atol=1e-10)
@@ -49,7 +49,7 @@ def test_activations(activation):
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KINDS)
 def test_activations_in_full(activation, dtype, batch_norm):
     # With a small epsilon Adam would turn a gradient that is zero but for rounding, as that of a shift
     # in front of another batch norm, into a step of full size.

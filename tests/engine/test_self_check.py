@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from skreg.engine import self_check
-from skreg.engine.constants import ACTIVATIONS, LOSSES
+from skreg.engine.constants import LOSSES
 from skreg.engine.reference import ReferenceStep
 from skreg.engine.self_check import verdict
 from skreg.engine.watch import BEST_EPOCH
+from skreg.net.activation import KINDS
 from tests.engine.helpers import make_spec
 
 
@@ -167,7 +168,7 @@ def test_the_kernels_of_the_cpu_pass(fused, loss, embedded):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KINDS)
 def test_the_kernels_of_the_cpu_pass_in_full(fused, activation, dtype):
     """By half of what is allowed: other processors round in other places."""
     nets = {(loss, "adamw", True, (1,)) for loss in LOSSES}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.data import Feed, Fingerprint
 from skreg.engine.knobs import Knobs
 from skreg.engine.state import State
+from skreg.net.activation import KINDS
 from skreg.net.net import Net
 from tests.engine.helpers import make_job
 from tests.engine.test_oracle import LOSSES
@@ -148,7 +148,7 @@ def test_few_members_have_many_programs_of_a_loss(loss):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KINDS)
 def test_activations(activation, dtype):
     kernels = launches(activation=activation, dtype=dtype, **KNOBS)
     rows = [k for k in kernels if k.kernel.fn.__name__ in ("forward", "backward")]

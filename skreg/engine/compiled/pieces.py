@@ -20,7 +20,8 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
 from skreg.engine.compiled.cache import cache_of
-from skreg.engine.constants import ACTIVATIONS, LINE_STRIDE, SELU_ALPHA, SELU_SCALE
+from skreg.engine.constants import LINE_STRIDE
+from skreg.net.activation import KINDS, NUMBERS
 
 # Without nnan and ninf: a member that diverges has to be seen.
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
@@ -236,76 +237,4 @@ def _overload_slope(act, y):
 @functools.cache
 def _activations(F):
     """Value and slope by number, as functions of (act, y), for one float type."""
-    one, two, half = F(1), F(2), F(0.5)
-    root_half, density = F(0.7071067811865476), F(0.3989422804014327)
-    scale, alpha = F(SELU_SCALE), F(SELU_ALPHA)
-
-    def identity(act, y):
-        return y
-
-    def identity_slope(act, y):
-        return one
-
-    def relu(act, y):
-        return F(0) if y <= F(0) else y
-
-    def relu_slope(act, y):
-        return F(0) if y <= F(0) else one
-
-    def tanh(act, y):
-        return one - two / (exp(two * y) + one)
-
-    def tanh_slope(act, y):
-        t = one - two / (exp(two * y) + one)
-        return one - t * t
-
-    def logistic(act, y):
-        return one / (one + exp(-y))
-
-    def logistic_slope(act, y):
-        s = one / (one + exp(-y))
-        return s * (one - s)
-
-    def silu(act, y):
-        return y / (one + exp(-y))
-
-    def silu_slope(act, y):
-        s = one / (one + exp(-y))
-        return s * (one + y * (one - s))
-
-    def gelu(act, y):
-        return half * y * (one + erf(y * root_half))
-
-    def gelu_slope(act, y):
-        return half * (one + erf(y * root_half)) + y * density * exp(-half * y * y)
-
-    def selu(act, y):
-        below = alpha * (exp(y) - one)
-        return scale * (below if y <= F(0) else y)
-
-    def selu_slope(act, y):
-        below = alpha * exp(y)
-        return scale * (below if y <= F(0) else one)
-
-    def mish(act, y):
-        e = exp(F(20) if y > F(20) else y)
-        n = e * (e + two)
-        return y * n / (n + two)
-
-    def mish_slope(act, y):
-        e = exp(F(20) if y > F(20) else y)
-        n = e * (e + two)
-        t = n / (n + two)
-        return t + y * (one - t * t) * e / (one + e)
-
-    pairs = {
-        "identity": (identity, identity_slope),
-        "relu": (relu, relu_slope),
-        "tanh": (tanh, tanh_slope),
-        "logistic": (logistic, logistic_slope),
-        "silu": (silu, silu_slope),
-        "gelu": (gelu, gelu_slope),
-        "selu": (selu, selu_slope),
-        "mish": (mish, mish_slope),
-    }
-    return {number: pairs[name] for name, number in ACTIVATIONS.items()}
+    return {NUMBERS[name]: kind.compiled(F, exp, erf) for name, kind in KINDS.items()}

@@ -40,7 +40,7 @@ def forward_kernel(activation, batch_norm, dtype):
     Parameters
     ----------
     activation : int
-        A value of `ACTIVATIONS`.
+        Its number in `skreg.net.activation.NUMBERS`.
     batch_norm : bool
         Whether a batch norm stands before the activation.
     dtype : str

@@ -23,11 +23,11 @@ ONE_KERNEL = """
 import json, warnings
 import numpy as np
 from skreg.engine.compiled.units import evaluation_kernel
-from skreg.engine.constants import ACTIVATIONS
+from skreg.net.activation import NUMBERS
 
 with warnings.catch_warnings(record=True) as found:
     warnings.simplefilter("always")
-    kernel = evaluation_kernel(ACTIVATIONS["selu"], "float64")
+    kernel = evaluation_kernel(NUMBERS["selu"], "float64")
 z = np.ones((1, 1))
 kernel(z, np.ones(1), np.zeros(1))
 messages = [str(w.message) for w in found]
@@ -108,7 +108,7 @@ def test_a_kernel_is_loaded_by_the_next_process(warm):
 
 def test_a_constant_of_another_module_is_not_stale(warm):
     """The kernel stands in a module that is not touched."""
-    constants = warm / "skreg" / "engine" / "constants.py"
+    constants = warm / "skreg" / "net" / "activation.py"
     old = constants.read_text()
     change(constants, f"SELU_SCALE = {SELU_OF_ONE}", "SELU_SCALE = 2.0")
     try:
@@ -233,7 +233,13 @@ def test_sources_are_all_that_compiled_code_reads():
     compiled = {
         f"engine.compiled.{path.stem}" for path in PACKAGE.glob("engine/compiled/[a-z]*.py")
     }
-    constants = {"net.batch_norm", "net.dropout", "net.periodic", "objective.losses"}
+    constants = {
+        "net.batch_norm",
+        "net.dropout",
+        "net.periodic",
+        "net.activation",
+        "objective.losses",
+    }
     assert found >= {*compiled, *constants, "engine.constants", "engine.watch"}
     # What no kernel is made of may change, and nothing has to be compiled again.
     assert "engine.stack" not in found
