@@ -8,18 +8,16 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skreg._callbacks import with_callbacks
 from skreg._docs import describe
 from skreg._mlp_base import BaseRegularizedMLP
 from skreg._resolve import CONSTRAINTS
+from skreg._targets import ClassTargets, NumberTargets
 
 
-class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
+class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP):
     __doc__ = describe(
         """Multi-layer perceptron classifier whose every regularizer is a plain number.
 
@@ -200,7 +198,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         """Predicted labels, shape (n,), or a 0/1 matrix of shape (n, n_labels)."""
         raw = self._raw(X)
         if self._multilabel:
-            return (raw > 0).astype(np.int64)
+            return self._label_values[(raw > 0).astype(np.intp)]
         if len(self.classes_) == 2:
             return self.classes_[(raw[:, 0] > 0).astype(np.intp)]
         return self.classes_[raw.argmax(axis=1)]
@@ -262,100 +260,13 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             return expit(np.concatenate([-raw, raw], axis=-1))
         return softmax(raw, axis=-1)
 
-    def _check_target(self, y):
-        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
-            y = column_or_1d(y, warn=True)
-        kind = type_of_target(y, input_name="y")
-        if kind in ("binary", "multiclass"):
-            return np.asarray(y)
-        check_classification_targets(y)  # looks a second time, and says what is wrong
-        if kind == "multilabel-indicator":
-            return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-        raise ValueError(
-            f"y has {np.shape(y)[1]} columns of classes. Multioutput targets of several classes are "
-            "not supported: wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
-        )
-
-    def _encode(self, y, first, classes=None):
-        """Class numbers, or the matrix of a multilabel target; sets classes_ at first."""
-        multilabel = np.ndim(y) == 2
-        if first:
-            found = np.arange(y.shape[1]) if multilabel else np.unique(y)
-            self.classes_ = found if classes is None else unique_labels(classes)
-            self._multilabel = multilabel
-        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
-            raise ValueError(
-                f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
-            )
-        if multilabel != self._multilabel or (multilabel and y.shape[1] != len(self.classes_)):
-            raise ValueError(
-                f"y has the shape {y.shape}, which does not fit the {len(self.classes_)} "
-                f"{'labels' if self._multilabel else 'classes'} seen first."
-            )
-        if multilabel:
-            return y
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y has the classes {unknown.tolist()}, which are not among the classes seen "
-                f"first: {self.classes_.tolist()}. Fit with all classes, or pass classes= to the "
-                "first partial_fit."
-            )
-        return np.searchsorted(self.classes_, y)
-
-    def _decode_target(self, y):
-        return y if self._multilabel else self.classes_[y]
-
-    def _strata(self, y):
-        return None if self._multilabel else y
-
-    def _n_outputs(self):
-        return 1 if len(self.classes_) == 2 and not self._multilabel else len(self.classes_)
-
-    def _loss_name(self):
-        binary = len(self.classes_) == 2
-        return "binomial" if self._multilabel or binary else "multinomial"
-
-    def _engine_target(self, y):
-        if self._loss_name() == "multinomial":
-            return np.asarray(y, dtype=np.int64)
-        return np.asarray(y, dtype=self.dtype).reshape(len(y), -1)
-
-    def _set_target_scale(self, y, weight):
-        """Class labels have no scale."""
-
-    def _see_targets(self, parts, *, first):
-        """Class labels have no range."""
-
-    def _class_factors(self, y, weight, *, partial=False):
-        """Weight of each class, shape (n_classes,); None where all count the same."""
-        if self.class_weight is None:
-            return None
-        if self._multilabel:
-            raise ValueError(
-                f"class_weight={self.class_weight!r} has no meaning for multilabel targets. Use "
-                "class_weight=None and sample_weight."
-            )
-        if self.class_weight != "balanced":
-            return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-        if partial:
-            raise ValueError(
-                "class_weight='balanced' cannot be known from a part of the rows. For partial_fit "
-                "pass sklearn.utils.class_weight.compute_class_weight's result as a dict."
-            )
-        mass = np.bincount(y, weights=weight, minlength=len(self.classes_))
-        present = mass > 0
-        factors = np.zeros(len(self.classes_))
-        factors[present] = mass.sum() / (present.sum() * mass[present])
-        return factors
-
     def _build_module(self):
         from skreg._module import build_module
 
         return build_module(self._params, self._spec)
 
 
-class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
+class RegularizedMLPRegressor(RegressorMixin, NumberTargets, BaseRegularizedMLP):
     __doc__ = describe(
         """Multi-layer perceptron regressor whose every regularizer is a plain number.
 
@@ -578,69 +489,6 @@ default="squared_error"
         if self._clips:
             np.clip(out, *self.target_range_.T, out=out)
         return out[..., 0] if self._flat_target else out
-
-    def _check_target(self, y):
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
-                "loss='squared_error' for such targets."
-            )
-        return y
-
-    def _encode(self, y, first, classes=None):
-        """Targets as (n, n_targets)."""
-        flat = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        if first:
-            self._flat_target = flat
-            self._n_targets = y.shape[1]
-        elif y.shape[1] != self._n_targets:
-            raise ValueError(f"y has {y.shape[1]} targets, but {self._n_targets} were seen first.")
-        return y
-
-    def _decode_target(self, y):
-        return y[:, 0] if self._flat_target else y
-
-    def _strata(self, y):
-        return None
-
-    def _n_outputs(self):
-        return self._n_targets
-
-    def _loss_name(self):
-        return self.loss
-
-    def _set_target_scale(self, y, weight):
-        self._target_mean = np.zeros(y.shape[1])
-        self._target_scale = np.ones(y.shape[1])
-        if not self.scale_target:
-            return
-        mean = np.average(y, axis=0, weights=weight)
-        if self.loss == "poisson":
-            self._target_scale = np.where(mean > 0, mean, 1.0)
-            return
-        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        # A constant target, up to rounding, is left in its units.
-        constant = std <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-        self._target_mean, self._target_scale = mean, np.where(constant, 1.0, std)
-
-    def _see_targets(self, parts, *, first):
-        """Set the range of the targets, or widen it, and whether predictions keep to it."""
-        bounds = [bound for y in parts for bound in (y.min(axis=0), y.max(axis=0))]
-        if not first:
-            bounds += list(self.target_range_.T)
-        self.target_range_ = np.stack([np.min(bounds, axis=0), np.max(bounds, axis=0)], axis=1)
-        # As of this fit: predictions do not follow parameters that are set later.
-        self._clips = bool(self.clip)
-
-    def _engine_target(self, y):
-        return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
-
-    def _class_factors(self, y, weight, *, partial=False):
-        return None
 
     def _build_module(self):
         from skreg._module import build_module

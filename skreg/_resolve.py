@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
+from skreg._rows import warn
 from skreg.engine.constants import ACTIVATIONS
 from skreg.engine.job import Spec
 
@@ -162,6 +163,28 @@ def resolve_device(device, dtype):
             f"device={device!r} is not supported. Use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
         )
     return device
+
+
+#: Of penalties in front of a batch norm. The texts hold no numbers, so that Python shows each once in a
+#: search over many.
+_PENALTIES_AND_BATCH_NORM = {
+    "l1": "l1 cannot select columns or weights of hidden layers with batch_norm=True: batch norm undoes "
+    "the scale of the weights in front of it, so they shrink, what the net computes stays the same, "
+    "and hardly any become zero. Set batch_norm=False where l1 is to remove them, or l1=0.",
+    "l2": "l2 does not regularize hidden layers with batch_norm=True: batch norm undoes the scale of "
+    "the weights in front of it, so they shrink, what the net computes stays the same, and only the "
+    "effective learning rate changes. Set batch_norm=False where l2 is to act, or l2=0 and regularize "
+    "by dropout; a list such as l2=[0, 0, 0.01] penalises the output layer alone.",
+}
+
+
+def warn_of_penalties(spec):
+    """Warn of penalties that batch norm keeps from doing what their names say."""
+    if not spec.batch_norm:
+        return
+    for name, text in _PENALTIES_AND_BATCH_NORM.items():
+        if any(getattr(spec, name)[:-1]):
+            warn(text, UserWarning)
 
 
 def check_parameters(estimator):

@@ -12,12 +12,15 @@ from sklearn.base import _fit_context, clone
 from sklearn.ensemble import BaseEnsemble
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
-from skreg._resolve import check_parameters
-from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales, with_remedy
+from skreg._constant import warn_if_ensemble_is_worse_than_constant
+from skreg._resolve import check_parameters, warn_of_penalties
+from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales
 from skreg._split import hold_out
+from skreg._tables import validated
+from skreg._weights import check_sample_weight
 
 #: Fitted attributes without an underscore at the end.
 _PRIVATE = ("_bags", "_history", "_refitted")
@@ -121,14 +124,16 @@ class BaseBaggedMLP(BaseEnsemble):
         for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
             delattr(self, name)
         template, parts = self._template()
+        given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
         encoded = template._encode(y, first=True)
-        warn_of_scales(X)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng)
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
+        warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+        warn_of_penalties(members[0].job.spec)
         results = train(members)
         self.estimator_ = self._get_estimator()
         self.estimators_ = [member.net for member in members]
@@ -138,6 +143,7 @@ class BaseBaggedMLP(BaseEnsemble):
         if held_out is not None:
             self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
             self.n_iter_ = len(self._history["epoch"])
+            self._compare_with_constant(members[0].job)
         if self.oob_score:
             self._score_out_of_bag(X, y, weight)
         self._tell()
@@ -147,7 +153,7 @@ class BaseBaggedMLP(BaseEnsemble):
         estimator = self._get_estimator()
         if not isinstance(estimator, self._net):
             raise TypeError(
-                f"estimator={estimator!r} is no {self._net.__name__}. Pass one, or None for its "
+                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
                 "defaults; a scaler or an encoder belongs in front of the ensemble: "
                 f"make_pipeline(StandardScaler(), {type(self).__name__}(...))."
             )
@@ -162,27 +168,18 @@ class BaseBaggedMLP(BaseEnsemble):
 
     def _check_rows(self, template, X, y, sample_weight):
         """Validated rows in the members' precision, targets in the user's terms, weights."""
-        try:
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csr",
-                dtype=getattr(np, template.dtype),
-                order="C",
-                multi_output=True,
-                y_numeric=template._numeric_target,
-            )
-        except ValueError as error:
-            raise with_remedy(error) from None
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            if not weight.any():
-                raise ValueError("sample_weight is zero for every row: no rows are left.")
-        return X, template._check_target(y), weight
+        X, y = validated(
+            self,
+            X,
+            y,
+            float64_by="estimator__dtype='float64'",
+            accept_sparse="csr",
+            dtype=getattr(np, template.dtype),
+            order="C",
+            multi_output=True,
+            y_numeric=template._numeric_target,
+        )
+        return X, template._check_target(y), check_sample_weight(sample_weight, X)
 
     def _generator(self):
         if self.random_state is None:  # as the nets: the global generator is left alone
@@ -227,6 +224,13 @@ class BaseBaggedMLP(BaseEnsemble):
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
         split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
         return None if split is None else rows[split[1]]
+
+    def _compare_with_constant(self, job):
+        """Warn where the ensemble that stopped as one is worse than a constant; job is a member's."""
+        losses = self._history["valid_loss"]
+        if 0 < self.best_iter_ <= len(losses) and job.score is None:
+            label, kept = type(self).__name__, losses[self.best_iter_ - 1]
+            warn_if_ensemble_is_worse_than_constant(label, job, kept)
 
     def _know_target(self, template):
         """Take over what predictions need to know of the target."""
@@ -295,10 +299,7 @@ class BaseBaggedMLP(BaseEnsemble):
     def _for_members(self, X):
         """Each member with its columns of X."""
         check_is_fitted(self)
-        try:
-            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
-        except ValueError as error:
-            raise with_remedy(error) from None
+        X = validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
         for net, columns in zip(self.estimators_, self.estimators_features_, strict=True):
             yield net, X if self._bags.all_columns else X[:, columns]
 

@@ -11,8 +11,6 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from skreg._linear import by_scipy, by_sklearn
 from skreg._linear.base import (
@@ -23,6 +21,8 @@ from skreg._linear.base import (
 )
 from skreg._linear.null_model import class_intercepts
 from skreg._rows import warn
+from skreg._tables import validated
+from skreg._targets import one_label_a_row
 
 
 class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
@@ -166,8 +166,8 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         ValueError
             If there is one class only, no weight is left, or `solver` cannot do the penalty.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        X, y = validated(self, X, y, accept_sparse="csr", dtype=np.float64, multi_output=True)
+        y = one_label_a_row(y, type(self).__name__)
         self.classes_, codes = encode_classes(y)
         weight = row_weights(sample_weight, X)
         weight = times_class_weight(weight, self.class_weight, codes, self.classes_)

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
 from skreg._linear import by_sklearn
 from skreg._linear.base import RegularizedLinearModel, row_weights, standardisation
 from skreg._linear.null_model import SMALLEST_SHARE, largest_gradient
+from skreg._tables import validated
+from skreg._targets import check_numbers
 
 #: Penalties of each loss that scikit-learn has a solver for.
 PENALTIES = {
@@ -180,7 +180,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         ValueError
             If no weight is left, or `loss` cannot do the penalty or the targets.
         """
-        X, y = validate_data(
+        X, y = validated(
             self,
             X,
             y,
@@ -189,10 +189,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
             multi_output=True,
             y_numeric=True,
         )
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        self._check_loss(y)
+        y = check_numbers(y, self.loss)
+        self._check_penalties()
         weight = row_weights(sample_weight, X)
         targets = y.reshape(len(y), -1)
         mean, scale = self._scale(targets, weight)
@@ -213,7 +211,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         raw = self._raw(X)
         return np.exp(raw) if self.loss == "poisson" else raw
 
-    def _check_loss(self, y):
+    def _check_penalties(self):
         for name in {"l1", "l2"}.difference(PENALTIES[self.loss]):
             strength = getattr(self, name)
             if strength > 0:
@@ -224,23 +222,14 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
                     "loss='squared_error', or RegularizedMLPRegressor(hidden_layer_sizes=(), "
                     "weight_decay=0), which has this objective with every loss and penalty."
                 )
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
-                "loss='squared_error' for such targets."
-            )
 
     def _scale(self, y, weight):
         """What is taken off the targets and what they are divided by, each (n_targets,)."""
-        zero, one = np.zeros(y.shape[1]), np.ones(y.shape[1])
-        if not self.scale_target:
-            return zero, one
-        if self.loss != "poisson":
-            return standardisation(y, weight, self.fit_intercept)
-        if not self.fit_intercept:  # the logarithm of a divisor would be an intercept
-            return zero, one
-        mean = np.average(y, axis=0, weights=weight)
-        return zero, np.where(mean > 0, mean, 1.0)
+        # The logarithm of a divisor would be an intercept.
+        no_intercept_for_it = self.loss == "poisson" and not self.fit_intercept
+        if not self.scale_target or no_intercept_for_it:
+            return np.zeros(y.shape[1]), np.ones(y.shape[1])
+        return standardisation(y, weight, self.fit_intercept, self.loss)
 
     def _solve(self, X, y, weight):
         """Weights (n_targets, n_features) and intercepts (n_targets,) of the scaled targets."""

@@ -1,0 +1,113 @@
+"""Whether a net that was validated is worse than a constant, which is worth a warning."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from skreg._forward import folded, input_stage, raw_outputs
+from skreg._rows import warn
+from skreg._targets import quantiles
+from skreg.objective.losses import rowwise
+
+#: A net counts as worse where its loss is higher than the constant's by this share of it, and by so
+#: many standard errors of the difference: on noise, where a net is about as good, it is not.
+_MARGIN, _STANDARD_ERRORS = 0.1, 4.0
+
+#: Shares of classes are taken for this at least: a class that is only among the validation rows would
+#: make the constant infinitely bad.
+_SMALLEST_SHARE = 1e-12
+
+
+def warn_if_worse_than_constant(job, result):
+    """Warn where the kept weights are clearly worse on the validation rows than a constant.
+
+    The constant is the one that is best on the training rows: their mean, median, quantile or the
+    shares of their classes.
+
+    Parameters
+    ----------
+    job : skreg.engine.job.Job
+    result : skreg.engine.job.Result
+    """
+    if job.X_val is None or result.stopped_by == "diverged":
+        return
+    # What is chosen by another score may have a higher loss, as accurate classifiers that are too
+    # sure of themselves do.
+    if job.score is not None and job.spec.loss in ("binomial", "multinomial"):
+        return
+    kept = result.history["valid_loss"][result.best_iter - 1] if result.best_iter else np.nan
+    weight = job.sample_weight_val
+    constant = constant_losses(job)
+    expected = float(np.average(constant, weights=weight))
+    if not kept > expected + _MARGIN * abs(expected):
+        return
+    layers = folded(result.params, job.spec.n_layers)
+    stage = input_stage(result.params, job.spec)
+    raw = raw_outputs(layers, job.spec.activation, job.X_val, stage)
+    if _surely_positive(_losses(job, raw) - constant, weight):
+        _warn(job.label, kept, expected)
+
+
+def warn_if_ensemble_is_worse_than_constant(label, job, kept):
+    """The same for members that were validated together: ``kept`` is the loss of their mean."""
+    constant = constant_losses(job)
+    expected = float(np.average(constant, weights=job.sample_weight_val))
+    # The outputs of all members are not asked for again: twice the margin, and no standard error of
+    # the difference but that of the constant's loss.
+    error = np.std(constant) / np.sqrt(len(constant))
+    if kept > expected + 2 * _MARGIN * abs(expected) + _STANDARD_ERRORS * error:
+        _warn(label, kept, expected)
+
+
+def _warn(label, kept, expected):
+    warn(
+        f"On the validation rows this {label} is worse than a constant: its loss is {kept:.4g}, that "
+        f"of the best constant of the training rows {expected:.4g}. Put "
+        "sklearn.preprocessing.StandardScaler in front of this estimator if the features are not "
+        "scaled, see that the validation rows are of the same kind as the training rows, or lower "
+        "learning_rate_init.",
+        ConvergenceWarning,
+    )
+
+
+def constant_losses(job):
+    """Loss of each validation row for the constant that is best on the training rows, (n_val,)."""
+    return _losses(
+        job, np.broadcast_to(_best_constant(job), (job.X_val.shape[0], job.spec.n_outputs))
+    )
+
+
+def _best_constant(job):
+    """Raw outputs (o,) that are the best without features; about so for "huber"."""
+    loss, y, weight = job.spec.loss, job.y, job.sample_weight
+    if loss == "multinomial":
+        share = np.bincount(y, weights=weight, minlength=job.spec.n_outputs)
+        return np.log(np.maximum(share / share.sum(), _SMALLEST_SHARE))
+    if loss in ("absolute_error", "huber", "pinball"):
+        level = job.spec.quantile if loss == "pinball" else 0.5
+        return np.array([quantiles(column, weight, [level])[0] for column in y.T])
+    mean = np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)
+    if loss == "binomial":
+        mean = np.clip(mean, _SMALLEST_SHARE, 1 - _SMALLEST_SHARE)
+        return np.log(mean) - np.log1p(-mean)
+    return np.log(np.maximum(mean, _SMALLEST_SHARE)) if loss == "poisson" else mean
+
+
+def _losses(job, raw):
+    """Loss of each validation row, (n_val,), of raw outputs (n_val, o)."""
+    f = torch.as_tensor(np.array(raw.T, dtype=np.float64))[None]
+    y = torch.as_tensor(np.ascontiguousarray(job.y_val.T))[None]
+    if job.spec.loss != "multinomial":
+        y = y.double()
+    smoothing = torch.zeros(1, 1, dtype=torch.float64)
+    options = {"smoothing": smoothing, "quantile": job.spec.quantile}
+    return rowwise(job.spec.loss, f, y, **options)[0].numpy()
+
+
+def _surely_positive(values, weight):
+    weight = np.ones(len(values)) if weight is None else weight
+    mean = np.average(values, weights=weight)
+    error = np.sqrt(np.sum((weight * (values - mean)) ** 2)) / weight.sum()
+    return bool(np.isfinite(mean)) and mean > _STANDARD_ERRORS * error
