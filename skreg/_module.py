@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH, FREQUENCY_STD
-from skreg.layers import owners, periodic
+from skreg.layers import owners
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -46,7 +46,15 @@ class Clamp(nn.Module):
 
     def forward(self, x):
         """Rows x (b, o), clamped."""
-        return torch.clamp(x, self.bounds[:, 0], self.bounds[:, 1])
+        return torch.minimum(torch.maximum(x, self.bounds[:, 0]), self.bounds[:, 1])
+
+
+class Cosine(nn.Module):
+    """Cosine of each entry: the one place where an embedding is not linear."""
+
+    def forward(self, x):
+        """cos(x)."""
+        return torch.cos(x)
 
 
 class PeriodicEmbedding(nn.Module):
@@ -67,6 +75,7 @@ class PeriodicEmbedding(nn.Module):
         self.frequency, self.phase, self.weight, self.bias = (
             nn.Parameter(torch.as_tensor(values)) for values in (frequency, phase, weight, bias)
         )
+        self.cosine = Cosine()
 
     @torch.no_grad()
     def reset_parameters(self):
@@ -79,8 +88,11 @@ class PeriodicEmbedding(nn.Module):
 
     def forward(self, x):
         """Inputs (b, d') of the first linear layer, of rows x (b, d)."""
-        learned = (self.frequency, self.phase, self.weight, self.bias)
-        return periodic(x[None], self.columns, *(p[None] for p in learned))[0].T
+        # Written out with operations that TorchScript and ONNX know.
+        chosen = x[:, self.columns].unsqueeze(2)  # (b, m, 1)
+        waves = self.cosine(2.0 * math.pi * self.frequency * chosen + self.phase)  # (b, m, f)
+        mixed = torch.matmul(self.weight, waves.unsqueeze(3)).squeeze(3) + self.bias  # (b, m, q)
+        return torch.cat([x, mixed.flatten(1)], dim=1)
 
 
 class ColumnDropout(nn.Module):
@@ -96,13 +108,14 @@ class ColumnDropout(nn.Module):
     def __init__(self, rate, owner):
         super().__init__()
         self.rate = rate
+        self.n_columns = max(owner) + 1
         self.register_buffer("owner", torch.tensor(owner))
 
     def forward(self, x):
         """Rows x (b, d') with one mask a row; as they are in evaluation mode."""
         if not self.training:
             return x
-        ones = torch.ones(len(x), int(self.owner.max()) + 1, dtype=x.dtype, device=x.device)
+        ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
         return x * nn.functional.dropout(ones, self.rate)[:, self.owner]
 
 

@@ -168,9 +168,10 @@ def resolve_device(device, dtype):
 #: Of penalties in front of a batch norm. The texts hold no numbers, so that Python shows each once in a
 #: search over many.
 _PENALTIES_AND_BATCH_NORM = {
-    "l1": "l1 cannot select columns or weights of hidden layers with batch_norm=True: batch norm undoes "
-    "the scale of the weights in front of it, so they shrink, what the net computes stays the same, "
-    "and hardly any become zero. Set batch_norm=False where l1 is to remove them, or l1=0.",
+    "l1": "l1 selects few weights and hardly any columns in hidden layers with batch_norm=True: batch "
+    "norm undoes the scale of the weights in front of it, so they can shrink without changing what the "
+    "net computes, instead of becoming zero. Set batch_norm=False where l1 is to remove weights or "
+    "columns, or l1=0.",
     "l2": "l2 does not regularize hidden layers with batch_norm=True: batch norm undoes the scale of "
     "the weights in front of it, so they shrink, what the net computes stays the same, and only the "
     "effective learning rate changes. Set batch_norm=False where l2 is to act, or l2=0 and regularize "

@@ -21,25 +21,20 @@ def check_sample_weight(sample_weight, X):
     if sample_weight is None:
         return None
     weight = _check_sample_weight(
-        _finite(as_numpy(sample_weight)), X, dtype=np.float64, ensure_non_negative=False
+        _usable(as_numpy(sample_weight)), X, dtype=np.float64, ensure_non_negative=False
     )
     if (weight < 0).any():
         raise ValueError(
             f"Negative values in data passed to `sample_weight`: the least is {weight.min():g}, "
             "allowed are finite numbers >= 0. A weight of 0 leaves a row out."
         )
-    if not weight.any():
-        raise ValueError(
-            "sample_weight is zero for every row: no rows are left. Give at least one row a "
-            "positive weight."
-        )
     # Only ratios matter, and weights near the largest number have no finite sum.
     with np.errstate(over="ignore"):
         return weight if np.isfinite(weight.sum()) else weight / weight.max()
 
 
-def _finite(sample_weight):
-    """The same, unless it holds numbers that are missing or infinite."""
+def _usable(sample_weight):
+    """The same, unless numbers are missing or infinite, or all are zero."""
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):
@@ -48,9 +43,14 @@ def _finite(sample_weight):
     if bad.any():
         first = int(np.flatnonzero(bad.ravel())[0])
         raise ValueError(
-            f"sample_weight has {np.count_nonzero(bad)} entries that are NaN or infinite, the "
+            f"sample_weight has {np.count_nonzero(bad)} entries that are NaN or infinity, the "
             f"first in row {first}: {weight.ravel()[first]}. Allowed are finite numbers >= 0. A "
             "weight of 0 leaves a row out."
+        )
+    if weight.size and not weight.any():
+        raise ValueError(
+            "sample_weight is zero for every row: no rows are left. Give at least one row a "
+            "positive weight."
         )
     return sample_weight
 
