@@ -16,6 +16,10 @@ from skreg.objective.losses import rowwise
 #: and by half at 60, with at most 4.6 and 1.9 standard errors: never by both.
 _MARGIN, _STANDARD_ERRORS = 0.25, 4.0
 
+#: And by so much at least, in nats or in squares of the scaled target: where a constant is nearly perfect,
+#: a net need not be as near.
+_LEAST = 0.05
+
 #: Fewer rows tell no standard error, and few ones need more of them.
 _FEWEST_ROWS, _MORE_ERRORS = 5, 20.0
 
@@ -42,44 +46,58 @@ def warn_if_worse_than_constant(job, result):
     if job.score is not None and job.spec.loss in ("binomial", "multinomial"):
         return
     kept = result.history["valid_loss"][result.best_iter - 1] if result.best_iter else np.nan
+    layers = folded(result.params, job.spec.n_layers)
+    stage = input_stage(result.params, job.spec)
+    warn_if_outputs_are_worse(
+        job.label,
+        job,
+        kept,
+        lambda: raw_outputs(layers, job.spec.activation, job.X_val, stage),
+        improving=result.best_iter == result.n_iter,
+    )
+
+
+def warn_if_outputs_are_worse(label, job, kept, outputs, *, improving):
+    """The same for outputs of whatever kind, as of an ensemble.
+
+    Parameters
+    ----------
+    label : str
+    job : skreg.engine.job.Job
+        Has the training and the validation rows.
+    kept : float
+        Loss on the validation rows.
+    outputs : callable
+        Gives the raw outputs for them, (n_val, o). Only called where the loss is suspicious.
+    improving : bool
+        Whether the last epoch was the best.
+    """
+    if not _can_be_told(job):
+        return
     weight = job.sample_weight_val
     constant = constant_losses(job)
     expected = float(np.average(constant, weights=weight))
-    if not kept > expected + _MARGIN * abs(expected):
+    if not kept > expected + max(_MARGIN * abs(expected), _LEAST):
         return
-    layers = folded(result.params, job.spec.n_layers)
-    stage = input_stage(result.params, job.spec)
-    raw = raw_outputs(layers, job.spec.activation, job.X_val, stage)
-    if _surely_positive(_losses(job, raw) - constant, weight):
-        _warn(job.label, kept, expected)
-
-
-def warn_if_ensemble_is_worse_than_constant(label, job, kept):
-    """The same for members that were validated together: ``kept`` is the loss of their mean."""
-    if not _can_be_told(job):
+    if not _surely_positive(_losses(job, outputs()) - constant, weight):
         return
-    constant = constant_losses(job)
-    expected = float(np.average(constant, weights=job.sample_weight_val))
-    # The outputs of all members are not asked for again: twice the margin, and no standard error of
-    # the difference but that of the constant's loss.
-    error = np.std(constant) / np.sqrt(len(constant))
-    if kept > expected + 2 * _MARGIN * abs(expected) + _STANDARD_ERRORS * error:
-        _warn(label, kept, expected)
+    if improving:
+        remedy = "It was still improving when training ended: raise max_iter, max_time or learning_rate_init."
+    else:
+        remedy = (
+            "Put sklearn.preprocessing.StandardScaler in front of this estimator if the features are "
+            "not scaled, see that the validation rows are of the same kind as the training rows, or "
+            "lower learning_rate_init."
+        )
+    warn(
+        f"On the validation rows this {label} is worse than a constant: its loss is {kept:.4g}, that "
+        f"of the best constant of the training rows {expected:.4g}. {remedy}",
+        ConvergenceWarning,
+    )
 
 
 def _can_be_told(job):
     return job.X_val is not None and job.X_val.shape[0] >= _FEWEST_ROWS
-
-
-def _warn(label, kept, expected):
-    warn(
-        f"On the validation rows this {label} is worse than a constant: its loss is {kept:.4g}, that "
-        f"of the best constant of the training rows {expected:.4g}. Put "
-        "sklearn.preprocessing.StandardScaler in front of this estimator if the features are not "
-        "scaled, see that the validation rows are of the same kind as the training rows, or lower "
-        "learning_rate_init.",
-        ConvergenceWarning,
-    )
 
 
 def constant_losses(job):

@@ -254,7 +254,7 @@ def _label_values(y):
         if len(values) == 0 or values[0] in (absent, present):
             return np.array([absent, present]).astype(y.dtype)
     raise ValueError(
-        f"Every label in y has the value {values[0]!r}, which does not tell whether it is present "
+        f"Every label in y has the value {values[0].item()!r}, which does not tell whether it is present "
         "or absent. Code labels as 0 and 1."
     )
 

@@ -670,7 +670,7 @@ def test_a_pipeline_of_curves():
 @pytest.mark.parametrize(
     ("changes", "error", "match"),
     [
-        ({"estimator": RegularizedMLPRegressor()}, TypeError, "no RegularizedMLPClassifier"),
+        ({"estimator": RegularizedMLPRegressor()}, TypeError, "is not a RegularizedMLPClassifier"),
         ({"estimator": BaggingClassifier()}, TypeError, "in front of the ensemble"),
         ({"callbacks": [print]}, ValueError, "estimator__callbacks=None"),
         ({"dropout": 2.0}, ValueError, "'dropout' parameter of RegularizedMLPClassifier"),

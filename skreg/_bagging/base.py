@@ -15,12 +15,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
-from skreg._constant import warn_if_ensemble_is_worse_than_constant
+from skreg._constant import warn_if_outputs_are_worse
 from skreg._resolve import check_parameters, warn_of_penalties
 from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales
 from skreg._split import hold_out
 from skreg._tables import validated
 from skreg._weights import check_sample_weight
+from skreg.engine.cohort import combine
 
 #: Fitted attributes without an underscore at the end.
 _PRIVATE = ("_bags", "_history", "_refitted")
@@ -143,7 +144,7 @@ class BaseBaggedMLP(BaseEnsemble):
         if held_out is not None:
             self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
             self.n_iter_ = len(self._history["epoch"])
-            self._compare_with_constant(members[0].job)
+            self._compare_with_constant(members)
         if self.oob_score:
             self._score_out_of_bag(X, y, weight)
         self._tell()
@@ -225,12 +226,19 @@ class BaseBaggedMLP(BaseEnsemble):
         split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
         return None if split is None else rows[split[1]]
 
-    def _compare_with_constant(self, job):
-        """Warn where the ensemble that stopped as one is worse than a constant; job is a member's."""
-        losses = self._history["valid_loss"]
-        if 0 < self.best_iter_ <= len(losses) and job.score is None:
-            label, kept = type(self).__name__, losses[self.best_iter_ - 1]
-            warn_if_ensemble_is_worse_than_constant(label, job, kept)
+    def _compare_with_constant(self, members):
+        """Warn where the ensemble that was stopped as one is worse than a constant."""
+        losses, job = self._history["valid_loss"], members[0].job
+        if job.score is not None or not 0 < self.best_iter_ <= len(losses):
+            return
+        outputs = (member.net._raw(member.job.X_val) for member in members)
+        warn_if_outputs_are_worse(
+            type(self).__name__,
+            job,
+            losses[self.best_iter_ - 1],
+            lambda: combine(outputs, job.spec.loss, axis=1),
+            improving=self.best_iter_ == self.n_iter_,
+        )
 
     def _know_target(self, template):
         """Take over what predictions need to know of the target."""

@@ -151,7 +151,7 @@ def test_missing_values_name_the_remedy(X, y_binary, cls):
         cls().fit(holes, y_binary)
     with pytest.raises(ValueError, match=text):
         cls().fit(sp.csr_array(holes), y_binary)
-    with pytest.raises(ValueError, match="Input X_val contains NaN.*SimpleImputer"):
+    with pytest.raises(ValueError, match=r"Input X_val contains NaN.*SimpleImputer"):
         cls().fit(X, y_binary, X_val=holes, y_val=y_binary)
 
 

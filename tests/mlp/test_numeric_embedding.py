@@ -131,6 +131,7 @@ def test_entries_of_a_sparse_matrix_that_are_stored_twice():
 
 
 @pytest.mark.filterwarnings("ignore:X_val does not look like X:UserWarning")
+@pytest.mark.filterwarnings("ignore:On the validation rows this .* is worse than a constant")
 def test_training_rows_decide(mixed, y_real):
     """Held-out rows and those of weight zero may have more values."""
     valid = mixed.copy()
