@@ -20,6 +20,9 @@ _MARGIN, _STANDARD_ERRORS = 0.25, 4.0
 #: a net need not be as near.
 _LEAST = 0.05
 
+#: A loss of so many times the constant's is not for want of epochs.
+_FAR = 10.0
+
 #: Fewer rows tell no standard error, and few ones need more of them.
 _FEWEST_ROWS, _MORE_ERRORS = 5, 20.0
 
@@ -53,7 +56,7 @@ def warn_if_worse_than_constant(job, result):
         job,
         kept,
         lambda: raw_outputs(layers, job.spec.activation, job.X_val, stage),
-        improving=result.best_iter == result.n_iter,
+        improving=job.spec.early_stopping and result.best_iter == result.n_iter,
     )
 
 
@@ -81,13 +84,13 @@ def warn_if_outputs_are_worse(label, job, kept, outputs, *, improving):
         return
     if not _surely_positive(_losses(job, outputs()) - constant, weight):
         return
-    if improving:
+    if improving and kept < _FAR * abs(expected):
         remedy = "It was still improving when training ended: raise max_iter, max_time or learning_rate_init."
     else:
         remedy = (
             "Put sklearn.preprocessing.StandardScaler in front of this estimator if the features are "
-            "not scaled, see that the validation rows are of the same kind as the training rows, or "
-            "lower learning_rate_init."
+            "not scaled, see that the validation rows are of the same kind as the training rows, "
+            "lower learning_rate_init, or set early_stopping=True if it is off."
         )
     warn(
         f"On the validation rows this {label} is worse than a constant: its loss is {kept:.4g}, that "

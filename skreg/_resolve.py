@@ -165,8 +165,8 @@ def resolve_device(device, dtype):
     return device
 
 
-#: Of penalties in front of a batch norm. The texts hold no numbers, so that Python shows each once in a
-#: search over many.
+#: Of penalties in front of a batch norm. The texts hold no numbers, so that a search over many says each
+#: once.
 _PENALTIES_AND_BATCH_NORM = {
     "l1": "l1 selects few weights and hardly any columns in hidden layers with batch_norm=True: batch "
     "norm undoes the scale of the weights in front of it, so they can shrink without changing what the "
@@ -179,13 +179,17 @@ _PENALTIES_AND_BATCH_NORM = {
 }
 
 
+def penalties_undone(spec):
+    """Names of the penalties that batch norm keeps from doing what their names say."""
+    if not spec.batch_norm:
+        return []
+    return [name for name in ("l1", "l2") if any(getattr(spec, name)[:-1])]
+
+
 def warn_of_penalties(spec):
     """Warn of penalties that batch norm keeps from doing what their names say."""
-    if not spec.batch_norm:
-        return
-    for name, text in _PENALTIES_AND_BATCH_NORM.items():
-        if any(getattr(spec, name)[:-1]):
-            warn(text, UserWarning)
+    for name in penalties_undone(spec):
+        warn(_PENALTIES_AND_BATCH_NORM[name], UserWarning, once_in_searches=True)
 
 
 def check_parameters(estimator):

@@ -20,11 +20,18 @@ _OFFSET_RATIO = 300
 #: scaled as the training rows were, and rows that tell a standard deviation.
 _UNLIKE, _FEW_ROWS = 10.0, 10
 
+#: Share of its mean that the standard deviation of a constant column may have by rounding.
+_ROUNDING = 1e-14
+
 #: From here on float32 no longer holds every whole number.
 _EXACT_UP_TO = 1 << 24
 
 #: Rows that are looked at for it, and entries of them at a time.
 _SCALE_ROWS, _SCALE_ENTRIES = 10_000, 1 << 20
+
+#: Packages whose frames a warning passes over, and what fits of meta-estimators have said.
+_WITHIN = ("skreg", "sklearn")
+_said = set()
 
 #: Precisions in which rows are predicted from as they are; all others become float64 as a whole.
 PREDICTED_DTYPES = (np.float64, np.float32)
@@ -98,13 +105,15 @@ def warn_of_scales(X, names=None, original=None):
     sample = _sampled(X)
     if sp.issparse(sample):
         mean, variance = mean_variance_axis(sp.csr_matrix(sample, dtype=np.float64), axis=0)
-        found = _warn_of_offsets(mean, np.sqrt(variance), names)
-        spread = np.asarray(abs(sample).max(axis=0).todense()).ravel()
+        spread = np.sqrt(variance)
     else:
         mean, spread = _mean_and_spread(sample)
-        found = _warn_of_offsets(mean, _before_rounding(mean, spread, original), names)
-    if found:
+    # What rounding leaves of a constant column is no spread.
+    spread[spread <= _ROUNDING * np.abs(mean)] = 0.0
+    if _warn_of_offsets(mean, _before_rounding(mean, spread, original), names):
         return  # the remedy is the same
+    if sp.issparse(sample):
+        spread = np.asarray(abs(sample).max(axis=0).todense()).ravel()
     spread = spread[spread > 0]
     if len(spread) and spread.max() > _SCALE_RATIO * spread.min():
         warn(
@@ -117,9 +126,7 @@ def warn_of_scales(X, names=None, original=None):
 
 def _warn_of_offsets(mean, spread, names):
     """Warn of columns far from zero; whether there was one."""
-    # What rounding leaves of a constant column is no spread.
-    varies = spread > 1e-14 * np.abs(mean)
-    ratio = np.divide(np.abs(mean), spread, out=np.zeros_like(mean), where=varies)
+    ratio = np.divide(np.abs(mean), spread, out=np.zeros_like(mean), where=spread > 0)
     far = np.flatnonzero(ratio > _OFFSET_RATIO)
     if not len(far):
         return False
@@ -207,9 +214,25 @@ def _mean_and_spread(sample):
     return tuple(np.concatenate(part) for part in zip(*pairs, strict=True))
 
 
-def warn(message, category):
-    """Warn in the name of the code that called into this package."""
-    frame, level = inspect.currentframe(), 0
-    while frame and frame.f_globals.get("__name__", "").split(".")[0] in ("skreg", "sklearn"):
+def warn(message, category, *, once_in_searches=False):
+    """Warn in the name of the code that called into this package.
+
+    Parameters
+    ----------
+    message : str
+    category : type
+    once_in_searches : bool
+        Whether fits that a meta-estimator runs are to say it once in a process. Python's own filter
+        cannot see to that, as scikit-learn sets the filters anew for each of them.
+    """
+    frame, level, searching = inspect.currentframe(), 0, False
+    while frame and (name := frame.f_globals.get("__name__", "")).split(".")[0] in _WITHIN:
+        searching |= name == "sklearn.utils.parallel"
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level + 1)
+    if once_in_searches and searching:
+        if message in _said:
+            return
+        warnings.warn(message, category, stacklevel=level + 1)
+        _said.add(message)  # not where it was raised as an error
+    else:
+        warnings.warn(message, category, stacklevel=level + 1)
