@@ -18,8 +18,8 @@ class FittedNet:
     def coefs_(self):
         """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
 
-        With embedded columns the first one has three more rows for each of them, behind the rows of
-        the columns as they are.
+        With embedded columns the first one has three more rows for each of them, after the rows of
+        the columns themselves.
         """
         return [weight for weight, _ in self._folded()]
 
@@ -55,13 +55,13 @@ class FittedNet:
 
     @property
     def n_weights_(self):
-        """Weights of the linear layers: all that l1 and l2 act on."""
+        """Number of weights of the linear layers, which l1 and l2 act on."""
         self._needs_fit("n_weights_")
         return sum(self._params[f"weight_{i}"].size for i in range(self._spec.n_layers))
 
     @property
     def n_zero_weights_(self):
-        """How many of them are exactly zero."""
+        """Number of those weights that are exactly zero."""
         self._needs_fit("n_zero_weights_")
         weights = [self._params[f"weight_{i}"] for i in range(self._spec.n_layers)]
         return int(sum(w.size - np.count_nonzero(w) for w in weights))
@@ -70,10 +70,11 @@ class FittedNet:
     def module_(self):
         """The net as a `torch.nn.Sequential` in evaluation mode, on the CPU.
 
-        For the regressor it gives predictions, for the classifier the decision function.
+        For the regressor it computes predictions, for the classifier the decision function. Its
+        modules are such that `torch.jit.script` and `torch.onnx.export` take it.
         """
         self._needs_fit("module_")
-        # A copy: training the module on must not change this estimator.
+        # A copy, so that training the module further does not change this estimator.
         return copy.deepcopy(self._build_module())
 
     @property
@@ -97,7 +98,7 @@ class FittedNet:
             )
 
     def summary(self):
-        """Layers with output shapes, parameters and active knobs.
+        """Table of the layers with output shapes, parameters and active regularizers.
 
         Returns
         -------

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -26,13 +26,16 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
 """,
         """
     label_smoothing : float in [0, 1), default=0.0
-        Share of each label that is spread evenly over the classes. The validation loss is without.
+        Share of each label that is spread evenly over the classes. The validation loss is computed
+        without it.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, times ``sample_weight``; "balanced" as in scikit-learn.
+        Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that is
+        not named has the weight 1. "balanced" gives every class the same total weight.
 """,
         """
     classes_ : ndarray of shape (n_classes,)
-        Class labels; for multilabel targets the numbers of the labels.
+        Class labels, those whose rows all have weight zero included; for multilabel targets the
+        numbers of the labels.
 """,
         """
     Examples
@@ -154,13 +157,15 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features)
-            A sparse matrix is made dense one minibatch at a time.
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
         y : array-like of shape (n,) or (n, n_labels)
-            Class labels of any kind, or a 0/1 matrix for multilabel targets.
+            Class labels of any kind. For multilabel targets a matrix, dense or sparse, of two values
+            such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
         sample_weight : array-like of shape (n,), default=None
         X_val, y_val, sample_weight_val : array-likes, default=None
-            Validation rows, in place of rows held out.
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
 
         Returns
         -------
@@ -169,23 +174,23 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         Raises
         ------
         ValueError
-            For parameters or data that do not fit; the estimator is left as it was.
+            For parameters or data that are not valid; the estimator is left as it was.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """One pass over the rows, going on from the weights and the optimiser's state.
+        """Train for one pass over the rows, from the current weights and the state of the optimiser.
 
-        The learning rate is ``learning_rate_init`` throughout, since a schedule needs an end, and the
-        weights are not averaged.
+        The learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and
+        the weights are not averaged. With ``batch_norm=True`` a call needs two rows or more.
 
         Parameters
         ----------
         X : array-like or CSR matrix of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_labels)
         classes : array-like of shape (n_classes,), default=None
-            All classes there are; needed at the first call if ``y`` has not all of them.
+            All classes; needed in the first call if ``y`` does not have all of them.
         sample_weight : array-like of shape (n,), default=None
 
         Returns
@@ -195,7 +200,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X):
-        """Predicted labels, shape (n,), or a 0/1 matrix of shape (n, n_labels)."""
+        """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y."""
         raw = self._raw(X)
         if self._multilabel:
             return self._label_values[(raw > 0).astype(np.intp)]
@@ -228,7 +233,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         ----------
         X : array-like of shape (n, n_features)
         n_samples : int, default=100
-            Thinned nets.
+            Number of random nets.
         random_state : int, RandomState or None, default=None
 
         Returns
@@ -241,7 +246,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         Raises
         ------
         ValueError
-            Where every dropout rate is 0.
+            If every dropout rate is 0.
         """
         proba = self._probabilities(self._monte_carlo(X, n_samples, random_state)).mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -251,49 +256,39 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
                 parts = parts + np.where(rest > 0, rest * np.log(rest), 0.0)
         return proba, -parts.sum(axis=1)
 
-    def _probabilities(self, raw):
-        """Link on the last axis of raw outputs."""
-        if self._multilabel:
-            return expit(raw)
-        if len(self.classes_) == 2:
-            # Not 1 - p, which would have no digits left where p is near 1.
-            return expit(np.concatenate([-raw, raw], axis=-1))
-        return softmax(raw, axis=-1)
-
-    def _build_module(self):
-        from skreg._module import build_module
-
-        return build_module(self._params, self._spec)
-
 
 class RegularizedMLPRegressor(RegressorMixin, NumberTargets, BaseRegularizedMLP):
     __doc__ = describe(
         """Multi-layer perceptron regressor whose every regularizer is a plain number.
 
-    Targets are standardised inside (``scale_target``) and predictions given back in the user's
-    units. Several targets share the hidden layers.
+    Targets are scaled inside (``scale_target``) and predictions given in the units of the target.
+    Several targets share the hidden layers.
 """,
         """
     loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, \
 default="squared_error"
-        "squared_error" is (y - f)^2 / 2; "huber" turns into a line at 1.345 standard deviations of
-        the target; "poisson" has a log link and needs targets >= 0; "pinball" fits ``quantile``.
+        "squared_error" is (y - f)^2 / 2. "huber" is the same up to errors of 1.345 and a line beyond,
+        in units of the scaled target. "absolute_error" fits the median and "pinball" the ``quantile``.
+        "poisson" has a log link and needs targets >= 0.
     quantile : float in (0, 1), default=0.5
-        Of "pinball".
+        The quantile that "pinball" fits.
     scale_target : bool, default=True
-        Standardise the targets inside; with "poisson", divide them by their mean.
+        Scale the targets inside: by their mean and standard deviation with "squared_error"; with
+        "huber", "absolute_error" and "pinball" by their median and 1.4826 times their median absolute
+        deviation from it, which outliers do not move (where that is zero, by a range between
+        quantiles); with "poisson", divide them by their mean.
     clip : bool, default=True
-        Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_: a
-        guard against absurd values for rows far outside the training data. Holds for `predict`, for
-        each sample of `predict_mc` and for ``module_``; a scorer in ``scoring`` is given clipped
-        predictions. The losses in training, that of the validation rows included, are not clipped.
+        Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_. This
+        guards against absurd values for rows far outside the training data. It holds for `predict`,
+        for each sample of `predict_mc` and for ``module_``, and a scorer in ``scoring`` is given
+        clipped predictions. Losses in training and validation are computed without clipping.
 """,
         """
     target_range_ : ndarray of shape (n_outputs_, 2)
-        Smallest and largest training target of each output, in the units of the target, with and
-        without ``clip``: of all rows given to `fit` whose weight is not zero, validation rows
-        included. `partial_fit` and a warm start widen it. A member of an ensemble has the range of
-        the rows it was drawn and of those it was validated on.
+        Smallest and largest target of each output, in the units of the target, of all rows given to
+        `fit` whose weight is not zero, validation rows included; set with and without ``clip``.
+        `partial_fit` and a warm start widen it. A member of an ensemble has the range of the rows it
+        was trained on and of those it was validated on.
 """,
         """
     Examples
@@ -417,12 +412,13 @@ default="squared_error"
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features)
-            A sparse matrix is made dense one minibatch at a time.
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
         y : array-like of shape (n,) or (n, n_targets)
         sample_weight : array-like of shape (n,), default=None
         X_val, y_val, sample_weight_val : array-likes, default=None
-            Validation rows, in place of rows held out.
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
 
         Returns
         -------
@@ -431,17 +427,18 @@ default="squared_error"
         Raises
         ------
         ValueError
-            For parameters or data that do not fit; the estimator is left as it was.
+            For parameters or data that are not valid; the estimator is left as it was.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """One pass over the rows, going on from the weights and the optimiser's state.
+        """Train for one pass over the rows, from the current weights and the state of the optimiser.
 
-        The scale of the target is that of the first call, ``target_range_`` is that of all calls,
-        the learning rate is ``learning_rate_init`` throughout, since a schedule needs an end, and the
-        weights are not averaged.
+        The first call fixes the scale of the target, so it should have rows enough to tell it; one
+        row is refused unless ``scale_target=False``. ``target_range_`` is that of all calls. The
+        learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and the
+        weights are not averaged. With ``batch_norm=True`` a call needs two rows or more.
 
         Parameters
         ----------
@@ -466,7 +463,7 @@ default="squared_error"
         ----------
         X : array-like of shape (n, n_features)
         n_samples : int, default=100
-            Thinned nets.
+            Number of random nets.
         random_state : int, RandomState or None, default=None
 
         Returns
@@ -477,32 +474,7 @@ default="squared_error"
         Raises
         ------
         ValueError
-            Where every dropout rate is 0.
+            If every dropout rate is 0.
         """
         samples = self._in_units(self._monte_carlo(X, n_samples, random_state))
         return samples.mean(axis=0), samples.std(axis=0)
-
-    def _in_units(self, raw):
-        if self._spec.loss == "poisson":
-            raw = np.exp(raw)
-        out = raw * self._target_scale + self._target_mean
-        if self._clips:
-            np.clip(out, *self.target_range_.T, out=out)
-        return out[..., 0] if self._flat_target else out
-
-    def _build_module(self):
-        from skreg._module import build_module
-
-        poisson = self._spec.loss == "poisson"
-        if poisson:
-            scale, offset = np.ones_like(self._target_scale), np.log(self._target_scale)
-        else:
-            scale, offset = self._target_scale, self._target_mean
-        return build_module(
-            self._params,
-            self._spec,
-            scale=scale,
-            offset=offset,
-            exponential=poisson,
-            bounds=self.target_range_ if self._clips else None,
-        )

@@ -122,7 +122,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             "early_stopping": False,
             "learning_rate": "constant",
             "tol": None,
-            # Each call would begin an average of its own.
+            # Each call would start an average of its own.
             "ema_decay": 0.0,
         }
         job = self._job(rows, None, parts, seed, start, **overrides)
@@ -188,7 +188,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             raise of_validation_rows(error) from None
 
     def _seed(self):
-        """A seed of this fit. None draws fresh entropy and leaves the global generator alone."""
+        """A seed for this fit; None draws fresh entropy and does not touch the global generator."""
         if self.random_state is None:
             return int(np.random.SeedSequence().generate_state(1)[0])
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -254,7 +254,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
     def _with_driver(self, job, context, rows):
-        """The job, with somebody to tell of each epoch where somebody wants to know."""
+        """The job, with a driver where callbacks or ``verbose`` are to be told of each epoch."""
         callbacks = list(self.callbacks or ())
         if context is not None and getattr(self, "_skl_callbacks", None):
             from skreg._skorch import SklearnEpochs
@@ -268,7 +268,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return job
 
     def _refit_job(self, job, rows, result):
-        """Training again on all rows for as many steps as the best epoch had taken, if wanted."""
+        """A job that trains again on all rows, for as many steps as the best epoch had taken, or None."""
         X, y, weight = rows
         spec = job.spec
         left = None if spec.max_time is None else spec.max_time - result.seconds
@@ -279,7 +279,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         spec = dataclasses.replace(
             spec,
             max_steps=result.best_step,
-            # The schedule counts in epochs, which are longer now.
+            # The schedule counts epochs, which have more steps now.
             max_iter=max(1, round(spec.max_iter * batches_of(job) / steps)),
             max_time=left,
             early_stopping=False,
@@ -305,7 +305,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             if now != then:
                 raise ValueError(
                     f"The fitted net has {name}={then!r} and cannot go on with {name}={now!r}. "
-                    "Keep it, or fit anew with warm_start=False."
+                    f"Set {name} back, or fit from the start with warm_start=False."
                 )
 
     def _set_fitted(self, job, result):
@@ -363,7 +363,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return raw_outputs(layers, self._spec.activation, X, stage)
 
     def _check_predict(self, X):
-        # In its own precision and order: what is predicted at a time is made float64.
+        # In its own precision and order: rows are made float64 a chunk at a time.
         return validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
 
     def _monte_carlo(self, X, n_samples, random_state):

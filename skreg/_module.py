@@ -1,4 +1,8 @@
-"""A fitted net as an ordinary torch module, for export, and the live one that callbacks see."""
+"""A net as an ordinary torch module: the fitted one for export, and the live one for callbacks.
+
+The modules use no operations but those that TorchScript and ONNX know, and no module object twice, as
+explainers that hook into modules need it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ class Exp(nn.Module):
 
 
 class Clamp(nn.Module):
-    """Each output within bounds of its own.
+    """Clip each output to bounds of its own.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ class Cosine(nn.Module):
 
 
 class PeriodicEmbedding(nn.Module):
-    """Columns as they are, and behind them what some of them become; see `skreg.layers.periodic`.
+    """All columns, followed by the embeddings of some of them; see `skreg.layers.periodic`.
 
     Parameters
     ----------
@@ -79,7 +83,7 @@ class PeriodicEmbedding(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self):
-        """Draw all anew by torch's generator, as nets start (`skreg.engine.state.initial_embedding`)."""
+        """Draw new initial values by torch's generator (see `skreg.engine.state.initial_embedding`)."""
         nn.init.normal_(self.frequency, std=FREQUENCY_STD)
         nn.init.uniform_(self.phase, -math.pi, math.pi)
         bound = self.frequency.shape[1] ** -0.5
@@ -96,7 +100,7 @@ class PeriodicEmbedding(nn.Module):
 
 
 class ColumnDropout(nn.Module):
-    """Dropout of columns behind their embedding: with a column goes all that was made of it.
+    """Dropout of columns after their embedding: a column is dropped with all that was made of it.
 
     Parameters
     ----------
@@ -112,7 +116,7 @@ class ColumnDropout(nn.Module):
         self.register_buffer("owner", torch.tensor(owner))
 
     def forward(self, x):
-        """Rows x (b, d') with one mask a row; as they are in evaluation mode."""
+        """Rows x (b, d') with one mask per row; unchanged in evaluation mode."""
         if not self.training:
             return x
         ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
@@ -133,7 +137,7 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False, bo
     exponential : bool
         Append an exponential.
     bounds : ndarray of shape (o, 2), optional
-        Append a clamp, behind an exponential.
+        Append a clamp, after the exponential if there is one.
 
     Returns
     -------

@@ -20,8 +20,8 @@ SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
 #: that small tables get many steps an epoch and large ones efficient products.
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 32, 256, 32
 
-#: Numeric columns at most that ``numeric_embedding="auto"`` embeds: it makes four inputs of each, and
-#: wider tables were not among those that the default was chosen on.
+#: Largest number of numeric columns that ``numeric_embedding="auto"`` embeds: it makes four inputs of
+#: each, and the default was chosen on tables that are not wider.
 MOST_EMBEDDED = 256
 
 _rate = Interval(Real, 0, 1, closed="left")
@@ -74,12 +74,12 @@ CONSTRAINTS = {
 
 
 def per_layer(name, value, n_layers, *, what, upper=math.inf):
-    """A number or one per layer, as a tuple of floats.
+    """One number per layer as a tuple of floats, from a number or a list of them.
 
     Raises
     ------
     ValueError
-        Where the length does not fit the layers, or an entry is out of range.
+        If the length is not the number of layers, or an entry is out of range.
     """
     if isinstance(value, Real):
         return (float(value),) * n_layers
@@ -128,7 +128,7 @@ def resolve_device(device, dtype):
     Raises
     ------
     ValueError
-        Where torch does not know or does not have the device, or the device not the precision.
+        If torch does not know or does not have the device, or the device lacks the precision.
     """
     mps = getattr(torch.backends, "mps", None)
     has_mps = mps is not None and mps.is_available()
@@ -193,7 +193,7 @@ def warn_of_penalties(spec):
 
 
 def check_parameters(estimator):
-    """Check all that can be checked without data; returns the parts of a spec that follow."""
+    """Check what can be checked without data, and return the parts of a spec that follow from it."""
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
     if estimator.batch_norm and hidden and estimator.batch_size == 1:
         raise ValueError(
@@ -223,7 +223,7 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     n_outputs, n_rows, n_features : int
         Of the training data.
     **overrides
-        Fields to set otherwise.
+        Fields of the spec that are set to other values than the estimator's.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     if e.input_dropout and n_features * (1 - e.input_dropout) < 0.5:
         raise ValueError(
             f"input_dropout={e.input_dropout:g} leaves {n_features * (1 - e.input_dropout):.2g} "
-            f"inputs of n_features={n_features} in the mean: most rows would be empty. Use at most "
+            f"inputs of n_features={n_features} on average: most rows would be empty. Use at most "
             f"{1 - 0.5 / n_features:.2g} here."
         )
     batch_size = automatic_batch_size(n_rows) if e.batch_size == "auto" else int(e.batch_size)
@@ -248,7 +248,7 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
         "weight_decay": float(e.weight_decay),
         "max_norm": math.inf if e.max_norm is None else float(e.max_norm),
         "label_smoothing": float(getattr(e, "label_smoothing", 0.0)),
-        # One update: what sets the two apart elsewhere is a parameter of its own here.
+        # "adam" and "adamw" are one update: `l2` and `weight_decay` are parameters of their own.
         "solver": "sgd" if e.solver == "sgd" else "adam",
         "learning_rate_init": float(e.learning_rate_init),
         "learning_rate": e.learning_rate,

@@ -60,11 +60,11 @@ def takes_weights(scorer):
 def numeric_columns(X):
     """Columns with more than two distinct values, as a tuple of ascending numbers.
 
-    All others, as those of a one-hot encoding, say no more than which of two values it is.
+    Of a column with two values, such as those of a one-hot encoding, any function is a line.
     """
     low, high = (_dense(bound(axis=0)) for bound in (X.min, X.max))
     if sp.issparse(X):
-        # What is not stored is zero, and a value that is stored twice would be two halves.
+        # Entries that are not stored are zero, and those stored twice have to be added up first.
         X = X if X.has_canonical_format else _canonical(X)
         between = (X.data > low[X.indices]) & (X.data < high[X.indices])
         found = np.bincount(X.indices[between], minlength=X.shape[1]) > 0

@@ -12,7 +12,7 @@ from skreg._resolve import penalties_undone
 
 
 def _knobs(spec, layer):
-    """Active regularizers of one linear layer in words."""
+    """Active regularizers of one linear layer as text."""
     knobs = []
     if spec.l1[layer]:
         knobs.append(f"l1={spec.l1[layer]:g}")
@@ -43,11 +43,11 @@ class Summary:
     ----------
     title : str
     rows : list of tuple
-        Layer, output shape, parameters, knobs.
+        Layer, output shape, number of parameters, regularizers.
     n_parameters, n_zero : int
-        Parameters in all; weights that are exactly zero.
+        Number of all parameters, and of weights that are exactly zero.
     note : str
-        What is to be known of the knobs; empty where they do what their names say.
+        Said of regularizers that cannot do what their names say; empty where all can.
     """
 
     title: str

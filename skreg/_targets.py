@@ -1,9 +1,9 @@
-"""Targets: how labels and numbers are checked, encoded and scaled, for all estimators."""
+"""Targets: how labels and numbers are checked, encoded, scaled and given back, for all estimators."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri, softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
@@ -27,7 +27,7 @@ ROBUST_LOSSES = ("huber", "absolute_error", "pinball")
 #: Median absolute deviation of a normal variable of standard deviation 1.
 _NORMAL_DEVIATION = float(ndtri(0.75))
 
-#: Tails that are cut off a target of which half or more is one value.
+#: Shares of the rows beyond each of two quantiles, for targets of which half or more are one value.
 _TAILS = (0.25, 0.1, 0.05, 0.02, 0.01)
 
 #: Rows from which on a first call of `partial_fit` is trusted with the scale of the target, and rows
@@ -46,7 +46,7 @@ class ClassTargets:
         kind = type_of_target(y, input_name="y")
         if kind in ("binary", "multiclass", "multilabel-indicator"):
             return np.asarray(y)
-        check_classification_targets(y)  # looks a second time, and says what is wrong
+        check_classification_targets(y)  # says what is wrong with other kinds
         raise ValueError(_many_classes(np.asarray(y)))
 
     def _encode(self, y, first, classes=None):
@@ -130,6 +130,20 @@ class ClassTargets:
             )
         return class_factors(self.class_weight, self.classes_, y, weight)
 
+    def _probabilities(self, raw):
+        """Link on the last axis of raw outputs."""
+        if self._multilabel:
+            return expit(raw)
+        if len(self.classes_) == 2:
+            # Not 1 - p, which would have no digits left where p is near 1.
+            return expit(np.concatenate([-raw, raw], axis=-1))
+        return softmax(raw, axis=-1)
+
+    def _build_module(self):
+        from skreg._module import build_module
+
+        return build_module(self._params, self._spec)
+
 
 class NumberTargets:
     """What `BaseRegularizedMLP` asks of a regressor about its target."""
@@ -202,6 +216,31 @@ class NumberTargets:
 
     def _class_factors(self, y, weight, *, partial=False):
         return None
+
+    def _in_units(self, raw):
+        if self._spec.loss == "poisson":
+            raw = np.exp(raw)
+        out = raw * self._target_scale + self._target_mean
+        if self._clips:
+            np.clip(out, *self.target_range_.T, out=out)
+        return out[..., 0] if self._flat_target else out
+
+    def _build_module(self):
+        from skreg._module import build_module
+
+        poisson = self._spec.loss == "poisson"
+        if poisson:
+            scale, offset = np.ones_like(self._target_scale), np.log(self._target_scale)
+        else:
+            scale, offset = self._target_scale, self._target_mean
+        return build_module(
+            self._params,
+            self._spec,
+            scale=scale,
+            offset=offset,
+            exponential=poisson,
+            bounds=self.target_range_ if self._clips else None,
+        )
 
 
 # -- labels ----------------------------------------------------------------------------------------
@@ -287,7 +326,7 @@ def check_numbers(y, loss):
 
 
 def centre_and_scale(y, weight, loss):
-    """What is taken off each target and what it is divided by, each of shape (n_targets,).
+    """What is subtracted from each target and what it is divided by, each of shape (n_targets,).
 
     The mean and the standard deviation; for the losses that outliers do not move, the median and
     1.4826 times the median absolute deviation from it, which is the standard deviation of normal

@@ -10,7 +10,7 @@ PARAMETERS = """
         ``early_stopping``, ``patience``, ``scoring``, ``validation_fraction`` and ``refit`` say how
         the ensemble is stopped; ``random_state``, ``verbose`` and ``warm_start`` have no effect.
     n_estimators : int, default=16
-        Members.
+        Number of members.
     max_samples : float in (0, 1] or int, default=1.0
         Share of the rows, or number of rows, that each member is drawn. What is held out for early
         stopping is left out of them.

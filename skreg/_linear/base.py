@@ -44,14 +44,14 @@ def times_class_weight(weight, class_weight, codes, classes):
 
 
 def standardisation(y, weight, fit_intercept, loss="squared_error"):
-    """What is taken off each target and what it is divided by, each of shape (n_targets,)."""
+    """What is subtracted from each target and what it is divided by, each of shape (n_targets,)."""
     centre, scale = centre_and_scale(y, weight, loss)
     # Without an intercept there is nothing that could give what was taken off back.
     return (centre if fit_intercept else np.zeros_like(centre)), scale
 
 
 class RegularizedLinearModel(BaseEstimator):
-    """What the two share: constraints, prediction of raw outputs, fitted attributes."""
+    """What the two linear estimators share: constraints, raw outputs and fitted attributes."""
 
     _parameter_constraints: ClassVar[dict] = {
         "l1": [Interval(Real, 0, None, closed="left")],

@@ -41,8 +41,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     Parameters
     ----------
     l1 : float >= 0, default=0.0
-        Strength of the L1 penalty; must be 0 with "poisson". :func:`l1_max` is the least that makes
-        all weights zero (of "squared_error").
+        Strength of the L1 penalty; must be 0 with "poisson". For "squared_error", :func:`l1_max` is
+        the smallest that makes all weights zero.
     l2 : float >= 0, default=1e-4
         Strength of the L2 penalty; must be 0 with "absolute_error" and "pinball".
     loss : {"squared_error", "absolute_error", "pinball", "poisson"}, default="squared_error"
@@ -53,17 +53,20 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     quantile : float in (0, 1), default=0.5
         What "pinball" fits.
     fit_intercept : bool, default=True
-        Whether there are intercepts. Without, `scale_target` divides only and takes no mean off.
+        Whether there are intercepts. Without them, `scale_target` divides the targets and does not
+        subtract anything.
     scale_target : bool, default=True
-        Standardise the targets inside, by their weighted mean and standard deviation. With
-        "poisson", divide them by their mean if there is an intercept, and leave them if not.
+        Scale the targets inside: by their weighted mean and standard deviation with
+        "squared_error"; by their weighted median and median absolute deviation with
+        "absolute_error" and "pinball", whose `l1` does not depend on the scale. With "poisson",
+        divide them by their mean if there is an intercept, and leave them as they are if not.
     max_iter : int >= 1, default=10_000
-        Iterations of the solver at most, where it has any; those of coordinate descent are passes
-        over the columns.
+        Largest number of iterations, for solvers that iterate; those of coordinate descent are
+        passes over the columns.
     tol : float > 0, default=1e-8
         With `l1` and "squared_error", coordinate descent stops when the duality gap is below this
         share of the mean square of the target; with "poisson", the solver stops when no entry of
-        the gradient of J is larger. Closed forms and linear programs take no notice, but for
+        the gradient of J is larger. Closed forms and linear programs ignore it, except for
         "squared_error" on sparse X, where it is the relative residual.
 
     Attributes
@@ -178,7 +181,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         Raises
         ------
         ValueError
-            If no weight is left, or `loss` cannot do the penalty or the targets.
+            If all weights are zero, or `loss` does not support the penalty or the targets.
         """
         X, y = validated(
             self,
@@ -224,7 +227,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
                 )
 
     def _scale(self, y, weight):
-        """What is taken off the targets and what they are divided by, each (n_targets,)."""
+        """What is subtracted from the targets and what they are divided by, each (n_targets,)."""
         # The logarithm of a divisor would be an intercept.
         no_intercept_for_it = self.loss == "poisson" and not self.fit_intercept
         if not self.scale_target or no_intercept_for_it:
