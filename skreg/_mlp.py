@@ -296,7 +296,7 @@ default="squared_error"
     >>> from sklearn.datasets import load_diabetes
     >>> from skreg import RegularizedMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> net = RegularizedMLPRegressor((32,), l2=0.01, max_iter=20, random_state=0).fit(X, y)
+    >>> net = RegularizedMLPRegressor((32,), dropout=0.1, max_iter=20, random_state=0).fit(X, y)
     >>> net.predict(X[:2]).shape
     (2,)
 """,
