@@ -24,6 +24,9 @@ _IMPUTE = (
     "the table has text and dates as well."
 )
 
+#: What is wrong with targets of a regressor that are text.
+TEXT_FOR_NUMBERS = "y holds text: a regressor needs numbers, labels are for a classifier."
+
 #: Beginnings of the names of column types that stand for dates, spans of time and categories, in
 #: pandas, polars and pyarrow. scikit-learn takes some of them for numbers without a word.
 _REFUSED = {
@@ -71,6 +74,7 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
         dtype = options.get("dtype")
         precision = np.dtype(dtype) if isinstance(dtype, type) else np.dtype(np.float64)
         text = _explained(str(error), X, type(estimator).__name__, precision, float64_by)
+        text = text or _explained_target(str(error), y)
         if text is None:
             raise
         raise ValueError(text) from None
@@ -138,7 +142,7 @@ def _first_value(X, j):
 
 def _refusal(X, j, kind, value, found, estimator):
     where = column_name(X, j)
-    others = f" (and {len(found) - 1} more columns of such types)" if len(found) > 1 else ""
+    others = f" (and {_more(len(found) - 1)} of such types)" if len(found) > 1 else ""
     example = "" if value is None else f", such as {_shown(value)}"
     text = (
         f"{where[0].upper()}{where[1:]} of X holds {kind}{example}{others}; {estimator} takes "
@@ -169,6 +173,18 @@ def _explained(message, X, estimator, precision, float64_by):
         return _not_finite(X, estimator, precision, float64_by)
     if any(part in message for part in _NO_NUMBER) and not sp.issparse(X):
         return _no_numbers(X, estimator)
+    return None
+
+
+def _explained_target(message, y):
+    """The same of targets."""
+    if "inhomogeneous shape" in message and isinstance(y, list | tuple):
+        return (
+            "y holds lists of different lengths. If they are the labels of each row, turn them into a "
+            "matrix by sklearn.preprocessing.MultiLabelBinarizer."
+        )
+    if "could not convert string to float" in message:
+        return f"{message}. {TEXT_FOR_NUMBERS}"
     return None
 
 
@@ -213,8 +229,12 @@ def _places(X, found, what, example=None):
     shown = "" if example is None else f", such as {example}"
     text = f"{column_name(X, j)} has {count} {what}{shown} (the first in row {first})"
     if len(found) > 1:
-        text += f", and {len(found) - 1} more columns have some"
+        text += f", and {_more(len(found) - 1)} with some"
     return text + "."
+
+
+def _more(count):
+    return f"{count} more column{'' if count == 1 else 's'}"
 
 
 def _no_numbers(X, estimator):

@@ -8,6 +8,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skreg._rows import warn
+from skreg._tables import TEXT_FOR_NUMBERS
 from skreg._weights import class_factors
 
 #: What an estimator knows of its target before it is trained.
@@ -29,6 +30,9 @@ _NORMAL_DEVIATION = float(ndtri(0.75))
 
 #: Shares of the rows beyond each of two quantiles, for targets of which half or more are one value.
 _TAILS = (0.25, 0.1, 0.05, 0.02, 0.01)
+
+#: Numbers between which squares can be added up.
+_SQUARES_OF = 1e-140, 1e140
 
 #: Rows from which on a first call of `partial_fit` is trusted with the scale of the target, and rows
 #: of a matrix with one label a row that cannot be an accident.
@@ -314,7 +318,10 @@ def warn_of_one_hot(present):
 
 def check_numbers(y, loss):
     """Targets of a regressor as float64, (n,) or (n, n_targets)."""
-    y = np.asarray(_dense(y), dtype=np.float64)
+    try:
+        y = np.asarray(_dense(y), dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{error}. {TEXT_FOR_NUMBERS}") from None
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if loss == "poisson" and (y < 0).any():
@@ -345,7 +352,8 @@ def centre_and_scale(y, weight, loss):
         pairs = [_robust(column, weight) for column in y.T]
         centre, scale = (np.array(part) for part in zip(*pairs, strict=True))
     else:
-        centre = np.average(y, axis=0, weights=weight)
+        size = _unit(y)
+        centre = np.average(y / size, axis=0, weights=weight) * size
         scale = _deviation(y, weight, centre)
     # A constant target, up to rounding, is left in its units.
     constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(centre)
@@ -353,7 +361,15 @@ def centre_and_scale(y, weight, loss):
 
 
 def _deviation(y, weight, centre):
-    return np.sqrt(np.average((y - centre) ** 2, axis=0, weights=weight))
+    size = _unit(y)
+    return size * np.sqrt(np.average(((y - centre) / size) ** 2, axis=0, weights=weight))
+
+
+def _unit(y):
+    """1, or for numbers whose squares would overflow or vanish the largest of them."""
+    largest = np.abs(y).max()
+    low, high = _SQUARES_OF
+    return 1.0 if largest == 0 or low < largest < high else largest
 
 
 def _robust(y, weight):

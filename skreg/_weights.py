@@ -38,7 +38,10 @@ def _usable(sample_weight):
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):
-        return sample_weight  # scikit-learn says what is wrong with it
+        raise ValueError(
+            "sample_weight holds values that are not numbers. Allowed are finite numbers >= 0, one for "
+            "each row."
+        ) from None
     bad = ~np.isfinite(weight)
     if bad.any():
         first = int(np.flatnonzero(bad.ravel())[0])

@@ -95,7 +95,9 @@ def test_several_columns_are_counted(frame, y):
     table = frame.assign(a="x", b="y", c=pd.Categorical(["z"] * N))
     with pytest.raises(ValueError, match=r"'c' of X holds categories, such as 'z'; Regul"):
         MODELS[0].fit(table, y)
-    with pytest.raises(ValueError, match=r"'a' of X holds text, such as 'x' \(and 1 more col"):
+    with pytest.raises(
+        ValueError, match=r"'a' of X holds text, such as 'x' \(and 1 more column of"
+    ):
         MODELS[0].fit(table.drop(columns="c"), y)
 
 
@@ -132,7 +134,7 @@ def test_missing_values_of_every_kind(frame, y, model, gap, dtype):
     table.loc[4, "also"] = np.nan
     message = (
         r"Input X contains NaN: column 'on' has 10 missing values \(the first in row 2\), and 1 more "
-        r"columns have some\. .* does not accept missing values: .*SimpleImputer"
+        r"column with some\. .* does not accept missing values: .*SimpleImputer"
     )
     with pytest.raises(ValueError, match=message):
         clone(model).fit(table, y)
@@ -191,6 +193,17 @@ def test_messages_on_validation_rows_name_them(frame, y):
                 clone(net).fit(frame, y, X_val=bad, y_val=y)
     with pytest.raises(ValueError, match="Input y_val contains NaN"):
         RegularizedMLPRegressor(**NET).fit(frame, y, X_val=frame, y_val=np.full(N, np.nan))
+
+
+def test_targets_that_are_no_numbers(frame):
+    words = ["a", "b"] * 15
+    for model in (MODELS[1], RegularizedLinearRegressor()):
+        for y in (words, np.array(words, dtype=object), pd.Series(words)):
+            with pytest.raises(ValueError, match=r"could not convert string.*y holds text"):
+                clone(model).fit(frame, y)
+    lists = [["a"], ["b", "c"]] * 15
+    with pytest.raises(ValueError, match=r"lists of different lengths.*MultiLabelBinarizer"):
+        clone(MODELS[0]).fit(frame, lists)
 
 
 # -- other libraries -------------------------------------------------------------------------------

@@ -112,6 +112,12 @@ def test_weights_of_validation_rows_are_called_so(rows):
             )
 
 
+def test_weights_that_are_text(rows):
+    for model in CLASSIFIERS:
+        with pytest.raises(ValueError, match="sample_weight holds values that are not numbers"):
+            clone(model).fit(*rows, sample_weight=["a"] * 60)
+
+
 def test_l1_max_has_the_same_checks(rows):
     with pytest.raises(ValueError, match="has the weight -1 for the class 'a'"):
         l1_max(*rows, class_weight={"a": -1})

@@ -222,6 +222,14 @@ def test_scale_of_normal_targets_is_the_standard_deviation(loss):
     assert scale[0] < 10.0
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+@pytest.mark.parametrize("size", [1e-300, 1e160, 1e306])
+def test_scale_of_targets_near_the_largest_number(X, y_real, loss, size):
+    known = regressor(loss=loss).fit(X, y_real)
+    net = regressor(loss=loss).fit(X, size * y_real)
+    np.testing.assert_allclose(net.predict(X) / size, known.predict(X), rtol=1e-4)
+
+
 def test_scale_of_targets_with_one_frequent_value():
     y = np.r_[np.zeros(80), np.arange(1.0, 21.0)][:, None]
     assert 0 < centre_and_scale(y, None, "huber")[1][0] < 20.0
