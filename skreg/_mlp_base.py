@@ -112,6 +112,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     def _partial_fit_checked(self, X, y, sample_weight, classes):
         first = not hasattr(self, "_params")
         parts = check_parameters(self)
+        given = X
         X, y, weight = self._check_rows(X, y, sample_weight, first=first, classes=classes)
         rows = weigh(X, y, weight, self._class_factors(y, weight, partial=True))
         self._check_part(rows, parts, first)
@@ -126,6 +127,9 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             "ema_decay": 0.0,
         }
         job = self._job(rows, None, parts, seed, start, **overrides)
+        if first:
+            warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+            warn_of_penalties(job.spec)
         job.keep_optimiser = True
         history = None if first else self._history
         result = submit(self._with_driver(job, None, rows))

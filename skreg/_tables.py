@@ -82,7 +82,8 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
 
 def of_validation_rows(error):
     """The error in the words of validation rows: X_val, y_val and sample_weight_val."""
-    text = re.sub(r"\b(X|y|sample_weight)\b", r"\1_val", str(error))
+    # Columns may be called X or y as well; their names stand in quotes.
+    text = re.sub(r"(?<!['\"])\b(X|y|sample_weight)\b(?!['\"])", r"\1_val", str(error))
     if text == str(error):
         text = f"X_val and y_val: {text}"
     return type(error)(text)

@@ -50,6 +50,8 @@ class ClassTargets:
         kind = type_of_target(y, input_name="y")
         if kind in ("binary", "multiclass", "multilabel-indicator"):
             return np.asarray(y)
+        if kind == "continuous-multioutput" and _values_a_column(np.asarray(y)) <= 2:
+            raise ValueError(_many_classes(np.asarray(y)))
         check_classification_targets(y)  # says what is wrong with other kinds
         raise ValueError(_many_classes(np.asarray(y)))
 
@@ -269,15 +271,18 @@ def one_label_a_row(y, estimator):
     return np.asarray(y)
 
 
+def _values_a_column(y):
+    return max(len(np.unique(column)) for column in y.T)
+
+
 def _many_classes(y):
     """What is wrong with a matrix of more than two values, and what to do."""
-    counts = [len(np.unique(column)) for column in y.T]
     values = np.unique(y)
     shown = ", ".join(map(repr, values[:6].tolist())) + (", ..." if len(values) > 6 else "")
-    if max(counts) <= 2:
+    if _values_a_column(y) <= 2:
         return (
             f"y has {y.shape[1]} columns of labels with the values {shown}. A multilabel target is "
-            "a matrix of numbers with the same two values in every column: code each column as 0 "
+            "a matrix of integers with the same two values in every column: code each column as 0 "
             "and 1, for example by (y[:, j] == value).astype(int), or use "
             "sklearn.preprocessing.MultiLabelBinarizer for lists of labels."
         )

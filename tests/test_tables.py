@@ -191,6 +191,9 @@ def test_messages_on_validation_rows_name_them(frame, y):
             warnings.simplefilter("ignore", UserWarning)  # of missing names
             with pytest.raises(ValueError, match=message):
                 clone(net).fit(frame, y, X_val=bad, y_val=y)
+    called = holes.rename(columns={"age": "X", "income": "y"})
+    with pytest.raises(ValueError, match="Input X_val contains NaN: column 'y' has 1 missing"):
+        clone(net).fit(called.fillna(0), y, X_val=called, y_val=y)
     with pytest.raises(ValueError, match="Input y_val contains NaN"):
         RegularizedMLPRegressor(**NET).fit(frame, y, X_val=frame, y_val=np.full(N, np.nan))
 

@@ -70,6 +70,16 @@ def test_columns_far_from_zero(X, y_real, dtype, storage):
         assert "StandardScaler" in found[0]
 
 
+def test_partial_fit_says_so_in_its_first_call(X, y_real):
+    far = np.add(X, [0.0, 1e6, 0.0, 0.0, 0.0])
+    net = regressor(l2=0.01)
+    found = texts(lambda: net.partial_fit(far, y_real))
+    assert len(found) == 2
+    assert re.search(FAR, found[0])
+    assert found[1].startswith("l2 does not regularize")
+    net.partial_fit(far, y_real)  # a warning would be an error
+
+
 def test_columns_far_from_zero_have_names(X, y_binary):
     frame = pd.DataFrame(X, columns=list("abcde")).assign(c=lambda t: 5000 - t["c"])
     with pytest.warns(UserWarning, match="values of column 'c' lie far from zero"):

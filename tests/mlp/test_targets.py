@@ -110,6 +110,8 @@ def test_columns_of_other_codings_are_refused(X, y_labels):
     for model in (classifier(), bagged(classifier())):
         with pytest.raises(ValueError, match=message):
             model.fit(X, np.add(y_labels, [0, 1, 0]))
+    with pytest.raises(ValueError, match=r"values 0\.0, 0\.5\. .*MultiLabelBinarizer"):
+        classifier().fit(X, 0.5 * y_labels)
     words = np.where(y_labels, "yes", "no")
     with pytest.raises(ValueError, match=r"values 'no', 'yes'\. .*MultiLabelBinarizer"):
         classifier().fit(X, words)
