@@ -31,61 +31,85 @@ _FEWEST_ROWS, _MORE_ERRORS = 5, 20.0
 _SMALLEST_SHARE = 1e-12
 
 
-def warn_if_worse_than_constant(job, result):
+def warn_if_worse_than_constant(label, jobs, results):
     """Warn where the kept weights are clearly worse on the validation rows than a constant.
 
     The constant is the one that is best on the training rows: their mean, median, quantile or the
-    shares of their classes.
+    shares of their classes. Of several nets, as members that were validated by themselves, there is one
+    warning where half of them or more are worse.
 
     Parameters
     ----------
-    job : skreg.engine.job.Job
-    result : skreg.engine.job.Result
+    label : str
+        How the warning names the estimator.
+    jobs : list of skreg.engine.job.Job
+    results : list of skreg.engine.job.Result
     """
-    if not _can_be_told(job) or result.stopped_by == "diverged":
-        return
-    # What is chosen by another score may have a higher loss, as accurate classifiers that are too
-    # sure of themselves do.
-    if job.score is not None and job.spec.loss in ("binomial", "multinomial"):
-        return
-    kept = result.history["valid_loss"][result.best_iter - 1] if result.best_iter else np.nan
-    layers = folded(result.params, job.spec.n_layers)
-    stage = input_stage(result.params, job.spec)
-    warn_if_outputs_are_worse(
-        job.label,
-        job,
-        kept,
-        lambda: raw_outputs(layers, job.spec.activation, job.X_val, stage),
-        improving=job.spec.early_stopping and result.best_iter == result.n_iter,
-    )
+    found = [_compared(job, result) for job, result in zip(jobs, results, strict=True)]
+    worse = [one for one in found if one is not None]
+    if worse and 2 * len(worse) >= len(found):
+        _warn(label, *worse[0])
 
 
-def warn_if_outputs_are_worse(label, job, kept, outputs, *, improving):
-    """The same for outputs of whatever kind, as of an ensemble.
+def warn_if_ensemble_is_worse_than_constant(label, job, kept, outputs, *, improving):
+    """The same for members that were validated together.
 
     Parameters
     ----------
     label : str
     job : skreg.engine.job.Job
-        Has the training and the validation rows.
+        Of any member: has the training and the validation rows.
     kept : float
-        Loss on the validation rows.
+        Loss of the ensemble on the validation rows.
     outputs : callable
-        Gives the raw outputs for them, (n_val, o). Only called where the loss is suspicious.
+        Gives its raw outputs for them, (n_val, o). Only called where the loss is suspicious.
     improving : bool
         Whether the last epoch was the best.
     """
+    expected = _if_worse(job, kept, outputs)
+    if expected is not None:
+        _warn(label, kept, expected, improving)
+
+
+def _compared(job, result):
+    """Loss of a net, loss of the constant and whether it was still improving; None if not worse."""
+    if result.stopped_by == "diverged" or not result.best_iter:
+        return None
+    # What is chosen by another score may have a higher loss, as accurate classifiers that are too
+    # sure of themselves do.
+    if job.score is not None and job.spec.loss in ("binomial", "multinomial"):
+        return None
+
+    def outputs():
+        layers = folded(result.params, job.spec.n_layers)
+        stage = input_stage(result.params, job.spec)
+        return raw_outputs(layers, job.spec.activation, job.X_val, stage)
+
+    kept = result.history["valid_loss"][result.best_iter - 1]
+    expected = _if_worse(job, kept, outputs)
+    if expected is None:
+        return None
+    return kept, expected, job.spec.early_stopping and result.best_iter == result.n_iter
+
+
+def _if_worse(job, kept, outputs):
+    """Loss of the constant, where that of the net, ``kept``, is clearly higher; else None."""
     if not _can_be_told(job):
-        return
+        return None
     weight = job.sample_weight_val
     constant = constant_losses(job)
     expected = float(np.average(constant, weights=weight))
     if not kept > expected + max(_MARGIN * abs(expected), _LEAST):
-        return
-    if not _surely_positive(_losses(job, outputs()) - constant, weight):
-        return
+        return None
+    return expected if _surely_positive(_losses(job, outputs()) - constant, weight) else None
+
+
+def _warn(label, kept, expected, improving):
     if improving and kept < _FAR * abs(expected):
-        remedy = "It was still improving when training ended: raise max_iter, max_time or learning_rate_init."
+        remedy = (
+            "It was still improving when training ended: raise max_iter, max_time or "
+            "learning_rate_init."
+        )
     else:
         remedy = (
             "Put sklearn.preprocessing.StandardScaler in front of this estimator if the features are "

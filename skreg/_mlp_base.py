@@ -89,7 +89,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         if context is not None:
             context.call_on_fit_task_begin(estimator=self)
         result = submit(self._with_driver(job, context, rows))
-        warn_if_worse_than_constant(job, result)
+        warn_if_worse_than_constant(job.label, [job], [result])
         again = None if X_val is not None else self._refit_job(job, everything, result)
         if again is not None:
             take_refit(result, submit(again))

@@ -15,7 +15,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
-from skreg._constant import warn_if_outputs_are_worse
+from skreg._constant import (
+    warn_if_ensemble_is_worse_than_constant,
+    warn_if_worse_than_constant,
+)
 from skreg._resolve import check_parameters, warn_of_penalties
 from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales
 from skreg._split import hold_out
@@ -144,7 +147,7 @@ class BaseBaggedMLP(BaseEnsemble):
         if held_out is not None:
             self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
             self.n_iter_ = len(self._history["epoch"])
-            self._compare_with_constant(members)
+        self._compare_with_constant(members, results)
         if self.oob_score:
             self._score_out_of_bag(X, y, weight)
         self._tell()
@@ -226,14 +229,18 @@ class BaseBaggedMLP(BaseEnsemble):
         split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
         return None if split is None else rows[split[1]]
 
-    def _compare_with_constant(self, members):
-        """Warn where the ensemble that was stopped as one is worse than a constant."""
-        losses, job = self._history["valid_loss"], members[0].job
+    def _compare_with_constant(self, members, results):
+        """Warn where the ensemble, or its members by themselves, are worse than a constant."""
+        label, job = type(self).__name__, members[0].job
+        if self.validation_samples_ is None:
+            warn_if_worse_than_constant(label, [member.job for member in members], results)
+            return
+        losses = self._history["valid_loss"]
         if job.score is not None or not 0 < self.best_iter_ <= len(losses):
             return
         outputs = (member.net._raw(member.job.X_val) for member in members)
-        warn_if_outputs_are_worse(
-            type(self).__name__,
+        warn_if_ensemble_is_worse_than_constant(
+            label,
             job,
             losses[self.best_iter_ - 1],
             lambda: combine(outputs, job.spec.loss, axis=1),

@@ -161,8 +161,14 @@ WORSE = r"worse than a constant: its loss is .*, that of the best constant of th
 
 @pytest.mark.parametrize(
     "model",
-    [regressor(), regressor(loss="huber"), regressor(scoring="r2"), bagged(regressor())],
-    ids=["net", "huber", "r2", "bagged"],
+    [
+        regressor(),
+        regressor(loss="huber"),
+        regressor(scoring="r2"),
+        bagged(regressor()),
+        bagged(regressor()).set_params(stopping="member"),
+    ],
+    ids=["net", "huber", "r2", "bagged", "members"],
 )
 def test_a_net_that_is_worse_than_a_constant(model):
     rng = np.random.default_rng(0)
@@ -204,6 +210,10 @@ NOISE = {
     "a rare class": lambda r, n: (classifier(), r.random(n) < 0.05),
     "labels": lambda r, n: (classifier(), r.integers(0, 2, size=(n, 3))),
     "bagged": lambda r, n: (bagged(regressor()), r.normal(size=n)),
+    "members": lambda r, n: (
+        bagged(regressor()).set_params(stopping="member"),
+        r.normal(size=n),
+    ),
     "default": lambda r, n: (RegularizedMLPRegressor((64,), max_iter=15), r.normal(size=n)),
 }
 
