@@ -9,9 +9,13 @@ OBJECTIVE = """
 
     with W the weights of the linear layers (biases and batch norm are never penalised), the mean
     over rows and the sum over outputs. It depends neither on the batch size nor on the number of
-    rows. Minibatches are the rows in random order, spread evenly, so that their sizes differ by one
-    row at most and batch norm never sees a single row. Rows count by their ``sample_weight`` in the
-    loss and in the statistics of batch norm; rows of weight zero are left out.
+    rows. Minibatches take the rows in random order and differ in size by one row at most, so that
+    batch norm never sees a single row. Rows count by their ``sample_weight`` in the loss and in the
+    statistics of batch norm; rows of weight zero are left out.
+
+    The table has to hold finite numbers: text, categories, dates and missing values are refused, with
+    the name of the column. Standardised columns train best; a warning is given where columns differ
+    much in scale or lie far from zero.
 """
 
 ARCHITECTURE = """
@@ -23,36 +27,41 @@ default="relu"
     numeric_embedding : {"auto", "periodic"} or None, default="auto"
         "periodic" gives the first layer, beside each numeric column x_j itself, 3 outputs of a linear
         map, with bias, of the 16 functions cos(2 pi f x_j + b) [4]_ [5]_. Frequencies f start from
-        N(0, 0.1^2), in periods a unit of the column, so columns should be standardised; phases b
-        start uniform in [-pi, pi]. Frequencies, phases and maps are trained with the net; they are no
-        weights of the objective, and ``l1``, ``l2``, ``weight_decay`` and ``max_norm`` leave them
-        alone. Columns with two distinct values or fewer in the training rows, as those of a one-hot
-        encoding, are left as they are. The rows of a sparse matrix, made dense one minibatch at a time
-        as ever, are treated alike. "auto" is "periodic", but None for tables of more than 256 such
-        columns, and without hidden layers, so that the model is linear there.
+        N(0, 0.1^2), in periods per unit of the column, so columns should be standardised; phases b
+        start uniform in [-pi, pi]. Frequencies, phases and maps are trained with the net, but they
+        are not weights of the objective: ``l1``, ``l2``, ``weight_decay`` and ``max_norm`` do not act
+        on them. Columns with at most two distinct values in the training rows, such as those of a
+        one-hot encoding, are left as they are. A sparse matrix is made dense one minibatch at a time,
+        and its columns are embedded in the same way. "auto" is "periodic", but None for tables of
+        more than 256 such columns, and without hidden layers, so that the model stays linear.
     dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.2
-        Rate of *dropping* hidden units in training, one for all hidden layers or one for each;
-        inverted scaling, so prediction uses all units as they are [1]_.
+        Rate of *dropping* hidden units in training, one for all hidden layers or one for each. The
+        units that stay are scaled up in training, so prediction uses all units as they are [1]_.
     input_dropout : float in [0, 1), default=0.0
-        Rate of dropping inputs; with a column that is embedded goes all that was made of it.
+        Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
     batch_norm : bool, default=True
         Batch norm between each hidden linear layer and its activation [2]_.
     l1 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
-        Strength of the L1 penalty, by proximal steps in the metric of the optimiser, which gives
-        weights that are exactly zero. One for all linear layers or one for each.
+        Strength of the L1 penalty, one for all linear layers or one for each. It is applied by
+        proximal steps in the metric of the optimiser, which give weights that are exactly zero. In
+        front of a batch norm it removes few weights and hardly any columns: batch norm undoes the
+        scale of the weights in front of it, so they can shrink without changing what the net
+        computes. Set ``batch_norm=False`` to select weights or columns.
     l2 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
-        Strength of the L2 penalty. In front of a batch norm it acts on the effective learning rate
-        only.
+        Strength of the L2 penalty, one for all linear layers or one for each. In front of a batch
+        norm it does not regularize, for the same reason, and only changes the effective learning
+        rate; set ``batch_norm=False``, or penalise the output layer alone by a list.
     weight_decay : float >= 0, default=0.01
-        Decoupled decay of the weights, times the learning rate [3]_.
+        Decoupled decay of the weights: each step multiplies them by 1 - learning rate times this
+        [3]_.
     max_norm : float > 0 or None, default=None
         Bound on the norm of each unit's incoming weights, by projection after each step [1]_.
 """
 
 TRAINING = """
     solver : {"adam", "adamw", "sgd"}, default="adamw"
-        "adam" and "adamw" are one update here: what sets them apart elsewhere, whether decay goes
-        through the gradient, is a parameter of its own (``l2`` does, ``weight_decay`` does not).
+        "adam" and "adamw" are the same here. Elsewhere they differ in whether weight decay is part of
+        the gradient; here ``l2`` is and ``weight_decay`` is not.
     learning_rate_init : float > 0, default=0.002
         Learning rate before the schedule.
     learning_rate : {"constant", "cosine", "one_cycle", "invscaling", "adaptive"}, default="cosine"
@@ -63,35 +72,37 @@ TRAINING = """
     momentum : float in [0, 1), default=0.9
         Momentum of "sgd".
     nesterovs_momentum : bool, default=True
-        Whether "sgd" looks ahead.
+        Whether "sgd" uses Nesterov's momentum.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.95
         Decay rates of the moments of "adam".
     epsilon : float > 0, default=1e-8
-        Stabiliser of "adam".
+        Added to the denominator of "adam" for numerical stability.
     ema_decay : float in [0, 1), default=0.8
         Decay of the exponential moving average that is taken of the weights once an epoch [6]_; it
-        begins as the mean of the first epochs. The average is what is validated and kept, while
-        training goes on from the weights themselves. It steadies nets that stop before their learning
-        rate has fallen. Weights that ``l1`` holds at zero are zero in it. 0 keeps the weights as they
-        are; so does `partial_fit`.
+        begins as the mean of the first epochs. The average is validated and kept, while training goes
+        on from the weights themselves. It helps nets that stop before their learning rate has fallen.
+        Weights that ``l1`` holds at zero are zero in the average. 0 takes no average; neither does
+        `partial_fit`.
     batch_size : "auto" or int, default="auto"
-        Rows of a minibatch. "auto" is a power of two near n_rows / 32, at least 32 and at most 256.
+        Rows per minibatch. "auto" is a power of two near n_rows / 32, at least 32 and at most 256.
     max_iter : int, default=100
-        Epochs at most.
+        Largest number of epochs.
     max_time : float > 0 or None, default=None
-        Seconds of training at most.
+        Largest time of training in seconds; None sets no limit.
     tol : float >= 0 or None, default=None
         Without early stopping, end when the training loss has not fallen by more than ``tol`` for
-        ``patience`` epochs. None never ends training so.
+        ``patience`` epochs. With None the training loss does not end training.
     shuffle : bool, default=True
-        New order of the rows in each epoch.
+        Whether the rows are shuffled in each epoch.
     early_stopping : bool, default=True
-        Hold out rows, and give back the weights of the epoch that was best on them, whatever ended
-        training. A table that is too small to hold out a row is trained without.
+        Hold out rows for validation and keep the weights of the epoch that was best on them, however
+        training ended. For a classifier the rows are stratified; the row of a class with a single row
+        stays in training. A table that is too small to hold out a row is trained without. A warning
+        is given where the weights that are kept are clearly worse on these rows than a constant.
     patience : int, default=30
-        End after so many epochs without an improvement of more than ``min_delta``.
+        Number of epochs without an improvement of more than ``min_delta`` after which training ends.
     min_delta : float >= 0, default=0.0
-        The best epoch is kept on any improvement; patience starts anew only beyond this.
+        Improvement that resets ``patience``. The best epoch is kept on any improvement.
     scoring : "loss", str or callable, default="loss"
         What early stopping watches: the validation loss, the name of a scikit-learn scorer, or a function
         ``scoring(estimator, X, y)`` that returns a number, of which larger is better. It is given a fitted
@@ -100,7 +111,7 @@ TRAINING = """
     validation_fraction : float in (0, 1) or int, default=0.15
         Share or number of rows to hold out.
     refit : bool, default=False
-        After the best epoch is known, train again on all rows for as many steps.
+        Whether to train again on all rows, for as many steps as the best epoch had taken.
     device : str, default="auto"
         Device to train on: "auto" (a GPU where torch has one), "cpu", "cuda", "cuda:1", "mps".
     dtype : {"float32", "float64"}, default="float32"
@@ -111,10 +122,10 @@ TRAINING = """
         Seed of the initial weights, the held-out rows, the order of rows and the dropout masks. An
         int gives the same result on each run; None draws fresh entropy.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line for each epoch.
     callbacks : list of skorch callbacks or None, default=None
-        They hear of each epoch. Callbacks that would have no effect are refused before training; the
-        user guide has a table. A net with callbacks is not batched with others.
+        Called in each epoch. Callbacks that would have no effect are refused before training; the user
+        guide has a table. A net with callbacks is trained alone and not batched with others.
 """
 
 ATTRIBUTES = """
@@ -126,9 +137,9 @@ ATTRIBUTES = """
         inputs of the first layer: the columns, then 3 for each of ``embedded_features_``.
     intercepts_ : list of ndarray of shape (n_out,)
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     best_iter_ : int
-        Epoch of the weights that were kept.
+        Epoch whose weights were kept.
     best_loss_ : float
         Validation loss of that epoch; without validation rows the smallest training loss.
     loss_curve_ : list of float
@@ -141,12 +152,13 @@ ATTRIBUTES = """
         Weights of the linear layers, and how many of them are exactly zero.
     n_layers_, n_outputs_ : int
     embedded_features_ : ndarray of int
-        Columns that ``numeric_embedding`` stands for; empty where there are none.
+        Columns that have a numeric embedding; empty where there are none.
     device_ : str
     module_ : torch.nn.Sequential
-        The same function as an ordinary module, for export.
+        The same function as an ordinary module, which `torch.jit.script` and `torch.onnx.export`
+        take.
     net_ : skorch.NeuralNet
-        The same as a skorch net with its history.
+        The net as a skorch net with its history.
 """
 
 REFERENCES = """
@@ -164,7 +176,7 @@ REFERENCES = """
 
 
 def describe(head, parameters, attributes, tail):
-    """A numpydoc docstring out of shared and own parts."""
+    """A numpydoc docstring of shared parts and parts of one estimator."""
     return (
         head.rstrip()
         + "\n"

@@ -1,5 +1,7 @@
-"""Prediction in numpy, float64: a small model is predicted faster without torch, and the result of
-a row does not depend on the rows beside it beyond 1e-9.
+"""Prediction in numpy and float64.
+
+A small net predicts faster without torch, and in float64 the result of a row depends on the other rows
+by less than 1e-9.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
 from skreg.net import owners
 from skreg.net.activation import KINDS
 
-#: Rows that are predicted at a time, at least and at most.
+#: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
 
-#: Entries that the widest layer of a chunk may have, its inputs included: 16 MiB.
+#: Largest number of entries of the widest layer of a chunk, the inputs included: 16 MiB.
 _WIDEST = 1 << 21
 
-#: Entries that the periodic functions of a chunk may have.
+#: Largest number of entries of the periodic functions of a chunk.
 _WAVES = 1 << 22
 
 
@@ -61,17 +63,17 @@ class _Embedding:
         return np.hstack([x, mixed.transpose(1, 0, 2).reshape(len(x), -1)])
 
     def spread(self, mask):
-        """A mask of columns, (b, d), for all that was made of them, (b, d')."""
+        """A mask of columns, (b, d), repeated for the inputs made of them, (b, d')."""
         return mask[:, owners(mask.shape[1], self.columns, EMBEDDED_WIDTH - 1)]
 
     @property
     def most_rows(self):
-        """Rows that may be embedded at a time."""
+        """Largest number of rows that are embedded at a time."""
         return _WAVES // self.frequency.size
 
 
 def input_stage(params, spec):
-    """What stands in front of the first linear layer; None for nothing."""
+    """The stage in front of the first linear layer, or None where there is none."""
     return _Embedding(params, spec.embedded) if spec.embedded else None
 
 
@@ -88,7 +90,7 @@ def raw_outputs(layers, activation, X, stage=None):
 def _inputs(x, stage):
     """Inputs of the first layer in float64, dense or CSR.
 
-    Made a chunk at a time, so that a table of float32 is never held in float64 as a whole.
+    Converted a chunk at a time, so that no copy of a whole float32 table is made in float64.
     """
     if hasattr(x, "toarray"):
         x = x.astype(np.float64, copy=False)
@@ -104,7 +106,7 @@ def _chunks(n, layers, stage):
 
 
 def chunk_rows(layers, stage=None):
-    """Rows that are predicted at a time: fewer, the wider the net or its inputs."""
+    """Number of rows that are predicted at a time: the wider the net or its inputs, the fewer."""
     rows = _WIDEST // max(max(weight.shape) for weight, _ in layers)
     if stage is not None:
         rows = min(rows, stage.most_rows)
@@ -125,7 +127,7 @@ def _forward(layers, activation, X, masks=None):
 
 
 def monte_carlo_outputs(layers, activation, X, rates, n_samples, rng, stage=None):
-    """Raw outputs of ``n_samples`` random thinned nets, shape (n_samples, n, o).
+    """Raw outputs with ``n_samples`` random dropout masks, shape (n_samples, n, o).
 
     ``rates`` holds the input's dropout rate and those of the hidden layers.
     """
@@ -140,7 +142,7 @@ def monte_carlo_outputs(layers, activation, X, rates, n_samples, rng, stage=None
 
 
 def _thinned(layers, activation, x, n_columns, rates, rng, stage):
-    """Raw outputs with one random mask a row."""
+    """Raw outputs with one random mask per row."""
 
     def mask(width, rate):
         return (rng.random((x.shape[0], width)) >= rate) / (1.0 - rate)

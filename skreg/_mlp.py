@@ -6,20 +6,18 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skreg._callbacks import with_callbacks
 from skreg._docs import describe
 from skreg._mlp_base import BaseRegularizedMLP
 from skreg._resolve import CONSTRAINTS
+from skreg._targets import ClassTargets, NumberTargets
 
 
-class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
+class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP):
     __doc__ = describe(
         """Multi-layer perceptron classifier whose every regularizer is a plain number.
 
@@ -28,13 +26,16 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 """,
         """
     label_smoothing : float in [0, 1), default=0.0
-        Share of each label that is spread evenly over the classes. The validation loss is without.
+        Share of each label that is spread evenly over the classes. The validation loss is computed
+        without it.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, times ``sample_weight``; "balanced" as in scikit-learn.
+        Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that is
+        not named has the weight 1. "balanced" gives every class the same total weight.
 """,
         """
     classes_ : ndarray of shape (n_classes,)
-        Class labels; for multilabel targets the numbers of the labels.
+        Class labels, those whose rows all have weight zero included; for multilabel targets the
+        numbers of the labels.
 """,
         """
     Examples
@@ -156,13 +157,15 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features)
-            A sparse matrix is made dense one minibatch at a time.
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
         y : array-like of shape (n,) or (n, n_labels)
-            Class labels of any kind, or a 0/1 matrix for multilabel targets.
+            Class labels of any kind. For multilabel targets a matrix, dense or sparse, of two values
+            such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
         sample_weight : array-like of shape (n,), default=None
         X_val, y_val, sample_weight_val : array-likes, default=None
-            Validation rows, in place of rows held out.
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
 
         Returns
         -------
@@ -171,7 +174,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            For parameters or data that do not fit; the estimator is left as it was.
+            For parameters or data that are not valid; the estimator is left as it was.
         KeyboardInterrupt
             After an interrupt: the estimator is fitted, with the best weights so far.
         """
@@ -179,17 +182,17 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """One pass over the rows, going on from the weights and the optimiser's state.
+        """Train for one pass over the rows, from the current weights and the state of the optimiser.
 
-        The learning rate is ``learning_rate_init`` throughout, since a schedule needs an end, and the
-        weights are not averaged.
+        The learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and
+        the weights are not averaged. With ``batch_norm=True`` a call needs two rows or more.
 
         Parameters
         ----------
         X : array-like or CSR matrix of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_labels)
         classes : array-like of shape (n_classes,), default=None
-            All classes there are; needed at the first call if ``y`` has not all of them.
+            All classes; needed in the first call if ``y`` does not have all of them.
         sample_weight : array-like of shape (n,), default=None
 
         Returns
@@ -199,10 +202,10 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X):
-        """Predicted labels, shape (n,), or a 0/1 matrix of shape (n, n_labels)."""
+        """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y."""
         raw = self._raw(X)
         if self._multilabel:
-            return (raw > 0).astype(np.int64)
+            return self._label_values[(raw > 0).astype(np.intp)]
         if len(self.classes_) == 2:
             return self.classes_[(raw[:, 0] > 0).astype(np.intp)]
         return self.classes_[raw.argmax(axis=1)]
@@ -232,7 +235,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         ----------
         X : array-like of shape (n, n_features)
         n_samples : int, default=100
-            Thinned nets.
+            Number of random nets.
         random_state : int, RandomState or None, default=None
 
         Returns
@@ -245,7 +248,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            Where every dropout rate is 0.
+            If every dropout rate is 0.
         """
         proba = self._probabilities(self._monte_carlo(X, n_samples, random_state)).mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -255,136 +258,39 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
                 parts = parts + np.where(rest > 0, rest * np.log(rest), 0.0)
         return proba, -parts.sum(axis=1)
 
-    def _probabilities(self, raw):
-        """Link on the last axis of raw outputs."""
-        if self._multilabel:
-            return expit(raw)
-        if len(self.classes_) == 2:
-            # Not 1 - p, which would have no digits left where p is near 1.
-            return expit(np.concatenate([-raw, raw], axis=-1))
-        return softmax(raw, axis=-1)
 
-    def _check_target(self, y):
-        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
-            y = column_or_1d(y, warn=True)
-        kind = type_of_target(y, input_name="y")
-        if kind in ("binary", "multiclass"):
-            return np.asarray(y)
-        check_classification_targets(y)  # looks a second time, and says what is wrong
-        if kind == "multilabel-indicator":
-            return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-        raise ValueError(
-            f"y has {np.shape(y)[1]} columns of classes. Multioutput targets of several classes are "
-            "not supported: wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
-        )
-
-    def _encode(self, y, first, classes=None):
-        """Class numbers, or the matrix of a multilabel target; sets classes_ at first."""
-        multilabel = np.ndim(y) == 2
-        if first:
-            found = np.arange(y.shape[1]) if multilabel else np.unique(y)
-            self.classes_ = found if classes is None else unique_labels(classes)
-            self._multilabel = multilabel
-        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
-            raise ValueError(
-                f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
-            )
-        if multilabel != self._multilabel or (multilabel and y.shape[1] != len(self.classes_)):
-            raise ValueError(
-                f"y has the shape {y.shape}, which does not fit the {len(self.classes_)} "
-                f"{'labels' if self._multilabel else 'classes'} seen first."
-            )
-        if multilabel:
-            return y
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y has the classes {unknown.tolist()}, which are not among the classes seen "
-                f"first: {self.classes_.tolist()}. Fit with all classes, or pass classes= to the "
-                "first partial_fit."
-            )
-        return np.searchsorted(self.classes_, y)
-
-    def _decode_target(self, y):
-        return y if self._multilabel else self.classes_[y]
-
-    def _strata(self, y):
-        return None if self._multilabel else y
-
-    def _n_outputs(self):
-        return 1 if len(self.classes_) == 2 and not self._multilabel else len(self.classes_)
-
-    def _loss_name(self):
-        binary = len(self.classes_) == 2
-        return "binomial" if self._multilabel or binary else "multinomial"
-
-    def _engine_target(self, y):
-        if self._loss_name() == "multinomial":
-            return np.asarray(y, dtype=np.int64)
-        return np.asarray(y, dtype=self.dtype).reshape(len(y), -1)
-
-    def _set_target_scale(self, y, weight):
-        """Class labels have no scale."""
-
-    def _see_targets(self, parts, *, first):
-        """Class labels have no range."""
-
-    def _class_factors(self, y, weight, *, partial=False):
-        """Weight of each class, shape (n_classes,); None where all count the same."""
-        if self.class_weight is None:
-            return None
-        if self._multilabel:
-            raise ValueError(
-                f"class_weight={self.class_weight!r} has no meaning for multilabel targets. Use "
-                "class_weight=None and sample_weight."
-            )
-        if self.class_weight != "balanced":
-            return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-        if partial:
-            raise ValueError(
-                "class_weight='balanced' cannot be known from a part of the rows. For partial_fit "
-                "pass sklearn.utils.class_weight.compute_class_weight's result as a dict."
-            )
-        mass = np.bincount(y, weights=weight, minlength=len(self.classes_))
-        present = mass > 0
-        factors = np.zeros(len(self.classes_))
-        factors[present] = mass.sum() / (present.sum() * mass[present])
-        return factors
-
-    def _build_module(self):
-        from skreg._module import build_module
-
-        return build_module(self._params, self._spec)
-
-
-class RegularizedMLPRegressor(RegressorMixin, BaseRegularizedMLP):
+class RegularizedMLPRegressor(RegressorMixin, NumberTargets, BaseRegularizedMLP):
     __doc__ = describe(
         """Multi-layer perceptron regressor whose every regularizer is a plain number.
 
-    Targets are standardised inside (``scale_target``) and predictions given back in the user's
-    units. Several targets share the hidden layers.
+    Targets are scaled inside (``scale_target``) and predictions given in the units of the target.
+    Several targets share the hidden layers.
 """,
         """
     loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, \
 default="squared_error"
-        "squared_error" is (y - f)^2 / 2; "huber" turns into a line at 1.345 standard deviations of
-        the target; "poisson" has a log link and needs targets >= 0; "pinball" fits ``quantile``.
+        "squared_error" is (y - f)^2 / 2. "huber" is the same up to errors of 1.345 and a line beyond,
+        in units of the scaled target. "absolute_error" fits the median and "pinball" the ``quantile``.
+        "poisson" has a log link and needs targets >= 0.
     quantile : float in (0, 1), default=0.5
-        Of "pinball".
+        The quantile that "pinball" fits.
     scale_target : bool, default=True
-        Standardise the targets inside; with "poisson", divide them by their mean.
+        Scale the targets inside: by their mean and standard deviation with "squared_error"; with
+        "huber", "absolute_error" and "pinball" by their median and 1.4826 times their median absolute
+        deviation from it, which outliers do not move (where that is zero, by a range between
+        quantiles); with "poisson", divide them by their mean.
     clip : bool, default=True
-        Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_: a
-        guard against absurd values for rows far outside the training data. Holds for `predict`, for
-        each sample of `predict_mc` and for ``module_``; a scorer in ``scoring`` is given clipped
-        predictions. The losses in training, that of the validation rows included, are not clipped.
+        Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_. This
+        guards against absurd values for rows far outside the training data. It holds for `predict`,
+        for each sample of `predict_mc` and for ``module_``, and a scorer in ``scoring`` is given
+        clipped predictions. Losses in training and validation are computed without clipping.
 """,
         """
     target_range_ : ndarray of shape (n_outputs_, 2)
-        Smallest and largest training target of each output, in the units of the target, with and
-        without ``clip``: of all rows given to `fit` whose weight is not zero, validation rows
-        included. `partial_fit` and a warm start widen it. A member of an ensemble has the range of
-        the rows it was drawn and of those it was validated on.
+        Smallest and largest target of each output, in the units of the target, of all rows given to
+        `fit` whose weight is not zero, validation rows included; set with and without ``clip``.
+        `partial_fit` and a warm start widen it. A member of an ensemble has the range of the rows it
+        was trained on and of those it was validated on.
 """,
         """
     Examples
@@ -392,7 +298,7 @@ default="squared_error"
     >>> from sklearn.datasets import load_diabetes
     >>> from skreg import RegularizedMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> net = RegularizedMLPRegressor((32,), l2=0.01, max_iter=20, random_state=0).fit(X, y)
+    >>> net = RegularizedMLPRegressor((32,), dropout=0.1, max_iter=20, random_state=0).fit(X, y)
     >>> net.predict(X[:2]).shape
     (2,)
 """,
@@ -508,12 +414,13 @@ default="squared_error"
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features)
-            A sparse matrix is made dense one minibatch at a time.
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
         y : array-like of shape (n,) or (n, n_targets)
         sample_weight : array-like of shape (n,), default=None
         X_val, y_val, sample_weight_val : array-likes, default=None
-            Validation rows, in place of rows held out.
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
 
         Returns
         -------
@@ -522,7 +429,7 @@ default="squared_error"
         Raises
         ------
         ValueError
-            For parameters or data that do not fit; the estimator is left as it was.
+            For parameters or data that are not valid; the estimator is left as it was.
         KeyboardInterrupt
             After an interrupt: the estimator is fitted, with the best weights so far.
         """
@@ -530,11 +437,12 @@ default="squared_error"
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """One pass over the rows, going on from the weights and the optimiser's state.
+        """Train for one pass over the rows, from the current weights and the state of the optimiser.
 
-        The scale of the target is that of the first call, ``target_range_`` is that of all calls,
-        the learning rate is ``learning_rate_init`` throughout, since a schedule needs an end, and the
-        weights are not averaged.
+        The first call fixes the scale of the target, so it should have rows enough to tell it; one
+        row is refused unless ``scale_target=False``. ``target_range_`` is that of all calls. The
+        learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and the
+        weights are not averaged. With ``batch_norm=True`` a call needs two rows or more.
 
         Parameters
         ----------
@@ -559,7 +467,7 @@ default="squared_error"
         ----------
         X : array-like of shape (n, n_features)
         n_samples : int, default=100
-            Thinned nets.
+            Number of random nets.
         random_state : int, RandomState or None, default=None
 
         Returns
@@ -570,95 +478,7 @@ default="squared_error"
         Raises
         ------
         ValueError
-            Where every dropout rate is 0.
+            If every dropout rate is 0.
         """
         samples = self._in_units(self._monte_carlo(X, n_samples, random_state))
         return samples.mean(axis=0), samples.std(axis=0)
-
-    def _in_units(self, raw):
-        if self._spec.loss == "poisson":
-            raw = np.exp(raw)
-        out = raw * self._target_scale + self._target_mean
-        if self._clips:
-            np.clip(out, *self.target_range_.T, out=out)
-        return out[..., 0] if self._flat_target else out
-
-    def _check_target(self, y):
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
-                "loss='squared_error' for such targets."
-            )
-        return y
-
-    def _encode(self, y, first, classes=None):
-        """Targets as (n, n_targets)."""
-        flat = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        if first:
-            self._flat_target = flat
-            self._n_targets = y.shape[1]
-        elif y.shape[1] != self._n_targets:
-            raise ValueError(f"y has {y.shape[1]} targets, but {self._n_targets} were seen first.")
-        return y
-
-    def _decode_target(self, y):
-        return y[:, 0] if self._flat_target else y
-
-    def _strata(self, y):
-        return None
-
-    def _n_outputs(self):
-        return self._n_targets
-
-    def _loss_name(self):
-        return self.loss
-
-    def _set_target_scale(self, y, weight):
-        self._target_mean = np.zeros(y.shape[1])
-        self._target_scale = np.ones(y.shape[1])
-        if not self.scale_target:
-            return
-        mean = np.average(y, axis=0, weights=weight)
-        if self.loss == "poisson":
-            self._target_scale = np.where(mean > 0, mean, 1.0)
-            return
-        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        # A constant target, up to rounding, is left in its units.
-        constant = std <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-        self._target_mean, self._target_scale = mean, np.where(constant, 1.0, std)
-
-    def _see_targets(self, parts, *, first):
-        """Set the range of the targets, or widen it, and whether predictions keep to it."""
-        bounds = [bound for y in parts for bound in (y.min(axis=0), y.max(axis=0))]
-        if not first:
-            bounds += list(self.target_range_.T)
-        self.target_range_ = np.stack([np.min(bounds, axis=0), np.max(bounds, axis=0)], axis=1)
-        # As of this fit: predictions do not follow parameters that are set later.
-        self._clips = bool(self.clip)
-
-    def _engine_target(self, y):
-        return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
-
-    def _class_factors(self, y, weight, *, partial=False):
-        return None
-
-    def _build_module(self):
-        from skreg._module import build_module
-
-        poisson = self._spec.loss == "poisson"
-        if poisson:
-            scale, offset = np.ones_like(self._target_scale), np.log(self._target_scale)
-        else:
-            scale, offset = self._target_scale, self._target_mean
-        return build_module(
-            self._params,
-            self._spec,
-            scale=scale,
-            offset=offset,
-            exponential=poisson,
-            bounds=self.target_range_ if self._clips else None,
-        )

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import math
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    _num_samples,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skreg._callbacks import CallbackSupportMixin
+from skreg._constant import warn_if_worse_than_constant
+from skreg._fitted import FittedNet
 from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
-from skreg._resolve import MOST_EMBEDDED, check_parameters, resolve
+from skreg._resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_penalties
 from skreg._rows import (
     PREDICTED_DTYPES,
     check_validation_arguments,
-    drop_unweighted,
     numeric_columns,
     warn,
     warn_of_scales,
-    weigh,
-    with_remedy,
+    warn_of_unlike_rows,
 )
 from skreg._scoring import (
     Fitted,
@@ -44,13 +37,15 @@ from skreg._scoring import (
     without_fit,
 )
 from skreg._split import hold_out
+from skreg._tables import of_validation_rows, validated
+from skreg._weights import check_sample_weight, drop_unweighted, normalised, weigh
 from skreg.engine.data import batches_of, n_batches
 from skreg.engine.job import Job
 from skreg.parallel import submit
 
 
-class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
-    """Base class; a subclass says what targets are (``_encode``) and what outputs mean."""
+class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
+    """Base class; a subclass says what targets are (`skreg._targets`) and what outputs mean."""
 
     @classmethod
     @functools.cache
@@ -87,28 +82,25 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         parts = check_parameters(self)
         check_validation_arguments(X_val, y_val, sample_weight_val)
         continued = self._continued() if self.warm_start else None
-        first = continued is None
         given = X, X_val
-        X, y, weight = self._check_rows(X, y, sample_weight, reset=first)
-        y = self._encode(y, first=first)
+        X, y, weight = self._check_rows(X, y, sample_weight, first=continued is None)
         seed = self._seed()
-        warn_of_scales(X)
         factors = self._class_factors(y, weight)
         kept = numbers_of_kept(_num_samples(given[0]), sample_weight, y, factors)
         everything = weigh(X, y, weight, factors)
+        names = getattr(self, "feature_names_in_", None)
         if X_val is not None:
-            X_val, y_val, weight_val = self._check_rows(
-                X_val, y_val, sample_weight_val, reset=False
-            )
-            y_val = self._encode(y_val, first=False)
-            kept_val = numbers_of_kept(_num_samples(given[1]), sample_weight_val, y_val, factors)
-            rows, valid = everything, weigh(X_val, y_val, weight_val, factors)
+            *valid, kept_val = self._check_validation_rows(X_val, y_val, sample_weight_val, factors)
+            warn_of_unlike_rows(X, valid[0], names)
+            rows = everything
             shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
             rows, valid = self._hold_out((*everything, kept), seed)
             shown = [part and GivenRows(given[0], part[3]) for part in (rows, valid)]
             rows, valid = rows[:3], valid and valid[:3]
         job = self._job(rows, valid, parts, seed, continued)
+        warn_of_scales(X, names, given[0])
+        warn_of_penalties(job.spec)
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
         if context is not None:
@@ -116,6 +108,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         watched = [(given, part) for given, part in zip(shown, (rows, valid), strict=True)]
         result = submit(self._with_driver(job, context, watched))
         give_up_without_weights([result])
+        warn_if_worse_than_constant(job.label, [job], [result])
         again = None if X_val is not None else self._refit_job(job, everything, result)
         if again is not None:
             take_refit(result, submit(again))
@@ -143,11 +136,11 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "_params")
         parts = check_parameters(self)
         given = X
-        X, y, weight = self._check_rows(X, y, sample_weight, reset=first)
-        y = self._encode(y, first=first, classes=classes)
+        X, y, weight = self._check_rows(X, y, sample_weight, first=first, classes=classes)
         factors = self._class_factors(y, weight, partial=True)
         kept = numbers_of_kept(_num_samples(given), sample_weight, y, factors)
         rows = weigh(X, y, weight, factors)
+        self._check_part(rows, parts, first)
         start = None if first else self._continued(optimiser=True)
         seed = self._seed() if first else self._seed_drawn
         overrides = {
@@ -155,10 +148,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             "early_stopping": False,
             "learning_rate": "constant",
             "tol": None,
-            # Each call would begin an average of its own.
+            # Each call would start an average of its own.
             "ema_decay": 0.0,
         }
         job = self._job(rows, None, parts, seed, start, **overrides)
+        if first:
+            warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+            warn_of_penalties(job.spec)
         job.keep_optimiser = True
         history = None if first else self._history
         watched = [(GivenRows(given, kept), rows), (None, None)]
@@ -177,35 +173,55 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         self._history = joined
         self.best_loss_ = float(np.nanmin([math.inf, *joined["train_loss"]]))
 
-    def _check_rows(self, X, y, sample_weight, *, reset):
-        """Validated rows, targets in the user's terms and weights; rows of weight zero are gone."""
+    def _check_part(self, rows, parts, first):
+        """Refuse rows that a call of `partial_fit` cannot learn from."""
+        n = len(rows[1])
+        if n == 1 and self.batch_norm and parts["hidden"]:
+            raise ValueError(
+                "partial_fit was given one row (of positive weight), but batch_norm=True needs at "
+                "least 2: normalised by itself, a row is the same whatever its values, and nothing "
+                "is learned. Collect rows and pass 32 or more in each call, or set "
+                "batch_norm=False."
+            )
+        if first:
+            self._check_first_call(rows[1])
+
+    def _check_rows(self, X, y, sample_weight, *, first, classes=None):
+        """Validated rows, encoded targets and weights; rows of weight zero are gone.
+
+        They are encoded first: a class whose rows have no weight is a class all the same.
+        """
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        X, y = validated(
+            self,
+            X,
+            y,
+            reset=first,
+            accept_sparse="csr",
+            dtype=getattr(np, self.dtype),
+            order="C",
+            multi_output=True,
+            y_numeric=self._numeric_target,
+        )
+        y = self._encode(self._check_target(y), first=first, classes=classes)
+        return drop_unweighted(X, y, check_sample_weight(sample_weight, X))
+
+    def _check_validation_rows(self, X, y, sample_weight, factors):
+        """The same of validation rows, times the weights of their classes; and the numbers of those left."""
+        n_rows = _num_samples(X)
         try:
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=getattr(np, self.dtype),
-                order="C",
-                multi_output=True,
-                y_numeric=self._numeric_target,
-            )
+            X, y, weight = self._check_rows(X, y, sample_weight, first=False)
+            kept = numbers_of_kept(n_rows, sample_weight, y, factors)
+            return *weigh(X, y, weight, factors), kept
         except ValueError as error:
-            raise with_remedy(error) from None
-        y = self._check_target(y)
-        if sample_weight is None:
-            return X, y, None
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return drop_unweighted(X, y, weight)
+            raise of_validation_rows(error) from None
 
     def _seed(self):
-        """A seed of this fit. None draws fresh entropy and leaves the global generator alone."""
+        """A seed for this fit; None draws fresh entropy and does not touch the global generator."""
         if self.random_state is None:
             return int(np.random.SeedSequence().generate_state(1)[0])
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -246,7 +262,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             spec,
             X,
             self._engine_target(y),
-            _normalised(weight),
+            normalised(weight),
             seed,
             start=start,
             label=type(self).__name__,
@@ -269,7 +285,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
     def _with_driver(self, job, context, watched):
-        """The job, with somebody to tell of each epoch where somebody wants to know.
+        """The job, with a driver where callbacks or ``verbose`` are to be told of each epoch.
 
         ``watched`` has the training and the validation rows: as the user passed them, and as
         X, y and weight.
@@ -299,7 +315,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         return job
 
     def _refit_job(self, job, rows, result):
-        """Training again on all rows for as many steps as the best epoch had taken, if wanted."""
+        """A job that trains again on all rows, for as many steps as the best epoch had taken, or None."""
         X, y, weight = rows
         spec = job.spec
         left = None if spec.max_time is None else spec.max_time - result.seconds
@@ -310,13 +326,13 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         spec = dataclasses.replace(
             spec,
             max_steps=result.best_step,
-            # The schedule counts in epochs, which are longer now.
+            # The schedule counts epochs, which have more steps now.
             max_iter=max(1, round(spec.max_iter * batches_of(job) / steps)),
             max_time=left,
             early_stopping=False,
             tol=None,
         )
-        y, weight = self._engine_target(y), _normalised(weight)
+        y, weight = self._engine_target(y), normalised(weight)
         return Job(spec, X, y, weight, job.seed, start=job.start, label=job.label)
 
     def _continued(self, optimiser=False):
@@ -336,7 +352,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
             if now != then:
                 raise ValueError(
                     f"The fitted net has {name}={then!r} and cannot go on with {name}={now!r}. "
-                    "Keep it, or fit anew with warm_start=False."
+                    f"Set {name} back, or fit from the start with warm_start=False."
                 )
 
     def _set_fitted(self, job, result):
@@ -390,11 +406,8 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         return raw_outputs(layers, self._spec.activation, X, stage)
 
     def _check_predict(self, X):
-        try:
-            # In its own precision and order: what is predicted at a time is made float64.
-            return validate_data(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
-        except ValueError as error:
-            raise with_remedy(error) from None
+        # In its own precision and order: rows are made float64 a chunk at a time.
+        return validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
 
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
@@ -416,103 +429,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator):
         layers = folded(self._params, self._spec.n_layers)
         stage = input_stage(self._params, self._spec)
         return monte_carlo_outputs(layers, self._spec.activation, X, rates, n_samples, rng, stage)
-
-    # -- fitted attributes ------------------------------------------------------------------------
-
-    @property
-    def coefs_(self):
-        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
-
-        With embedded columns the first one has three more rows for each of them, behind the rows of
-        the columns as they are.
-        """
-        return [weight for weight, _ in self._folded()]
-
-    @property
-    def intercepts_(self):
-        """Biases, (n_out,) each, batch norm folded in."""
-        return [bias for _, bias in self._folded()]
-
-    def _folded(self):
-        self._needs_fit("coefs_")
-        return folded(self._params, self._spec.n_layers)
-
-    @property
-    def history_(self):
-        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
-        self._needs_fit("history_")
-        return pd.DataFrame(self._history)
-
-    @property
-    def loss_curve_(self):
-        """Training loss of each epoch, penalties not included."""
-        self._needs_fit("loss_curve_")
-        return list(self._history["train_loss"])
-
-    @property
-    def validation_scores_(self):
-        """Score of each epoch on the validation rows, larger is better; None without such rows."""
-        self._needs_fit("validation_scores_")
-        if self._watched is None:
-            return None
-        sign = -1.0 if self._watched == "valid_loss" else 1.0
-        return [sign * value for value in self._history[self._watched]]
-
-    @property
-    def n_weights_(self):
-        """Weights of the linear layers: all that l1 and l2 act on."""
-        self._needs_fit("n_weights_")
-        return sum(self._params[f"weight_{i}"].size for i in range(self._spec.n_layers))
-
-    @property
-    def n_zero_weights_(self):
-        """How many of them are exactly zero."""
-        self._needs_fit("n_zero_weights_")
-        weights = [self._params[f"weight_{i}"] for i in range(self._spec.n_layers)]
-        return int(sum(w.size - np.count_nonzero(w) for w in weights))
-
-    @property
-    def module_(self):
-        """The net as a `torch.nn.Sequential` in evaluation mode, on the CPU.
-
-        For the regressor it gives predictions, for the classifier the decision function.
-        """
-        self._needs_fit("module_")
-        # A copy: training the module on must not change this estimator.
-        return copy.deepcopy(self._build_module())
-
-    @property
-    def net_(self):
-        """The net as an initialised skorch net around `module_`, with its history."""
-        self._needs_fit("net_")
-        from skreg._skorch import engine_net
-
-        net = engine_net(self.module_)
-        for row in self.history_.to_dict("records"):
-            net.history.new_epoch()
-            net.history.record("epoch", int(row.pop("epoch")))
-            for name, value in row.items():
-                net.history.record(name, value)
-        return net
-
-    def _needs_fit(self, name):
-        if not hasattr(self, "_params"):
-            raise AttributeError(
-                f"{type(self).__name__} has no attribute {name!r} before it is fitted."
-            )
-
-    def summary(self):
-        """Layers with output shapes, parameters and active knobs.
-
-        Returns
-        -------
-        Summary
-            Prints as a table; ``frame()`` gives a DataFrame.
-        """
-        check_is_fitted(self)
-        from skreg._summary import summarise
-
-        return summarise(self, self._spec, self._params)
 
 
 def take_refit(result, again):
@@ -538,10 +454,3 @@ def interrupted_text(name):
     return (
         f"The training of this {name} was interrupted. It is fitted with the best weights so far."
     )
-
-
-def _normalised(weight):
-    """Weights with mean 1, or None where all are equal."""
-    if weight is None or np.all(weight == weight[0]):
-        return None
-    return weight / weight.mean()

@@ -1,4 +1,8 @@
-"""A fitted net as an ordinary torch module, for export, and the live one that callbacks see."""
+"""A net as an ordinary torch module: the fitted one for export, and the live one for callbacks.
+
+The modules use no operations but those that TorchScript and ONNX know, and no module object twice, as
+explainers that hook into modules need it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from torch import nn
 from skreg.engine.constants import BATCH_NORM_EPS, EMBEDDED_WIDTH
 from skreg.net import owners
 from skreg.net.activation import KINDS
-from skreg.net.periodic import FREQUENCY_STD, periodic
+from skreg.net.periodic import FREQUENCY_STD
 
 
 class Exp(nn.Module):
@@ -23,7 +27,7 @@ class Exp(nn.Module):
 
 
 class Clamp(nn.Module):
-    """Each output within bounds of its own.
+    """Clip each output to bounds of its own.
 
     Parameters
     ----------
@@ -37,11 +41,19 @@ class Clamp(nn.Module):
 
     def forward(self, x):
         """Rows x (b, o), clamped."""
-        return torch.clamp(x, self.bounds[:, 0], self.bounds[:, 1])
+        return torch.minimum(torch.maximum(x, self.bounds[:, 0]), self.bounds[:, 1])
+
+
+class Cosine(nn.Module):
+    """Cosine of each entry: the one place where an embedding is not linear."""
+
+    def forward(self, x):
+        """cos(x)."""
+        return torch.cos(x)
 
 
 class PeriodicEmbedding(nn.Module):
-    """Columns as they are, and behind them what some of them become; see `skreg.net.periodic`.
+    """All columns, followed by the embeddings of some of them; see `skreg.net.periodic`.
 
     Parameters
     ----------
@@ -58,10 +70,11 @@ class PeriodicEmbedding(nn.Module):
         self.frequency, self.phase, self.weight, self.bias = (
             nn.Parameter(torch.as_tensor(values)) for values in (frequency, phase, weight, bias)
         )
+        self.cosine = Cosine()
 
     @torch.no_grad()
     def reset_parameters(self):
-        """Draw all anew by torch's generator, as nets start (`skreg.net.periodic.Periodic`)."""
+        """Draw new initial values by torch's generator (see `skreg.net.periodic.Periodic`)."""
         nn.init.normal_(self.frequency, std=FREQUENCY_STD)
         nn.init.uniform_(self.phase, -math.pi, math.pi)
         bound = self.frequency.shape[1] ** -0.5
@@ -70,12 +83,15 @@ class PeriodicEmbedding(nn.Module):
 
     def forward(self, x):
         """Inputs (b, d') of the first linear layer, of rows x (b, d)."""
-        learned = (self.frequency, self.phase, self.weight, self.bias)
-        return periodic(x[None], self.columns, *(p[None] for p in learned))[0].T
+        # Written out with operations that TorchScript and ONNX know.
+        chosen = x[:, self.columns].unsqueeze(2)  # (b, m, 1)
+        waves = self.cosine(2.0 * math.pi * self.frequency * chosen + self.phase)  # (b, m, f)
+        mixed = torch.matmul(self.weight, waves.unsqueeze(3)).squeeze(3) + self.bias  # (b, m, q)
+        return torch.cat([x, mixed.flatten(1)], dim=1)
 
 
 class ColumnDropout(nn.Module):
-    """Dropout of columns behind their embedding: with a column goes all that was made of it.
+    """Dropout of columns after their embedding: a column is dropped with all that was made of it.
 
     Parameters
     ----------
@@ -87,13 +103,14 @@ class ColumnDropout(nn.Module):
     def __init__(self, rate, owner):
         super().__init__()
         self.rate = rate
+        self.n_columns = max(owner) + 1
         self.register_buffer("owner", torch.tensor(owner))
 
     def forward(self, x):
-        """Rows x (b, d') with one mask a row; as they are in evaluation mode."""
+        """Rows x (b, d') with one mask per row; unchanged in evaluation mode."""
         if not self.training:
             return x
-        ones = torch.ones(len(x), int(self.owner.max()) + 1, dtype=x.dtype, device=x.device)
+        ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
         return x * nn.functional.dropout(ones, self.rate)[:, self.owner]
 
 
@@ -111,7 +128,7 @@ def build_module(params, spec, *, scale=None, offset=None, exponential=False, bo
     exponential : bool
         Append an exponential.
     bounds : ndarray of shape (o, 2), optional
-        Append a clamp, behind an exponential.
+        Append a clamp, after the exponential if there is one.
 
     Returns
     -------

@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
+from skreg._rows import warn
 from skreg.engine.job import Spec
 from skreg.net.activation import KINDS
 
@@ -19,8 +20,8 @@ SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
 #: that small tables get many steps an epoch and large ones efficient products.
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 32, 256, 32
 
-#: Numeric columns at most that ``numeric_embedding="auto"`` embeds: it makes four inputs of each, and
-#: wider tables were not among those that the default was chosen on.
+#: Largest number of numeric columns that ``numeric_embedding="auto"`` embeds: it makes four inputs of
+#: each, and the default was chosen on tables that are not wider.
 MOST_EMBEDDED = 256
 
 _rate = Interval(Real, 0, 1, closed="left")
@@ -73,12 +74,12 @@ CONSTRAINTS = {
 
 
 def per_layer(name, value, n_layers, *, what, upper=math.inf):
-    """A number or one per layer, as a tuple of floats.
+    """One number per layer as a tuple of floats, from a number or a list of them.
 
     Raises
     ------
     ValueError
-        Where the length does not fit the layers, or an entry is out of range.
+        If the length is not the number of layers, or an entry is out of range.
     """
     if isinstance(value, Real):
         return (float(value),) * n_layers
@@ -127,7 +128,7 @@ def resolve_device(device, dtype):
     Raises
     ------
     ValueError
-        Where torch does not know or does not have the device, or the device not the precision.
+        If torch does not know or does not have the device, or the device lacks the precision.
     """
     mps = getattr(torch.backends, "mps", None)
     has_mps = mps is not None and mps.is_available()
@@ -164,8 +165,35 @@ def resolve_device(device, dtype):
     return device
 
 
+#: Of penalties in front of a batch norm. The texts hold no numbers, so that a search over many says each
+#: once.
+_PENALTIES_AND_BATCH_NORM = {
+    "l1": "l1 selects few weights and hardly any columns in hidden layers with batch_norm=True: batch "
+    "norm undoes the scale of the weights in front of it, so they can shrink without changing what the "
+    "net computes, instead of becoming zero. Set batch_norm=False where l1 is to remove weights or "
+    "columns, or l1=0.",
+    "l2": "l2 does not regularize hidden layers with batch_norm=True: batch norm undoes the scale of "
+    "the weights in front of it, so they shrink, what the net computes stays the same, and only the "
+    "effective learning rate changes. Set batch_norm=False where l2 is to act, or l2=0 and regularize "
+    "by dropout; a list such as l2=[0, 0, 0.01] penalises the output layer alone.",
+}
+
+
+def penalties_undone(spec):
+    """Names of the penalties that batch norm keeps from doing what their names say."""
+    if not spec.batch_norm:
+        return []
+    return [name for name in ("l1", "l2") if any(getattr(spec, name)[:-1])]
+
+
+def warn_of_penalties(spec):
+    """Warn of penalties that batch norm keeps from doing what their names say."""
+    for name in penalties_undone(spec):
+        warn(_PENALTIES_AND_BATCH_NORM[name], UserWarning, once_in_searches=True)
+
+
 def check_parameters(estimator):
-    """Check all that can be checked without data; returns the parts of a spec that follow."""
+    """Check what can be checked without data, and return the parts of a spec that follow from it."""
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
     if estimator.batch_norm and hidden and estimator.batch_size == 1:
         raise ValueError(
@@ -195,7 +223,7 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     n_outputs, n_rows, n_features : int
         Of the training data.
     **overrides
-        Fields to set otherwise.
+        Fields of the spec that are set to other values than the estimator's.
 
     Returns
     -------
@@ -205,7 +233,7 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     if e.input_dropout and n_features * (1 - e.input_dropout) < 0.5:
         raise ValueError(
             f"input_dropout={e.input_dropout:g} leaves {n_features * (1 - e.input_dropout):.2g} "
-            f"inputs of n_features={n_features} in the mean: most rows would be empty. Use at most "
+            f"inputs of n_features={n_features} on average: most rows would be empty. Use at most "
             f"{1 - 0.5 / n_features:.2g} here."
         )
     batch_size = automatic_batch_size(n_rows) if e.batch_size == "auto" else int(e.batch_size)
@@ -220,7 +248,7 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
         "weight_decay": float(e.weight_decay),
         "max_norm": math.inf if e.max_norm is None else float(e.max_norm),
         "label_smoothing": float(getattr(e, "label_smoothing", 0.0)),
-        # One update: what sets the two apart elsewhere is a parameter of its own here.
+        # "adam" and "adamw" are one update: `l2` and `weight_decay` are parameters of their own.
         "solver": "sgd" if e.solver == "sgd" else "adam",
         "learning_rate_init": float(e.learning_rate_init),
         "learning_rate": e.learning_rate,

@@ -21,8 +21,10 @@ def hold_out(n, fraction, seed, classes=None):
         Share of the rows (rounded up) or number of rows to hold out.
     seed : int
     classes : ndarray of int, shape (n,), optional
-        Stratify by these where every class has 2 rows or more: rows are sorted by class, in random
-        order within, and taken at equal distances, so each class is represented to within one row.
+        Stratify by these: rows are sorted by class, in random order within, and taken at equal
+        distances, so each class is represented to within one row. The row of a class of one row is
+        for training. Where that leaves less than twice as many rows as are to be held out, rows are
+        drawn from all classes alike.
 
     Returns
     -------
@@ -43,12 +45,13 @@ def hold_out(n, fraction, seed, classes=None):
         )
     rng = generator(seed, Purpose.HELD_OUT_ROWS)
     order = rng.permutation(n)
-    if classes is not None and np.bincount(classes)[np.unique(classes)].min() >= 2:
+    places = np.arange(count)
+    several = None if classes is None else np.bincount(classes)[classes] > 1
+    if several is not None and (several.all() or np.count_nonzero(several) >= 2 * count):
+        order = order[several[order]]
         order = order[np.argsort(classes[order], kind="stable")]
-        places = np.floor((np.arange(count) + rng.random()) * (n / count)).astype(np.int64)
-        places = np.minimum(places, n - 1)
-    else:
-        places = np.arange(count)
+        places = np.floor((places + rng.random()) * (len(order) / count)).astype(np.int64)
+        places = np.minimum(places, len(order) - 1)
     chosen = np.zeros(n, dtype=bool)
     chosen[order[places]] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)

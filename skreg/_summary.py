@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 import pandas as pd
 
+from skreg._resolve import penalties_undone
+
 
 def _knobs(spec, layer):
-    """Active regularizers of one linear layer in words."""
+    """Active regularizers of one linear layer as text."""
     knobs = []
     if spec.l1[layer]:
         knobs.append(f"l1={spec.l1[layer]:g}")
@@ -22,6 +25,16 @@ def _knobs(spec, layer):
     return ", ".join(knobs)
 
 
+def _note(spec):
+    names = penalties_undone(spec)
+    if not names:
+        return ""
+    return (
+        f"Batch norm undoes the scale of the weights in front of it: in hidden layers "
+        f"{' and '.join(names)} cannot do here what they do with batch_norm=False."
+    )
+
+
 @dataclass(frozen=True)
 class Summary:
     """Layers of a net with shapes, parameters and active knobs.
@@ -30,15 +43,18 @@ class Summary:
     ----------
     title : str
     rows : list of tuple
-        Layer, output shape, parameters, knobs.
+        Layer, output shape, number of parameters, regularizers.
     n_parameters, n_zero : int
-        Parameters in all; weights that are exactly zero.
+        Number of all parameters, and of weights that are exactly zero.
+    note : str
+        Said of regularizers that cannot do what their names say; empty where all can.
     """
 
     title: str
     rows: list[tuple[str, str, int, str]]
     n_parameters: int
     n_zero: int
+    note: str = ""
 
     def frame(self):
         """The rows as a DataFrame."""
@@ -56,7 +72,8 @@ class Summary:
         foot = f"Parameters: {self.n_parameters:,}"
         if self.n_zero:
             foot += f"; weights that are exactly zero: {self.n_zero:,}"
-        return "\n".join([self.title, rule, lines[0], rule, *lines[1:], rule, foot])
+        notes = textwrap.wrap(self.note, max(len(rule), 60))
+        return "\n".join([self.title, rule, lines[0], rule, *lines[1:], rule, foot, *notes])
 
     def __repr__(self):
         return str(self)
@@ -91,4 +108,4 @@ def summarise(estimator, spec, params):
         add(f"Activation ({spec.activation})", sizes[i + 1], 0)
         if spec.dropout[i]:
             add("Dropout", sizes[i + 1], 0, f"dropout={spec.dropout[i]:g}")
-    return Summary(type(estimator).__name__, rows, total, estimator.n_zero_weights_)
+    return Summary(type(estimator).__name__, rows, total, estimator.n_zero_weights_, _note(spec))

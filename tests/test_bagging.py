@@ -110,6 +110,8 @@ def expected_failures(estimator):
     }
 
 
+# One check has a column of mean 100 and standard deviation 1, of which a few epochs make nothing.
+@pytest.mark.filterwarnings("ignore:On the validation rows this .* is worse than a constant")
 @parametrize_with_checks(
     [
         setting
@@ -335,6 +337,8 @@ def test_the_kept_epoch_is_the_best_of_the_mean(kind, name, weighted):
     setting = dict(SETTINGS[name])
     if weighted and setting.get("max_samples") == 0.7:
         setting["max_samples"] = 0.9
+    if kind is BaggedMLPRegressor:
+        setting["clip"] = False  # the losses of the curve are not those of clipped predictions
     model = bag(kind, max_iter=12, **setting).fit(X, y, sample_weight=weight)
     curve = model.history_["valid_loss"]
     assert len(curve) == model.n_iter_
@@ -436,6 +440,8 @@ def test_members_that_stop_by_themselves_are_scored_by_themselves():
         assert max(member.validation_scores_) >= own
 
 
+# A few epochs do not get as near to a class of one row in eighty as the constant does.
+@pytest.mark.filterwarnings("ignore:On the validation rows this .* is worse than a constant")
 def test_an_undefined_metric_falls_back_to_the_loss_with_one_warning():
     X, _, _ = table()
     for row in range(80):  # one of the second class that is not held out
@@ -446,7 +452,7 @@ def test_an_undefined_metric_falls_back_to_the_loss_with_one_warning():
     model = bag(BaggedMLPClassifier, scoring="roc_auc", bootstrap=False)
     with pytest.warns(UserWarning) as caught:
         model.fit(X, y)
-    (text,) = [str(w.message) for w in caught]
+    (text,) = [str(w.message) for w in caught if w.category is UserWarning]
     assert "scoring='roc_auc' is undefined for the 20 validation rows" in text
     assert "no row of the class 1" in text
     assert_same_nets(model, by_loss, atol=0)
@@ -629,6 +635,8 @@ def test_a_class_that_a_bag_lacks_is_known_to_all(stopping):
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
 
+# Weights of 50 to 1 and few epochs: it does not get as far as the constant.
+@pytest.mark.filterwarnings("ignore:On the validation rows this .* is worse than a constant")
 @pytest.mark.parametrize("stopping", ["ensemble", "member"])
 def test_class_weights_go_by_the_names_of_the_classes(stopping):
     X, y, _ = table(n_classes=2)

@@ -7,6 +7,11 @@ from sklearn.utils.estimator_checks import check_param_validation, parametrize_w
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
+# Every knob at once: penalties in front of batch norm are among them.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:l[12] .* hidden layers with batch_norm=True:UserWarning"
+)
+
 MLPS = RegularizedMLPClassifier, RegularizedMLPRegressor
 
 #: Small and quick, and good enough for the checks that ask for a training score.

@@ -758,7 +758,13 @@ def test_weights_that_make_no_sense_are_refused(kind):
         kind().fit(X, y, sample_weight=np.zeros(len(y)))
 
 
-@pytest.mark.parametrize("class_weight", [{0: -1.0}, {0: 0.0, 1: 0.0}])
-def test_class_weights_that_make_no_sense_are_refused(class_weight):
-    with pytest.raises(ValueError, match=r"leaves negative weights or none .* Allowed are numbers"):
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({0: -1.0}, r"has the weight -1\.0 for the class 0\. Allowed are finite numbers"),
+        ({0: 0.0, 1: 0.0}, r"class_weight if any, is zero for every row: no rows are left"),
+    ],
+)
+def test_class_weights_that_make_no_sense_are_refused(class_weight, message):
+    with pytest.raises(ValueError, match=message):
         RegularizedLinearClassifier(class_weight=class_weight).fit(*table(2))

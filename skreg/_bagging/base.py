@@ -12,15 +12,22 @@ from sklearn.base import _fit_context, clone
 from sklearn.ensemble import BaseEnsemble
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
 from skreg._bagging.scoring import set_scores, warn_of_all_gaps
+from skreg._constant import (
+    warn_if_ensemble_is_worse_than_constant,
+    warn_if_worse_than_constant,
+)
 from skreg._mlp_base import interrupted_text
 from skreg._probes import with_outputs
-from skreg._resolve import check_parameters
-from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales, with_remedy
+from skreg._resolve import check_parameters, warn_of_penalties
+from skreg._rows import PREDICTED_DTYPES, warn, warn_of_scales
 from skreg._split import hold_out
+from skreg._tables import validated
+from skreg._weights import check_sample_weight
+from skreg.engine.cohort import combine
 
 #: Fitted attributes without an underscore at the end.
 _PRIVATE = ("_bags", "_history", "_refitted")
@@ -133,7 +140,6 @@ class BaseBaggedMLP(BaseEnsemble):
         given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
         encoded = template._encode(y, first=True)
-        warn_of_scales(X)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng)
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
@@ -144,6 +150,8 @@ class BaseBaggedMLP(BaseEnsemble):
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
         if template.scoring != "loss":
             set_scores(members, template, given, self._bags, self)
+        warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+        warn_of_penalties(members[0].job.spec)
         results = train(members)
         self._take_members(
             [member.net for member in members], [columns for columns, _ in self._bags]
@@ -151,6 +159,7 @@ class BaseBaggedMLP(BaseEnsemble):
         if held_out is not None:
             self._take_history(results)
         warn_of_all_gaps(template, results, together=held_out is not None)
+        self._compare_with_constant(members, results)
         if self.oob_score:
             self._score_out_of_bag(X, y, weight)
         self._tell()
@@ -185,27 +194,18 @@ class BaseBaggedMLP(BaseEnsemble):
 
     def _check_rows(self, template, X, y, sample_weight):
         """Validated rows in the members' precision, targets in the user's terms, weights."""
-        try:
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csr",
-                dtype=getattr(np, template.dtype),
-                order="C",
-                multi_output=True,
-                y_numeric=template._numeric_target,
-            )
-        except ValueError as error:
-            raise with_remedy(error) from None
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            if not weight.any():
-                raise ValueError("sample_weight is zero for every row: no rows are left.")
-        return X, template._check_target(y), weight
+        X, y = validated(
+            self,
+            X,
+            y,
+            float64_by="estimator__dtype='float64'",
+            accept_sparse="csr",
+            dtype=getattr(np, template.dtype),
+            order="C",
+            multi_output=True,
+            y_numeric=template._numeric_target,
+        )
+        return X, template._check_target(y), check_sample_weight(sample_weight, X)
 
     def _generator(self):
         if self.random_state is None:  # as the nets: the global generator is left alone
@@ -250,6 +250,24 @@ class BaseBaggedMLP(BaseEnsemble):
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
         split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
         return None if split is None else rows[split[1]]
+
+    def _compare_with_constant(self, members, results):
+        """Warn where the ensemble, or its members by themselves, are worse than a constant."""
+        label, job = type(self).__name__, members[0].job
+        if self.validation_samples_ is None:
+            warn_if_worse_than_constant(label, [member.job for member in members], results)
+            return
+        losses = self._history["valid_loss"]
+        if job.score is not None or not 0 < self.best_iter_ <= len(losses):
+            return
+        outputs = (member.net._raw(member.job.X_val) for member in members)
+        warn_if_ensemble_is_worse_than_constant(
+            label,
+            job,
+            losses[self.best_iter_ - 1],
+            lambda: combine(outputs, job.spec.loss, axis=1),
+            improving=self.best_iter_ == self.n_iter_,
+        )
 
     def _know_target(self, template):
         """Take over what predictions have to know about the target."""
@@ -323,10 +341,7 @@ class BaseBaggedMLP(BaseEnsemble):
         nets = self.estimators_
         if known is not None:
             nets = [with_outputs(net, raw) for net, raw in zip(nets, known, strict=True)]
-        try:
-            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
-        except ValueError as error:
-            raise with_remedy(error) from None
+        X = validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
         for net, columns in zip(nets, self.estimators_features_, strict=True):
             yield net, X if self._bags.all_columns else X[:, columns]
 

@@ -126,7 +126,10 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         self.oob_decision_function_ = mean
         self.oob_score_ = np.nan
         if seen.any():
-            multilabel = self.estimators_[0]._multilabel
-            found = mean[seen] > 0.5 if multilabel else self.classes_[mean[seen].argmax(axis=1)]
+            net = self.estimators_[0]
+            if net._multilabel:
+                found = net._label_values[(mean[seen] > 0.5).astype(np.intp)]
+            else:
+                found = self.classes_[mean[seen].argmax(axis=1)]
             weight = None if weight is None else weight[seen]
             self.oob_score_ = float(accuracy_score(y[seen], found, sample_weight=weight))

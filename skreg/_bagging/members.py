@@ -12,15 +12,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
 from skreg._mlp_base import give_up_without_weights, take_refit
-from skreg._rows import drop_unweighted, weigh
 from skreg._scoring import numbers_of_kept
+from skreg._targets import KNOWN
+from skreg._weights import drop_unweighted, weigh
 from skreg.engine.data import n_batches
 from skreg.parallel import submit_many
 
 MAX_INT = np.iinfo(np.int32).max
-
-#: What a net knows of the target before it is trained.
-_TARGET = ("classes_", "_multilabel", "_flat_target", "_n_targets", "_target_mean", "_target_scale")
 
 
 @dataclass
@@ -148,7 +146,7 @@ def _sibling(template, seed, columns):
     seed = int(check_random_state(int(seed)).randint(MAX_INT))
     net = clone(template).set_params(random_state=seed)
     net.n_features_in_ = len(columns)
-    for name in _TARGET:
+    for name in KNOWN:
         if hasattr(template, name):
             setattr(net, name, getattr(template, name))
     return net

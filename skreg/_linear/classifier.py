@@ -11,8 +11,6 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from skreg._linear import by_scipy, by_sklearn
 from skreg._linear.base import (
@@ -23,6 +21,8 @@ from skreg._linear.base import (
 )
 from skreg._linear.null_model import class_intercepts
 from skreg._rows import warn
+from skreg._tables import validated
+from skreg._targets import one_label_a_row
 
 
 class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
@@ -41,24 +41,25 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     Parameters
     ----------
     l1 : float >= 0, default=0.0
-        Strength of the L1 penalty. :func:`l1_max` is the least that makes all weights zero. For L1
-        alone set `l2` to 0.
+        Strength of the L1 penalty. :func:`l1_max` is the smallest that makes all weights zero. For
+        L1 alone set `l2` to 0.
     l2 : float >= 0, default=1e-4
-        Strength of the L2 penalty. Without any penalty and with classes that a plane separates J
-        has no minimum: the weights grow until the gradient is below `tol`.
+        Strength of the L2 penalty. Without any penalty, J has no minimum if a plane separates the
+        classes: the weights then grow until the gradient is below `tol`.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, times ``sample_weight``. "balanced" gives every class the same
-        total weight, ``sample_weight`` included.
+        Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that
+        is not named has the weight 1. "balanced" gives every class the same total weight,
+        ``sample_weight`` included.
     fit_intercept : bool, default=True
         Whether there are intercepts.
     solver : {"auto", "newton-cholesky", "lbfgs"}, default="auto"
-        - "lbfgs" does every penalty: without L1 it is that of
+        - "lbfgs" supports every penalty: without L1 it is that of
           :class:`~sklearn.linear_model.LogisticRegression`, with L1 scipy's L-BFGS-B [2]_;
-        - "newton-cholesky" is that of LogisticRegression and does no L1;
-        - "auto" takes "newton-cholesky" up to 1,000 weights if `l2 > 0` and `l1 = 0`, and "lbfgs"
-          else.
+        - "newton-cholesky" is that of LogisticRegression and does not support L1;
+        - "auto" uses "newton-cholesky" up to 1,000 weights if `l2 > 0` and `l1 = 0`, and "lbfgs"
+          otherwise.
     max_iter : int >= 1, default=10_000
-        Iterations of the solver at most.
+        Largest number of iterations of the solver.
     tol : float > 0, default=1e-8
         The solver stops when no entry of the gradient of J is larger. With L1 it is the projected
         gradient, for columns divided by their standard deviation.
@@ -76,7 +77,7 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     n_zero_weights_, n_weights_ : int
         Weights that are exactly zero, and all.
     n_iter_ : int
-        Iterations the solver took; 0 where `l1` leaves no weight.
+        Iterations the solver took.
     n_features_in_ : int
         Columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -93,8 +94,8 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     ``C = 1 / ((l1 + l2) * sum(w))`` and ``l1_ratio = l1 / (l1 + l2)``. glmnet's lambda is
     ``l1 + l2`` and its alpha ``l1 / (l1 + l2)``.
 
-    W = P - N with P, N >= 0 makes the L1 penalty linear and J smooth: where both lie on their bound
-    a weight is exactly zero [2]_. The solution has six digits or more with each penalty;
+    Writing W = P - N with P, N >= 0 makes the L1 penalty linear and J smooth; a weight is exactly
+    zero where both are at their bound [2]_. The solution has six digits or more with each penalty;
     :doc:`/benchmarks/linear_solvers` has the figures.
 
     References
@@ -164,10 +165,11 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         Raises
         ------
         ValueError
-            If there is one class only, no weight is left, or `solver` cannot do the penalty.
+            If there is only one class, all weights are zero, or `solver` does not support the
+            penalty.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        X, y = validated(self, X, y, accept_sparse="csr", dtype=np.float64, multi_output=True)
+        y = one_label_a_row(y, type(self).__name__)
         self.classes_, codes = encode_classes(y)
         weight = row_weights(sample_weight, X)
         weight = times_class_weight(weight, self.class_weight, codes, self.classes_)

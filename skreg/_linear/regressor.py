@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
 from skreg._linear import by_sklearn
 from skreg._linear.base import RegularizedLinearModel, row_weights, standardisation
 from skreg._linear.null_model import SMALLEST_SHARE, largest_gradient
+from skreg._tables import validated
+from skreg._targets import check_numbers
 
 #: Penalties of each loss that scikit-learn has a solver for.
 PENALTIES = {
@@ -41,8 +41,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     Parameters
     ----------
     l1 : float >= 0, default=0.0
-        Strength of the L1 penalty; must be 0 with "poisson". :func:`l1_max` is the least that makes
-        all weights zero (of "squared_error").
+        Strength of the L1 penalty; must be 0 with "poisson". For "squared_error", :func:`l1_max` is
+        the smallest that makes all weights zero.
     l2 : float >= 0, default=1e-4
         Strength of the L2 penalty; must be 0 with "absolute_error" and "pinball".
     loss : {"squared_error", "absolute_error", "pinball", "poisson"}, default="squared_error"
@@ -53,17 +53,20 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     quantile : float in (0, 1), default=0.5
         What "pinball" fits.
     fit_intercept : bool, default=True
-        Whether there are intercepts. Without, `scale_target` divides only and takes no mean off.
+        Whether there are intercepts. Without them, `scale_target` divides the targets and does not
+        subtract anything.
     scale_target : bool, default=True
-        Standardise the targets inside, by their weighted mean and standard deviation. With
-        "poisson", divide them by their mean if there is an intercept, and leave them if not.
+        Scale the targets inside: by their weighted mean and standard deviation with
+        "squared_error"; by their weighted median and median absolute deviation with
+        "absolute_error" and "pinball", whose `l1` does not depend on the scale. With "poisson",
+        divide them by their mean if there is an intercept, and leave them as they are if not.
     max_iter : int >= 1, default=10_000
-        Iterations of the solver at most, where it has any; those of coordinate descent are passes
-        over the columns.
+        Largest number of iterations, for solvers that iterate; those of coordinate descent are
+        passes over the columns.
     tol : float > 0, default=1e-8
         With `l1` and "squared_error", coordinate descent stops when the duality gap is below this
         share of the mean square of the target; with "poisson", the solver stops when no entry of
-        the gradient of J is larger. Closed forms and linear programs take no notice, but for
+        the gradient of J is larger. Closed forms and linear programs ignore it, except for
         "squared_error" on sparse X, where it is the relative residual.
 
     Attributes
@@ -178,9 +181,9 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         Raises
         ------
         ValueError
-            If no weight is left, or `loss` cannot do the penalty or the targets.
+            If all weights are zero, or `loss` does not support the penalty or the targets.
         """
-        X, y = validate_data(
+        X, y = validated(
             self,
             X,
             y,
@@ -189,10 +192,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
             multi_output=True,
             y_numeric=True,
         )
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        self._check_loss(y)
+        y = check_numbers(y, self.loss)
+        self._check_penalties()
         weight = row_weights(sample_weight, X)
         targets = y.reshape(len(y), -1)
         mean, scale = self._scale(targets, weight)
@@ -213,7 +214,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         raw = self._raw(X)
         return np.exp(raw) if self.loss == "poisson" else raw
 
-    def _check_loss(self, y):
+    def _check_penalties(self):
         for name in {"l1", "l2"}.difference(PENALTIES[self.loss]):
             strength = getattr(self, name)
             if strength > 0:
@@ -224,23 +225,14 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
                     "loss='squared_error', or RegularizedMLPRegressor(hidden_layer_sizes=(), "
                     "weight_decay=0), which has this objective with every loss and penalty."
                 )
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
-                "loss='squared_error' for such targets."
-            )
 
     def _scale(self, y, weight):
-        """What is taken off the targets and what they are divided by, each (n_targets,)."""
-        zero, one = np.zeros(y.shape[1]), np.ones(y.shape[1])
-        if not self.scale_target:
-            return zero, one
-        if self.loss != "poisson":
-            return standardisation(y, weight, self.fit_intercept)
-        if not self.fit_intercept:  # the logarithm of a divisor would be an intercept
-            return zero, one
-        mean = np.average(y, axis=0, weights=weight)
-        return zero, np.where(mean > 0, mean, 1.0)
+        """What is subtracted from the targets and what they are divided by, each (n_targets,)."""
+        # The logarithm of a divisor would be an intercept.
+        no_intercept_for_it = self.loss == "poisson" and not self.fit_intercept
+        if not self.scale_target or no_intercept_for_it:
+            return np.zeros(y.shape[1]), np.ones(y.shape[1])
+        return standardisation(y, weight, self.fit_intercept, self.loss)
 
     def _solve(self, X, y, weight):
         """Weights (n_targets, n_features) and intercepts (n_targets,) of the scaled targets."""

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from skreg._linear.base import encode_classes, row_weights, standardisation, times_class_weight
 from skreg._linear.null_model import class_intercepts, class_residuals, largest_gradient
 
-# Whole numbers with at most this many distinct values are taken for class labels.
+# Integers with at most this many distinct values are taken for class labels.
 _MAX_CLASSES_OF_NUMBERS = 20
 
 
@@ -35,11 +35,11 @@ def l1_max(
     scale_target=True,
     task="auto",
 ):
-    """Smallest `l1` that makes every weight of a linear model zero: glmnet's lambda_max.
+    """Smallest `l1` that makes every weight of a linear model zero (glmnet's lambda_max).
 
     It is the largest entry of the gradient of the loss at zero weights and the best intercepts. A
-    grid of `l1` is made of its shares, such as ``l1_max(X, y) * np.geomspace(1, 1e-3, 10)``. `l2`
-    does not move it, and neither does the sum of the weights.
+    grid of `l1` consists of fractions of it, such as ``l1_max(X, y) * np.geomspace(1, 1e-3, 10)``. It
+    depends neither on `l2` nor on the sum of the sample weights.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def l1_max(
     scale_target : bool, default=True
         As in :class:`RegularizedLinearRegressor` with ``loss="squared_error"``; for numbers only.
     task : {"auto", "classification", "regression"}, default="auto"
-        Whether y holds classes. "auto" takes for classes what is no number, two distinct numbers,
-        and up to 20 distinct integers.
+        Whether y holds classes. "auto" takes labels that are not numbers, two distinct numbers, and
+        up to 20 distinct integers for classes.
 
     Returns
     -------

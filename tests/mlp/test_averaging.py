@@ -63,6 +63,7 @@ def test_the_average_is_what_is_validated(X, y_real):
     assert net.best_iter_ == 1 + np.argmin(losses)
 
 
+@pytest.mark.filterwarnings("ignore:l[12] .* hidden layers with batch_norm=True:UserWarning")
 def test_zeros_of_l1_are_zeros_of_the_average(X, y_real):
     net = RegularizedMLPRegressor(**NET, numeric_embedding=None, max_iter=40, l1=0.02)
     averaged, raw = (clone(net).set_params(ema_decay=d).fit(X, y_real) for d in (0.9, 0))

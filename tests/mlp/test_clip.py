@@ -70,6 +70,8 @@ def test_training_is_the_same(X, y_real):
     assert (clipped != raw).mean() > 0.5
 
 
+@pytest.mark.filterwarnings("ignore:X_val does not look like X:UserWarning")
+@pytest.mark.filterwarnings("ignore:On the validation rows this .* is worse than a constant")
 def test_a_scorer_is_given_clipped_predictions(X, y_real):
     def largest(estimator, X, y):
         return np.abs(estimator.predict(X)).max()

@@ -143,15 +143,15 @@ def test_devices_that_are_not_there(monkeypatch):
 
 
 @pytest.mark.parametrize("cls", MLPS)
-@pytest.mark.parametrize(("hole", "text"), [(np.nan, "contains NaN"), (np.inf, "infinity")])
-def test_missing_values_name_the_remedy(X, y_binary, cls, hole, text):
+def test_missing_values_name_the_remedy(X, y_binary, cls):
     holes = X.copy()
-    holes[3, 2] = hole
-    with pytest.raises(ValueError, match=rf"(?s){text}.*SimpleImputer.*TableVectorizer"):
+    holes[3, 2] = np.nan
+    text = r"(?s)contains NaN: column 2 has 1 missing .* row 3.*SimpleImputer.*TableVectorizer"
+    with pytest.raises(ValueError, match=text):
         cls().fit(holes, y_binary)
-    with pytest.raises(ValueError, match=rf"(?s){text}.*SimpleImputer"):
+    with pytest.raises(ValueError, match=text):
         cls().fit(sp.csr_array(holes), y_binary)
-    with pytest.raises(ValueError, match=rf"(?s){text}.*SimpleImputer"):
+    with pytest.raises(ValueError, match=r"Input X_val contains NaN.*SimpleImputer"):
         cls().fit(X, y_binary, X_val=holes, y_val=y_binary)
 
 
@@ -186,13 +186,13 @@ def test_validation_data_come_together(X, y_real, regressor):
         regressor.fit(X, y_real, y_val=y_real)
     with pytest.raises(ValueError, match="sample_weight_val was given without X_val and y_val"):
         regressor.fit(X, y_real, sample_weight_val=np.ones(90))
-    with pytest.raises(ValueError, match="X has 3 features, but RegularizedMLPRegressor"):
+    with pytest.raises(ValueError, match="X_val has 3 features, but RegularizedMLPRegressor"):
         regressor.fit(X, y_real, X_val=X[:, :3], y_val=y_real)
 
 
 def test_validation_classes_are_those_of_training(X, y_three, classifier):
     with pytest.raises(
-        ValueError, match=r"y has the classes \[9\], which are not among the classes"
+        ValueError, match=r"y_val has the classes \[9\], which are not among the classes"
     ):
         classifier.fit(X, y_three, X_val=X[:2], y_val=[0, 9])
 

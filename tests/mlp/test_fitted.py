@@ -16,6 +16,11 @@ from sklearn.exceptions import NotFittedError
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
+# Every knob at once: penalties in front of batch norm are among them.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:l[12] .* hidden layers with batch_norm=True:UserWarning"
+)
+
 ALL_KNOBS = {
     "numeric_embedding": None,
     "hidden_layer_sizes": (8, 6),

@@ -130,6 +130,8 @@ def test_entries_of_a_sparse_matrix_that_are_stored_twice():
     assert twice.nnz == 3, "the caller's matrix has not changed"
 
 
+@pytest.mark.filterwarnings("ignore:X_val does not look like X:UserWarning")
+@pytest.mark.filterwarnings("ignore:On the validation rows this .* is worse than a constant")
 def test_training_rows_decide(mixed, y_real):
     """Held-out rows and those of weight zero may have more values."""
     valid = mixed.copy()
@@ -228,6 +230,7 @@ def test_summary_has_a_row(net):
     assert net.summary().n_parameters == sum(p.numel() for p in net.module_.parameters())
 
 
+@pytest.mark.filterwarnings("ignore:l[12] .* hidden layers with batch_norm=True:UserWarning")
 def test_zero_weights_are_those_of_linear_layers(mixed, y_real):
     net = RegularizedMLPRegressor(**NET, l1=100.0).fit(mixed, y_real)
     assert net.n_zero_weights_ == net.n_weights_ == 14 * 6 + 6
@@ -309,6 +312,7 @@ def test_refit_embeds_the_same_columns(mixed, y_real):
 # -- searches, ensembles, data frames ---------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:l[12] .* hidden layers with batch_norm=True:UserWarning")
 def test_a_batched_search_equals_the_search(mixed, y_real):
     """Column 1 has two values in the rows of one fold and three in the other's: three shapes."""
     rows = mixed.copy()

@@ -52,10 +52,33 @@ def test_classes_are_stratified():
         assert sorted([*train, *valid]) == list(range(100))
 
 
-def test_a_class_of_one_row_turns_stratification_off():
-    y = np.r_[np.zeros(98, dtype=int), 1, 2]
-    train, valid = hold_out(100, 0.2, 0, y)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_one_row_stays_in_training_and_the_others_are_stratified(seed):
+    y = np.r_[np.repeat([0, 1], [70, 28]), 2, 3]
+    train, valid = hold_out(100, 0.2, seed, y)
     assert (len(train), len(valid)) == (80, 20)
+    assert np.abs(np.bincount(y[valid], minlength=4) - [14.3, 5.7, 0, 0]).max() <= 1
+    assert sorted([*train, *valid]) == list(range(100))
+
+
+def test_classes_of_one_row_do_not_empty_the_others():
+    """Where too few rows are left, all classes are drawn from alike."""
+    y = np.r_[np.arange(10), 10, 10, 10]
+    held_out = np.concatenate([y[hold_out(13, 0.3, seed, y)[1]] for seed in range(30)])
+    assert len(np.unique(held_out)) > 5
+    assert hold_out(3, 0.3, 0, np.arange(3))[1].shape == (1,)
+
+
+def test_a_rare_class_does_not_unbalance_the_rest(X, jobs):
+    y = np.r_[7, np.repeat([0, 1], [80, 9])]
+    for seed in range(5):
+        options = {**QUICK, "random_state": seed, "learning_rate_init": 0.05}
+        RegularizedMLPClassifier(**options).fit(X, y)
+        job, _ = jobs[-1]
+        counts = np.bincount(job.y_val, minlength=3)
+        assert counts[1] >= 1  # of 9 rows, 1.4 on average
+        assert counts[2] == 0
+        assert (job.y == 2).sum() == 1
 
 
 def test_other_seeds_hold_out_other_rows():

@@ -48,6 +48,11 @@ from tests.parallel.helpers import (
     table,
 )
 
+# Searches over l2 with the default batch norm: what counts is that they are the same in both ways.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:l[12] .* hidden layers with batch_norm=True:UserWarning"
+)
+
 LOSS = "neg_log_loss"
 
 

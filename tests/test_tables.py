@@ -1,0 +1,291 @@
+"""Tables that are no tables of finite numbers: every estimator names the column and the remedy."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import sklearn
+from sklearn.base import clone
+from sklearn.utils.fixes import parse_version
+
+from skreg import (
+    BaggedMLPClassifier,
+    RegularizedLinearClassifier,
+    RegularizedLinearRegressor,
+    RegularizedMLPClassifier,
+    RegularizedMLPRegressor,
+)
+
+NET = {"hidden_layer_sizes": (4,), "numeric_embedding": None, "max_iter": 2, "random_state": 0}
+MODELS = [
+    RegularizedMLPClassifier(**NET),
+    RegularizedMLPRegressor(**NET),
+    BaggedMLPClassifier(RegularizedMLPClassifier(**NET), 2, random_state=0),
+    RegularizedLinearClassifier(),
+    RegularizedLinearRegressor(),
+]
+N = 30
+
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"age": rng.normal(size=N), "income": rng.normal(size=N)})
+
+
+@pytest.fixture(scope="module")
+def y():
+    return np.arange(N) % 2
+
+
+COLUMNS = {
+    "text": (lambda: ["Oslo", "Rome"] * 15, "'city' of X holds text, such as 'Oslo'"),
+    "string": (lambda: pd.array(["Oslo", None] * 15, "string"), "'city' of X holds text"),
+    "numbers and a word": (lambda: [1.5, "n.a."] * 15, "'city' of X holds text, such as 'n.a.'"),
+    "category": (
+        lambda: pd.Categorical(["Oslo", "Rome"] * 15),
+        "'city' of X holds categories, such as 'Oslo'",
+    ),
+    "numbers as categories": (
+        lambda: pd.Categorical([1, 2] * 15),
+        r"'city' of X holds categories, such as 1; .*mean quantities, use \.astype\(float\)",
+    ),
+    "dates": (
+        lambda: pd.date_range("2024-01-31", periods=N),
+        r"'city' of X holds dates, such as '2024-01-31.*the year and the month",
+    ),
+    "dates with a zone": (
+        lambda: pd.date_range("2024-01-31", periods=N, tz="UTC"),
+        "'city' of X holds dates, such as '2024-01-31",
+    ),
+    "date objects": (
+        lambda: [datetime.date(2024, 1, 31)] * N,
+        "'city' of X holds dates, such as '2024-01-31'",
+    ),
+    "periods": (lambda: pd.period_range("2024-01", periods=N, freq="M"), "'city' of X holds dates"),
+    "times": (lambda: pd.to_timedelta(range(N), unit="D"), "'city' of X holds times, such as"),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+@every_model
+def test_columns_that_hold_no_numbers(frame, y, model, kind):
+    make, message = COLUMNS[kind]
+    table = frame.assign(city=make())
+    with pytest.raises(ValueError, match=rf"(?s)Column {message}") as error:
+        clone(model).fit(table, y)
+    assert "OneHotEncoder" in str(error.value)
+    assert "skrub.TableVectorizer" in str(error.value)
+    with pytest.raises(ValueError, match=rf"(?s)Column {message}"):
+        clone(model).fit(table[["city"]], y)
+    fitted = clone(model).fit(frame.assign(city=0.0), y)
+    with pytest.raises(ValueError, match=rf"(?s)Column {message}"):
+        fitted.predict(table)
+
+
+def test_several_columns_are_counted(frame, y):
+    table = frame.assign(a="x", b="y", c=pd.Categorical(["z"] * N))
+    with pytest.raises(ValueError, match=r"'c' of X holds categories, such as 'z'; Regul"):
+        MODELS[0].fit(table, y)
+    with pytest.raises(
+        ValueError, match=r"'a' of X holds text, such as 'x' \(and 1 more column of"
+    ):
+        MODELS[0].fit(table.drop(columns="c"), y)
+
+
+def test_columns_without_names_have_numbers(y):
+    rows = [[1.0, "red"]] * N
+    for table in (rows, np.array(rows, dtype=object), np.array(rows)):
+        with pytest.raises(ValueError, match=r"Column 1 of X holds text, such as 'red'"):
+            clone(MODELS[0]).fit(table, y)
+    dates = np.full((N, 2), np.datetime64("2024-01-31"))
+    with pytest.raises(ValueError, match=r"Column 0 of X holds dates, such as '2024-01-31'"):
+        clone(MODELS[0]).fit(dates, y)
+
+
+@every_model
+def test_columns_that_are_numbers_in_other_clothes(frame, y, model):
+    known = clone(model).fit(frame.assign(on=1.0 * y), y).predict(frame.assign(on=1.0 * y))
+    for on in (
+        y.astype(bool),
+        pd.array(y.astype(bool), "boolean"),
+        pd.array(y, "Int64"),
+        y.astype(object),
+    ):
+        table = frame.assign(on=on)
+        np.testing.assert_array_equal(clone(model).fit(table, y).predict(table), known)
+    table = frame.assign(on=y).to_numpy(dtype=object)
+    np.testing.assert_array_equal(clone(model).fit(table, y).predict(table), known)
+
+
+@pytest.mark.parametrize("gap", [None, pd.NA, np.nan])
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "boolean", object])
+@every_model
+def test_missing_values_of_every_kind(frame, y, model, gap, dtype):
+    table = frame.assign(on=pd.Series([1, 0, gap] * 10, dtype=dtype), also=frame["age"])
+    table.loc[4, "also"] = np.nan
+    message = (
+        r"Input X contains NaN: column 'on' has 10 missing values \(the first in row 2\), and 1 more "
+        r"column with some\. .* does not accept missing values: .*SimpleImputer"
+    )
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(table, y)
+    fitted = clone(model).fit(frame.assign(on=y, also=frame["age"]), y)
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(table)
+
+
+@every_model
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+def test_infinity_is_not_called_missing(frame, y, model, storage):
+    table = frame.to_numpy(copy=True)
+    table[[3, 5], 1] = -np.inf
+    message = r"contains infinity: column 1 has 2 infinite values \(the first in row 3\)"
+    with pytest.raises(ValueError, match=message) as error:
+        clone(model).fit(storage(table), y)
+    assert "missing" not in str(error.value)
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(frame.to_numpy(), y).predict(storage(table))
+
+
+@pytest.mark.parametrize("storage", [pd.DataFrame, sp.csr_array, np.asarray])
+@pytest.mark.parametrize(
+    ("model", "switch"),
+    [(MODELS[0], "dtype='float64'"), (MODELS[2], "estimator__dtype='float64'")],
+    ids=["net", "bagged"],
+)
+def test_numbers_beyond_the_precision(frame, y, model, switch, storage):
+    table = frame.to_numpy(copy=True)
+    table[4, 1] = 1e300
+    message = (
+        r"too large for dtype='float32', beyond 3\.4e\+38: column 1 has 1 such values, such as "
+        rf"1e\+300 \(the first in row 4\)\. .*StandardScaler.*set {switch}"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # other scales in float64
+        with pytest.raises(ValueError, match=message):
+            clone(model).fit(storage(table), y)
+
+
+def test_messages_on_validation_rows_name_them(frame, y):
+    net = RegularizedMLPClassifier(**NET)
+    holes = frame.copy()
+    holes.loc[3, "income"] = np.nan
+    for bad, message in (
+        (holes, r"Input X_val contains NaN: column 'income' has 1 missing"),
+        (frame.replace(frame.iloc[0, 0], np.inf), "Input X_val contains infinity: column 'age'"),
+        (frame.assign(income="x"), "Column 'income' of X_val holds text, such as 'x'"),
+        (frame[["age"]].assign(city=1.0), r"(?s)feature names.*X_val|X_val.*feature names"),
+        (frame.to_numpy()[:, :1], "X_val has 1 features, but RegularizedMLPClassifier"),
+        (frame[:4], "X_val and y_val: Found input variables with inconsistent numbers"),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of missing names
+            with pytest.raises(ValueError, match=message):
+                clone(net).fit(frame, y, X_val=bad, y_val=y)
+    called = holes.rename(columns={"age": "X", "income": "y"})
+    with pytest.raises(ValueError, match="Input X_val contains NaN: column 'y' has 1 missing"):
+        clone(net).fit(called.fillna(0), y, X_val=called, y_val=y)
+    with pytest.raises(ValueError, match="Input y_val contains NaN"):
+        RegularizedMLPRegressor(**NET).fit(frame, y, X_val=frame, y_val=np.full(N, np.nan))
+
+
+def test_targets_that_are_no_numbers(frame):
+    words = ["a", "b"] * 15
+    for model in (MODELS[1], RegularizedLinearRegressor()):
+        for y in (words, np.array(words, dtype=object), pd.Series(words)):
+            with pytest.raises(ValueError, match=r"could not convert string.*y holds text"):
+                clone(model).fit(frame, y)
+    lists = [["a"], ["b", "c"]] * 15
+    with pytest.raises(ValueError, match=r"lists of different lengths.*MultiLabelBinarizer"):
+        clone(MODELS[0]).fit(frame, lists)
+
+
+# -- other libraries -------------------------------------------------------------------------------
+
+
+def test_polars(frame, y):
+    polars = pytest.importorskip("polars")
+    table = polars.DataFrame({name: frame[name].to_list() for name in frame})
+    net = clone(MODELS[0])
+    known = net.fit(frame, y).predict_proba(frame)
+    np.testing.assert_array_equal(clone(net).fit(table, y).predict_proba(table), known)
+    date = datetime.date(2024, 1, 31)
+    for values, dtype, message in (
+        (["Oslo"] * N, None, "'city' of X holds text, such as 'Oslo'"),
+        (["Oslo"] * N, polars.Categorical, "'city' of X holds categories, such as 'Oslo'"),
+        ([date] * N, polars.Date, "'city' of X holds dates, such as '2024-01-31'"),
+        ([1, None] * 15, polars.Int64, "Input X contains NaN: column 'city' has 15 missing"),
+    ):
+        city = polars.Series("city", values, dtype=dtype)
+        for odd in (table.with_columns(city), polars.DataFrame([city])):
+            with pytest.raises(ValueError, match=message):
+                clone(net).fit(odd, y)
+
+
+def test_pyarrow(frame, y):
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({name: frame[name].to_numpy() for name in frame})
+    net = clone(MODELS[0])
+    known = net.fit(frame, y).predict_proba(frame)
+    np.testing.assert_array_equal(clone(net).fit(table, y).predict_proba(table), known)
+    date = datetime.date(2024, 1, 31)
+    for values, message in (
+        (pyarrow.array(["Oslo"] * N), "'city' of X holds text, such as 'Oslo'"),
+        (
+            pyarrow.array(["Oslo"] * N).dictionary_encode(),
+            "'city' of X holds categories, such as 'Oslo'",
+        ),
+        (pyarrow.array([date] * N), "'city' of X holds dates, such as '2024-01-31'"),
+        (pyarrow.array([1, None] * 15), "Input X contains NaN: column 'city' has 15 missing"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            clone(net).fit(table.append_column("city", values), y)
+
+
+TENSORS = """
+import numpy as np, sklearn, torch
+from skreg import *
+X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+y, weight = (X[:, 0] > 0).long(), torch.rand(60)
+net = RegularizedMLPClassifier((4,), max_iter=2, numeric_embedding=None, random_state=0)
+number = RegularizedMLPRegressor((4,), max_iter=2, numeric_embedding=None, random_state=0)
+for model in (net, number, BaggedMLPClassifier(net, 2, random_state=0),
+              RegularizedLinearClassifier(), RegularizedLinearRegressor()):
+    known = model.fit(X.numpy(), y.numpy(), sample_weight=weight.numpy()).predict(X.numpy())
+    for dispatch in (False, DISPATCH):
+        with sklearn.config_context(array_api_dispatch=dispatch):
+            for table in (X, X.clone().requires_grad_(), X.numpy()):
+                model.fit(table, y, sample_weight=weight)
+                np.testing.assert_array_equal(model.predict(table), known)
+        if hasattr(model, "callbacks"):
+            model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+print("equal")
+"""
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_torch_tensors(dispatch):
+    """In a process of its own: array API dispatch needs a variable that is read at import."""
+    if dispatch and parse_version(sklearn.__version__) < parse_version("1.7"):
+        pytest.importorskip("array_api_compat")  # later versions have it inside
+    code = TENSORS.replace("DISPATCH", str(dispatch))
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]
