@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._module import ACTIVATIONS, ColumnDropout, Cosine, PeriodicEmbedding
-from skreg.layers import periodic
+from skreg._module import ColumnDropout, Cosine, PeriodicEmbedding
+from skreg.net import periodic
+from skreg.net.activation import KINDS
 
 # torch calls TorchScript deprecated; it is what many still deploy.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -26,7 +27,7 @@ NETS = {
     "linear": RegularizedMLPClassifier(**{**NET, "hidden_layer_sizes": ()}),
     **{
         name: RegularizedMLPClassifier(**NET, activation=name, batch_norm=False)
-        for name in ACTIVATIONS
+        for name in KINDS
     },
 }
 
