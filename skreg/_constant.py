@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._forward import folded, input_stage, raw_outputs
+from skreg._forward import raw_outputs
 from skreg._rows import warn
 from skreg._targets import quantiles
 from skreg.objective.losses import rowwise
@@ -81,9 +81,7 @@ def _compared(job, result):
         return None
 
     def outputs():
-        layers = folded(result.params, job.spec.n_layers)
-        stage = input_stage(result.params, job.spec)
-        return raw_outputs(layers, job.spec.activation, job.X_val, stage)
+        return raw_outputs(result.params, job.spec, job.X_val)
 
     kept = result.history["valid_loss"][result.best_iter - 1]
     expected = _if_worse(job, kept, outputs)

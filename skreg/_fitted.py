@@ -30,7 +30,7 @@ class FittedNet:
 
     def _folded(self):
         self._needs_fit("coefs_")
-        return folded(self._params, self._spec.n_layers)
+        return folded(self._params, self._spec, self.n_features_in_)
 
     @property
     def history_(self):
@@ -108,4 +108,4 @@ class FittedNet:
         check_is_fitted(self)
         from skreg._summary import summarise
 
-        return summarise(self, self._spec, self._params)
+        return summarise(self, self._spec)

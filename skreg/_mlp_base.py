@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skreg._callbacks import CallbackSupportMixin
 from skreg._constant import warn_if_worse_than_constant
 from skreg._fitted import FittedNet
-from skreg._forward import folded, input_stage, monte_carlo_outputs, raw_outputs
+from skreg._forward import monte_carlo_outputs, raw_outputs
 from skreg._resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_penalties
 from skreg._rows import (
     PREDICTED_DTYPES,
@@ -400,10 +400,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             return self._given_raw
         if hasattr(self, "_known") and (outputs := self._known.of(X)) is not None:
             return outputs
-        X = self._check_predict(X)
-        layers = folded(self._params, self._spec.n_layers)
-        stage = input_stage(self._params, self._spec)
-        return raw_outputs(layers, self._spec.activation, X, stage)
+        return raw_outputs(self._params, self._spec, self._check_predict(X))
 
     def _check_predict(self, X):
         # In its own precision and order: rows are made float64 a chunk at a time.
@@ -426,9 +423,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             if random_state is not None
             else None
         )
-        layers = folded(self._params, self._spec.n_layers)
-        stage = input_stage(self._params, self._spec)
-        return monte_carlo_outputs(layers, self._spec.activation, X, rates, n_samples, rng, stage)
+        return monte_carlo_outputs(self._params, self._spec, X, n_samples, rng)
 
 
 def take_refit(result, again):

@@ -128,7 +128,9 @@ class EngineNet(NeuralNet):
 
     def _show_what_is_kept(self):
         """At the end of training the module has the weights that the estimator keeps."""
-        kept = build_module(self.stack_.results[0].params, self.spec_)
+        kept = build_module(
+            self.stack_.results[0].params, self.spec_, self.stack_.state.net.n_columns
+        )
         with torch.no_grad():
             self.module_.load_state_dict(kept.state_dict())
 
@@ -217,7 +219,8 @@ class SkorchDriver:
         # Buffers share memory with the stack, so callbacks see what is validated, at any moment.
         view = {**stack.kept.theta.view, **stack.kept.running.view}
         spec = stack.spec
-        module = build_module({name: v[0] for name, v in view.items()}, spec)
+        params = {name: v[0] for name, v in view.items()}
+        module = build_module(params, spec, stack.state.net.n_columns)
         net = engine_net(
             module,
             self.callbacks,

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from dataclasses import dataclass
 
 import pandas as pd
 
 from skreg._resolve import penalties_undone
-
-
-def _knobs(spec, layer):
-    """Active regularizers of one linear layer as text."""
-    knobs = []
-    if spec.l1[layer]:
-        knobs.append(f"l1={spec.l1[layer]:g}")
-    if spec.l2[layer]:
-        knobs.append(f"l2={spec.l2[layer]:g}")
-    if spec.weight_decay:
-        knobs.append(f"weight_decay={spec.weight_decay:g}")
-    if math.isfinite(spec.max_norm):
-        knobs.append(f"max_norm={spec.max_norm:g}")
-    return ", ".join(knobs)
+from skreg.net.net import Net
 
 
 def _note(spec):
@@ -82,30 +68,9 @@ class Summary:
         return self.frame().to_html(index=False)
 
 
-def summarise(estimator, spec, params):
+def summarise(estimator, spec):
     """Summary of a fitted estimator."""
-    rows, total = [], 0
-    sizes = (spec.n_inputs(estimator.n_features_in_), *spec.hidden, spec.n_outputs)
-
-    def add(name, units, n, knobs=""):
-        rows.append((name, f"(None, {units})", n, knobs))
-
-    if spec.embedded:
-        total = sum(values.size for name, values in params.items() if name.startswith("embed_"))
-        knob = f"numeric_embedding={spec.numeric_embedding} of {spec.n_embedded} columns"
-        add("PeriodicEmbedding", sizes[0], total, knob)
-    if spec.input_dropout:
-        add("Dropout", sizes[0], 0, f"input_dropout={spec.input_dropout:g}")
-    for i in range(spec.n_layers):
-        n = params[f"weight_{i}"].size + (params[f"bias_{i}"].size if f"bias_{i}" in params else 0)
-        total += n
-        add("Linear", sizes[i + 1], n, _knobs(spec, i))
-        if i == spec.n_layers - 1:
-            break
-        if f"gain_{i}" in params:
-            total += 2 * sizes[i + 1]
-            add("BatchNorm", sizes[i + 1], 2 * sizes[i + 1], "batch_norm")
-        add(f"Activation ({spec.activation})", sizes[i + 1], 0)
-        if spec.dropout[i]:
-            add("Dropout", sizes[i + 1], 0, f"dropout={spec.dropout[i]:g}")
+    net = Net.of(spec, estimator.n_features_in_)
+    rows = [(name, f"(None, {units})", n, knobs) for name, units, n, knobs in net.describe(spec)]
+    total = sum(n for _, _, n, _ in rows)
     return Summary(type(estimator).__name__, rows, total, estimator.n_zero_weights_, _note(spec))

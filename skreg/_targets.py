@@ -148,7 +148,7 @@ class ClassTargets:
     def _build_module(self):
         from skreg._module import build_module
 
-        return build_module(self._params, self._spec)
+        return build_module(self._params, self._spec, self.n_features_in_)
 
 
 class NumberTargets:
@@ -242,6 +242,7 @@ class NumberTargets:
         return build_module(
             self._params,
             self._spec,
+            self.n_features_in_,
             scale=scale,
             offset=offset,
             exponential=poisson,

@@ -199,10 +199,11 @@ class Activation(Block):
     Parameters
     ----------
     name : str
+    units : int
     """
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, units):
+        self.name, self.units = name, units
 
     def train(self, p, a, minibatch):
         """See `Block.train`."""
@@ -211,3 +212,15 @@ class Activation(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return activation(a, self.name)
+
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        steps.append(KINDS[self.name].numpy)
+
+    def modules(self, params, spec):
+        """See `Block.modules`."""
+        return [KINDS[self.name].module()]
+
+    def describe(self, spec):
+        """See `Block.describe`."""
+        return [(f"Activation ({self.name})", self.units, "")]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from skreg.net.block import Block
 from skreg.net.parameter import Parameter, Role
+from skreg.net.prediction import Affine
 
 #: Added to the variance, as in torch.
 BATCH_NORM_EPS = 1e-5
@@ -113,3 +115,26 @@ class BatchNorm(Block):
         return batch_norm_eval(
             a, *(p[n] for n in (self.gain, self.shift, self.mean, self.variance))
         )
+
+    def predict(self, params, steps):
+        """See `Block.predict`: folded into the linear layer in front of it."""
+        gain, shift, mean, variance = (
+            params[name].astype(np.float64)
+            for name in (self.gain, self.shift, self.mean, self.variance)
+        )
+        scale, before = gain / np.sqrt(variance + BATCH_NORM_EPS), steps[-1]
+        steps[-1] = Affine((before.weight.T * scale[:, None]).T, shift - mean * scale)
+
+    def modules(self, params, spec):
+        """See `Block.modules`."""
+        gain = torch.as_tensor(params[self.gain])
+        module = nn.BatchNorm1d(self.units, eps=BATCH_NORM_EPS, dtype=gain.dtype)
+        module.weight = nn.Parameter(gain)
+        module.bias = nn.Parameter(torch.as_tensor(params[self.shift]))
+        module.running_mean = torch.as_tensor(params[self.mean])
+        module.running_var = torch.as_tensor(params[self.variance])
+        return [module]
+
+    def describe(self, spec):
+        """See `Block.describe`."""
+        return [("BatchNorm", self.units, "batch_norm")]

@@ -86,6 +86,47 @@ class Block:
         """
         raise NotImplementedError
 
+    def predict(self, params, steps):
+        """Append what it does at predict to the steps of a net (`skreg.net.prediction`).
+
+        Parameters
+        ----------
+        params : dict of ndarray
+            Of one net; rows come in float64, so does what goes out.
+        steps : list of callable
+            Those of the blocks before it. The last one may be replaced.
+        """
+        raise NotImplementedError
+
+    def modules(self, params, spec):
+        """The torch modules that it becomes in an export, in their order.
+
+        Parameters
+        ----------
+        params : dict of array or tensor
+            Of one net; tensors are used as they are, so that the modules share their memory.
+        spec : Spec
+
+        Returns
+        -------
+        list of torch.nn.Module
+        """
+        return []
+
+    def describe(self, spec):
+        """Its rows in the summary of a net.
+
+        Parameters
+        ----------
+        spec : Spec
+
+        Returns
+        -------
+        list of (str, int, str)
+            Name, units and active regularizers.
+        """
+        return []
+
     def idle(self, knobs):
         """Parameters that some members leave where they start, bool arrays (k,) by name."""
         return {}

@@ -7,8 +7,10 @@ prospector) of an entry's number with a threshold: they need no generator, and t
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from skreg.net.block import Block
+from skreg.net.prediction import Mask
 
 _MASK32 = 0xFFFFFFFF
 
@@ -96,12 +98,13 @@ class Dropout(Block):
 
     Parameters
     ----------
-    place : int
-        Number of its mask: 0 is that of the inputs, i + 1 that of hidden layer i.
+    layer : int
+        Number of the hidden layer, from 0; masks have the inputs' in front of theirs.
+    units : int
     """
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, layer, units):
+        self.layer, self.place, self.units = layer, layer + 1, units
 
     def train(self, p, a, minibatch):
         """See `Block.train`."""
@@ -111,6 +114,20 @@ class Dropout(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return a
+
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        steps.append(Mask(self.place, self.units))
+
+    def modules(self, params, spec):
+        """See `Block.modules`."""
+        rate = spec.dropout[self.layer]
+        return [nn.Dropout(rate)] if rate else []
+
+    def describe(self, spec):
+        """See `Block.describe`."""
+        rate = spec.dropout[self.layer]
+        return [("Dropout", self.units, f"dropout={rate:g}")] if rate else []
 
 
 class InputDropout(Block):
@@ -122,7 +139,7 @@ class InputDropout(Block):
     """
 
     def __init__(self, n_columns):
-        self.n_out = n_columns
+        self.n_columns = self.n_out = n_columns
 
     def memory(self, drops_inputs):
         """See `Block.memory`."""
@@ -136,3 +153,21 @@ class InputDropout(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return a.mT
+
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        steps.append(Mask(0, self.n_out))
+
+    def modules(self, params, spec):
+        """See `Block.modules`."""
+        return [nn.Dropout(spec.input_dropout)] if spec.input_dropout else []
+
+    def describe(self, spec):
+        """See `Block.describe`."""
+        return describe_input_dropout(spec, self.n_out)
+
+
+def describe_input_dropout(spec, n_inputs):
+    """Row of the summary for dropout of inputs, where there is any."""
+    rate = spec.input_dropout
+    return [("Dropout", n_inputs, f"input_dropout={rate:g}")] if rate else []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
+from torch import nn
 
 from skreg.net.block import Block, Rows
 from skreg.net.parameter import Parameter, Role
+from skreg.net.prediction import Affine
 
 
 def linear(weight, a):
@@ -95,6 +99,34 @@ class Linear(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return self._shifted(p, p[self.weight] @ a)
+
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        weight = params[self.weight].astype(np.float64)
+        bias = params[self.bias].astype(np.float64) if self.bias else np.zeros(self.n_out)
+        steps.append(Affine(weight.T, bias))
+
+    def modules(self, params, spec):
+        """See `Block.modules`."""
+        weight = torch.as_tensor(params[self.weight])
+        module = nn.Linear(self.n_in, self.n_out, bias=self.bias is not None, device="meta")
+        module.weight = nn.Parameter(weight)
+        if self.bias:
+            module.bias = nn.Parameter(torch.as_tensor(params[self.bias]))
+        return [module]
+
+    def describe(self, spec):
+        """See `Block.describe`."""
+        knobs = [
+            f"{name}={strengths[self.layer]:g}"
+            for name, strengths in (("l1", spec.l1), ("l2", spec.l2))
+            if strengths[self.layer]
+        ]
+        if spec.weight_decay:
+            knobs.append(f"weight_decay={spec.weight_decay:g}")
+        if math.isfinite(spec.max_norm):
+            knobs.append(f"max_norm={spec.max_norm:g}")
+        return [("Linear", self.n_out, ", ".join(knobs))]
 
     def _shifted(self, p, z):
         return z + p[self.bias].unsqueeze(2) if self.bias else z

@@ -75,6 +75,11 @@ class Net:
         )
 
     @property
+    def n_columns(self):
+        """Columns of the tables that it takes."""
+        return self.blocks[0].n_columns
+
+    @property
     def n_layers(self):
         """Number of linear layers."""
         return len(self.sizes) - 1
@@ -124,6 +129,28 @@ class Net:
         """Floats a row that a member needs for itself in training; see `Block.memory`."""
         return sum(block.memory(drops_inputs) for block in self.blocks)
 
+    def predict(self, params):
+        """Steps in numpy of one net, in their order; see `Block.predict`."""
+        steps = []
+        for block in self.blocks:
+            block.predict(params, steps)
+        return steps
+
+    def modules(self, params, spec):
+        """The torch modules of one net, in their order; see `Block.modules`."""
+        return [module for block in self.blocks for module in block.modules(params, spec)]
+
+    def describe(self, spec):
+        """Rows of the summary: name, units, number of learned parameters, regularizers."""
+        rows = []
+        for block in self.blocks:
+            learned = (p for p in block.parameters() if p.role is not Role.TRACKED)
+            n = sum(math.prod(p.shape) for p in learned)
+            for name, units, knobs in block.describe(spec):
+                rows.append((name, units, n, knobs))
+                n = 0  # the parameters stand in the first row of a block
+        return rows
+
     def idle(self, knobs):
         """Parameters that some members leave where they start, bool arrays (k,) by name."""
         return {name: mask for block in self.blocks for name, mask in block.idle(knobs).items()}
@@ -142,7 +169,7 @@ def _net(embedded, hidden, n_outputs, activation, batch_norm, n_columns):
         blocks.append(Linear(layer, n_in, units, gain=KINDS[activation].gain, bias=not batch_norm))
         if batch_norm:
             blocks.append(BatchNorm(layer, units))
-        blocks += [Activation(activation), Dropout(layer + 1)]
+        blocks += [Activation(activation, units), Dropout(layer, units)]
         n_in = units
     # A linear model starts at zero: its objective is convex.
     blocks.append(Linear(last, n_in, n_outputs, gain=1.0 if last else 0.0))

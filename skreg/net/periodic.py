@@ -11,10 +11,12 @@ import math
 
 import numpy as np
 import torch
+from torch import nn
 
 from skreg.net.block import Block
-from skreg.net.dropout import keep_mask
+from skreg.net.dropout import describe_input_dropout, keep_mask
 from skreg.net.parameter import Parameter, Role
+from skreg.net.prediction import WAVES, Mask
 
 #: As in RealMLP: periodic functions of a column, inputs of the net that a column becomes (itself and the
 #: others made of those functions), and the standard deviation of the initial frequencies, in periods a
@@ -175,6 +177,26 @@ class Periodic(Block):
         names = ("frequency", "phase", "weight", "bias")
         return periodic(a, self._on(a.device)[0], *(p[f"embed_{name}"] for name in names))
 
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        owner = np.array(owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1))
+        steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, owner)]
+
+    def modules(self, params, spec):
+        """See `Block.modules`."""
+        names = ("frequency", "phase", "weight", "bias")
+        found = [PeriodicEmbedding(self.columns, *(params[f"embed_{name}"] for name in names))]
+        if spec.input_dropout:
+            owner = owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1)
+            found.append(ColumnDropout(spec.input_dropout, owner))
+        return found
+
+    def describe(self, spec):
+        """See `Block.describe`."""
+        knob = f"numeric_embedding={spec.numeric_embedding} of {len(self.columns)} columns"
+        dropout = describe_input_dropout(spec, self.n_out)
+        return [("PeriodicEmbedding", self.n_out, knob), *dropout]
+
     def idle(self, knobs):
         """See `Block.idle`.
 
@@ -189,3 +211,97 @@ class Periodic(Block):
             owner = owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1)
             self._tensors[device] = [torch.tensor(t, device=device) for t in (self.columns, owner)]
         return self._tensors[device]
+
+
+class Cosine(nn.Module):
+    """Cosine of each entry: the one place where an embedding is not linear."""
+
+    def forward(self, x):
+        """cos(x)."""
+        return torch.cos(x)
+
+
+class PeriodicEmbedding(nn.Module):
+    """All columns, followed by the embeddings of some of them; see `periodic`.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        The embedded columns, m in all.
+    frequency, phase : array or tensor, shape (m, f)
+    weight : array or tensor, shape (m, q, f)
+    bias : array or tensor, shape (m, q)
+    """
+
+    def __init__(self, columns, frequency, phase, weight, bias):
+        super().__init__()
+        self.register_buffer("columns", torch.tensor(columns))
+        self.frequency, self.phase, self.weight, self.bias = (
+            nn.Parameter(torch.as_tensor(values)) for values in (frequency, phase, weight, bias)
+        )
+        self.cosine = Cosine()
+
+    @torch.no_grad()
+    def reset_parameters(self):
+        """Draw new initial values by torch's generator (see `Periodic`)."""
+        nn.init.normal_(self.frequency, std=FREQUENCY_STD)
+        nn.init.uniform_(self.phase, -math.pi, math.pi)
+        bound = self.frequency.shape[1] ** -0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x):
+        """Inputs (b, d') of the first linear layer, of rows x (b, d)."""
+        # Written out with operations that TorchScript and ONNX know.
+        chosen = x[:, self.columns].unsqueeze(2)  # (b, m, 1)
+        waves = self.cosine(2.0 * math.pi * self.frequency * chosen + self.phase)  # (b, m, f)
+        mixed = torch.matmul(self.weight, waves.unsqueeze(3)).squeeze(3) + self.bias  # (b, m, q)
+        return torch.cat([x, mixed.flatten(1)], dim=1)
+
+
+class ColumnDropout(nn.Module):
+    """Dropout of columns after their embedding: a column is dropped with all that was made of it.
+
+    Parameters
+    ----------
+    rate : float
+    owner : sequence of int
+        The column of each input.
+    """
+
+    def __init__(self, rate, owner):
+        super().__init__()
+        self.rate = rate
+        self.n_columns = max(owner) + 1
+        self.register_buffer("owner", torch.tensor(owner))
+
+    def forward(self, x):
+        """Rows x (b, d') with one mask per row; unchanged in evaluation mode."""
+        if not self.training:
+            return x
+        ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
+        return x * nn.functional.dropout(ones, self.rate)[:, self.owner]
+
+
+class _Embedding:
+    """The step of `skreg.net.prediction`: all columns, followed by what the embedded ones become."""
+
+    def __init__(self, params, columns):
+        self.columns = list(columns)
+        names = ("frequency", "phase", "weight", "bias")
+        self.frequency, self.phase, self.weight, self.bias = (
+            params[f"embed_{name}"].astype(np.float64) for name in names
+        )
+
+    def __call__(self, x):
+        """Inputs of the first layer, (b, d'), of rows x (b, d), dense or CSR."""
+        x = x.toarray() if hasattr(x, "toarray") else x
+        chosen = x[:, self.columns].T[:, :, None]
+        waves = np.cos(2 * np.pi * self.frequency[:, None] * chosen + self.phase[:, None])
+        mixed = waves @ self.weight.transpose(0, 2, 1) + self.bias[:, None]
+        return np.hstack([x, mixed.transpose(1, 0, 2).reshape(len(x), -1)])
+
+    @property
+    def most_rows(self):
+        """Largest number of rows that are embedded at a time."""
+        return WAVES // self.frequency.size

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from skreg import BaggedMLPClassifier, RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg import _forward as forward
 from skreg import _rows as rows
+from skreg.net import prediction
 
 NET = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
 
@@ -44,13 +45,13 @@ def test_predictions_do_not_depend_on_the_chunk(X, y_real, monkeypatch, options,
     at_once = net.predict(table)
     chunks = []
 
-    def watched(layers, activation, x, masks=None, inner=forward._forward):
+    def watched(steps, x, *drawn, inner=forward._walk):
         chunks.append(x.shape[0])
-        return inner(layers, activation, x, masks)
+        return inner(steps, x, *drawn)
 
-    monkeypatch.setattr(forward, "_forward", watched)
+    monkeypatch.setattr(forward, "_walk", watched)
     monkeypatch.setattr(forward, "_FEWEST", 1)
-    monkeypatch.setattr(forward, "_WIDEST", 7 * max(net.coefs_[0].shape))
+    monkeypatch.setattr(prediction, "WIDEST", 7 * max(net.coefs_[0].shape))
     np.testing.assert_allclose(net.predict(table), at_once, rtol=1e-12)
     assert chunks == [7] * 12 + [6]
 
@@ -61,7 +62,8 @@ def test_predictions_do_not_depend_on_the_chunk(X, y_real, monkeypatch, options,
 )
 def test_chunks_shrink_with_inputs_and_units(d, units, known):
     """2^21 entries of the widest layer, between 64 and 4,096 rows."""
-    net = [(np.empty((d, units)), np.empty(units)), (np.empty((units, 1)), np.empty(1))]
+    sizes = ((d, units), (units, 1))
+    net = [prediction.Affine(np.empty(size), np.empty(size[1])) for size in sizes]
     assert forward.chunk_rows(net) == known
 
 

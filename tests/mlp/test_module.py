@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._module import ColumnDropout, Cosine, PeriodicEmbedding
-from skreg.net import periodic
 from skreg.net.activation import KINDS
+from skreg.net.periodic import ColumnDropout, Cosine, PeriodicEmbedding, periodic
 
 # torch calls TorchScript deprecated; it is what many still deploy.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -25,10 +24,7 @@ NETS = {
     "poisson": RegularizedMLPRegressor(**NET, loss="poisson"),
     "without embedding": RegularizedMLPClassifier(**NET, numeric_embedding=None),
     "linear": RegularizedMLPClassifier(**{**NET, "hidden_layer_sizes": ()}),
-    **{
-        name: RegularizedMLPClassifier(**NET, activation=name, batch_norm=False)
-        for name in KINDS
-    },
+    **{name: RegularizedMLPClassifier(**NET, activation=name, batch_norm=False) for name in KINDS},
 }
 
 
