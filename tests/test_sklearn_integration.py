@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
-from scipy.stats import uniform
+from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
@@ -101,11 +101,12 @@ def test_grid_search_over_processes_equals_the_serial_one(iris, classifier):
 
 
 def test_randomized_search(iris, classifier):
-    rates = {"learning_rate_init": uniform(1e-6, 0.05)}
+    rates = {"learning_rate_init": loguniform(1e-6, 0.1)}
     search = RandomizedSearchCV(classifier, rates, n_iter=4, cv=3, random_state=0).fit(*iris)
     tried = search.cv_results_["param_learning_rate_init"].astype(float)
     assert len(set(tried)) == 4
     # 30 epochs at the smallest of these rates are too few.
+    assert tried.min() < 1e-3
     assert search.best_params_["learning_rate_init"] > tried.min()
     assert search.best_score_ > 0.9
 
