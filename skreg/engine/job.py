@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from skreg.engine.constants import EMBEDDED_WIDTH
-
 #: Fields of `Spec` that have to be equal for members of one stack; all others may differ.
 SHAPE_FIELDS = (
     "embedded",
@@ -105,10 +103,6 @@ class Spec:
     def numeric_embedding(self):
         """What the estimators call it."""
         return None if self.embedded is None else "periodic"
-
-    def n_inputs(self, n_columns):
-        """Inputs of the first linear layer for a table of so many columns."""
-        return n_columns + (EMBEDDED_WIDTH - 1) * self.n_embedded
 
 
 @dataclass
