@@ -121,6 +121,11 @@ class Periodic(Block):
         Of the table.
     before_norm : bool
         Whether a batch norm stands behind the linear layer that follows.
+
+    Attributes
+    ----------
+    owner : ndarray of int, shape (n_out,)
+        The column that each output was made of.
     """
 
     draws = "INITIAL_EMBEDDINGS"
@@ -129,6 +134,7 @@ class Periodic(Block):
         self.columns, self.n_columns, self.before_norm = columns, n_columns, before_norm
         self.made = (EMBEDDED_WIDTH - 1) * len(columns)
         self.n_out = n_columns + self.made
+        self.owner = np.array(owners(n_columns, columns, EMBEDDED_WIDTH - 1))
         self.width = N_FREQUENCIES * len(columns)
         # A sine or cosine takes about as long as ten multiplications.
         self.work = self.width * (EMBEDDED_WIDTH - 1 + 10)
@@ -179,16 +185,14 @@ class Periodic(Block):
 
     def predict(self, params, steps):
         """See `Block.predict`."""
-        owner = np.array(owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1))
-        steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, owner)]
+        steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, self.owner)]
 
     def modules(self, params, spec):
         """See `Block.modules`."""
         names = ("frequency", "phase", "weight", "bias")
         found = [PeriodicEmbedding(self.columns, *(params[f"embed_{name}"] for name in names))]
         if spec.input_dropout:
-            owner = owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1)
-            found.append(ColumnDropout(spec.input_dropout, owner))
+            found.append(ColumnDropout(spec.input_dropout, self.owner.tolist()))
         return found
 
     def describe(self, spec):
@@ -208,8 +212,8 @@ class Periodic(Block):
     def _on(self, device):
         """The embedded columns, and the column that each input was made of, on a device."""
         if device not in self._tensors:
-            owner = owners(self.n_columns, self.columns, EMBEDDED_WIDTH - 1)
-            self._tensors[device] = [torch.tensor(t, device=device) for t in (self.columns, owner)]
+            pair = self.columns, self.owner
+            self._tensors[device] = [torch.tensor(t, device=device) for t in pair]
         return self._tensors[device]
 
 
