@@ -393,8 +393,8 @@ def _method(
         "Strengths": grid,
         "Preparation": _preparation(plan.preprocessor),
         "Tests": (
-            "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values "
-            "adjusted by Holm over the candidates, single intervals of 95 %"
+            "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values are "
+            "corrected for the number of tests of their question, intervals (95 %) are not"
         ),
         "Seconds": "column: one fit by itself on the first training part; "
         f"the whole comparison took {seconds:.1f} s",
