@@ -29,6 +29,7 @@ OPTIONS = (
     "groups",
     "weights",
     "scoring",
+    "positive",
     "time-limit",
     "rows",
 )
@@ -81,6 +82,13 @@ def test_text_only(capsys, tmp_path):
         (["--candidates", "plain,transformer"], "'transformer' is not known. Allowed are 'dummy'"),
         (["--candidates", "plain"], "gives 1 to compare"),
         (["--scoring", "goodness"], "--scoring 'goodness' is not known"),
+        (["--scoring", "recal"], "Did you mean 'recall'?"),
+        (["--scoring", "f1"], "the classes 'no' and 'yes'. Say which one is meant: positive='yes'"),
+        (
+            ["--scoring", "f1", "--positive", "yess"],
+            "positive='yess' is not a class of the target.",
+        ),
+        (["--scoring", "r2"], "scoring='r2' is for numbers, and the target is classes"),
         (["--groups", "day", "--cv", "20"], "cv=20 folds cannot be made of 12 groups"),
         (["--cv", "100"], "Fewer than two classes have 100 rows"),
         (["--task", "regression"], "no numbers, such as"),
@@ -99,9 +107,9 @@ def test_columns_without_a_table(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cv", "1"], "'1' is no whole number from 2"),
-        (["--rows", "few"], "'few' is no whole number from 10"),
-        (["--time-limit", "-3"], "'-3' is no number of seconds above 0"),
+        (["--cv", "1"], "'1' is not a whole number of at least 2"),
+        (["--rows", "few"], "'few' is not a whole number of at least 10"),
+        (["--time-limit", "-3"], "'-3' is not a number of seconds above 0"),
         (["--task", "ranking"], "invalid choice: 'ranking'"),
     ],
 )

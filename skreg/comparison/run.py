@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.metrics import check_scoring
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
 from skreg.comparison.candidates import BASELINE, Candidate, resolve_candidates
+from skreg.comparison.metrics import Metric, choose_metric
 from skreg.comparison.nested import Plan, Progress, evaluate, time_alone
 from skreg.comparison.preparing import make_preprocessor
 from skreg.comparison.profile import describe_table
@@ -29,7 +29,6 @@ from skreg.comparison.wording import counted
 
 __all__ = ["compare"]
 
-DEFAULT_SCORING = {"classification": "balanced_accuracy", "regression": "r2"}
 MIN_CLASS_ROWS = 5
 # of every default net, where max_iter="auto"
 STEPS, EPOCHS = 1500, (30, 100)
@@ -45,6 +44,7 @@ def compare(
     repeats: int = 1,
     inner_cv: Any = 3,
     scoring: Any = None,
+    positive: Any = None,
     groups: Any = None,
     sample_weight: Any = None,
     preprocess: Any = "auto",
@@ -88,6 +88,9 @@ def compare(
     scoring : str, callable or None, default=None
         Metric that judges and that chooses the strengths (ties by log loss). None is
         "balanced_accuracy" for classes, "r2" for numbers.
+    positive : label or None, default=None
+        The positive class, for metrics that look at one class, such as "f1", "precision", "recall"
+        and "average_precision". Needed where no class is labelled 1.
     groups : array-like of shape (n_samples,), default=None
         Rows of one group are never on both sides of a split.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -160,13 +163,14 @@ def compare(
         random_state=random_state,
     )
     _check_takes_weights(wanted, data.weights)
-    metric = DEFAULT_SCORING[data.task] if scoring is None else scoring
+    first = next(iter(wanted.values())).estimator
+    metric = choose_metric(scoring, data.y, data.task, first, positive)
     plan = Plan(
         X=data.X,
         y=data.y,
         groups=data.groups,
         weights=data.weights,
-        scorer=check_scoring(next(iter(wanted.values())).estimator, metric),
+        scorer=metric.scorer,
         preprocessor=make_preprocessor(data.X, preprocess),
         inner_cv=2 if quick and inner_cv == 3 else inner_cv,
         stratify=data.task == "classification",
@@ -193,19 +197,18 @@ def compare(
     diagnosis = None
     if diagnose:
         diagnosis = ask(plan, wanted, Z, rows, splits[0], outcome.folds, data.task)
-    scoring_name = metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
     return Comparison(
         outcome.folds,
         {name: candidate.kind for name, candidate in wanted.items()},
         task=data.task,
-        scoring=scoring_name,
+        scoring=metric.name,
         baseline=baseline,
         strengths=outcome.strengths,
         seconds=outcome.seconds,
         profile=profile,
         diagnosis=diagnosis,
         notes=[*data.notes, *outcome.notes],
-        method=_method(plan, data, outcome, scoring_name, time.perf_counter() - start),
+        method=_method(plan, data, outcome, metric, time.perf_counter() - start),
         estimators=_ready(plan, outcome),
         target_name=data.target_name,
     )
@@ -371,7 +374,7 @@ def _check_survivors(folds: pd.DataFrame) -> None:
 
 
 def _method(
-    plan: Plan, data: _Data, outcome: _Outcome, scoring: str, seconds: float
+    plan: Plan, data: _Data, outcome: _Outcome, metric: Metric, seconds: float
 ) -> dict[str, str]:
     sizes = outcome.folds.drop_duplicates(["repeat", "fold"])
     n_splits = len(sizes)
@@ -384,7 +387,7 @@ def _method(
     return {
         "Rows and columns": f"{len(data.y):,} rows, {data.X.shape[1]:,} columns",
         "Target": f"{data.target_name} ({data.task})",
-        "Metric": f"{scoring}, greater is better",
+        "Metric": f"{metric.words}, greater is better",
         "Outer splits": (
             f"{n_splits} ({counted(outcome.n_repeats, 'repeat')}), the same for all candidates; "
             f"{sizes['n_train'].mean():,.0f} training and {sizes['n_test'].mean():,.0f} test rows "
