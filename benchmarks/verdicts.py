@@ -124,7 +124,8 @@ def page(results, about):
         + (f", aiming at {limit:g} seconds a table" if limit else "")
         + ". Differences are those of the score (balanced accuracy for classes, R2 for numbers) to "
         "the plain net; *pays* and *costs* are certain at a family level of 5 % (corrected resampled "
-        "t-test, Holm), all others cannot be told apart from the plain net. Nets with "
+        "t-test, p-values corrected for the number of tests), all others cannot be told apart from "
+        "the plain net. Nets with "
         + " and ".join(f"``{name}={value!r}``" for name, value in about["net"].items())
         + ".",
         about["machine"],

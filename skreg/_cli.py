@@ -129,6 +129,11 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         help="scikit-learn's name of the metric (default: balanced_accuracy or r2)",
     )
     parser.add_argument(
+        "--positive",
+        metavar="LABEL",
+        help="the positive class, for metrics of one class such as f1, precision, recall",
+    )
+    parser.add_argument(
         "--candidates",
         metavar="A,B,...",
         help='some of the default candidates, such as "linear L2,plain,dropout,L1"',
@@ -148,7 +153,7 @@ def _at_least(least: int) -> Any:
         except ValueError:
             value = least - 1
         if value < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
         return value
 
     return whole
@@ -164,7 +169,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 
@@ -195,6 +200,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             cv=arguments.cv,
             repeats=arguments.repeats,
             scoring=arguments.scoring,
+            positive=arguments.positive,
             groups=table.groups,
             sample_weight=table.weights,
             quick=arguments.quick,
@@ -307,10 +313,9 @@ def _check_scoring(name: str | None) -> None:
     from sklearn.metrics import get_scorer_names
 
     if name is not None and name not in get_scorer_names():
-        raise UsageError(
-            f"--scoring {name!r} is not known. Examples: balanced_accuracy, neg_log_loss, roc_auc, "
-            "r2, neg_mean_absolute_error."
-        )
+        from skreg.comparison.metrics import unknown_metric
+
+        raise UsageError(f"--scoring {unknown_metric(name)}")
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""What the kind of data speaks for, by known rules, held against this table's scores.
+"""What the kind of data suggests by known rules, compared with the scores on this table.
 
 The rules are those of the textbooks (Hastie, Tibshirani and Friedman, The Elements of Statistical
 Learning, 2nd edition, sections 3.4 and 11.5; Zou and Hastie 2005 on correlated features). None is
-taken on trust: each piece of advice says whether the scores of the comparison agree.
+taken on trust: each piece of advice says whether the scores of the comparison agree, as the verdict
+reads them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from skreg.comparison.order import L1OrL2
 from skreg.comparison.profile import Profile
-from skreg.comparison.scores import LEVEL
 from skreg.comparison.wording import number, p_text, signed
 
 __all__ = ["Advice", "advise"]
@@ -33,11 +34,11 @@ class Advice:
     rule : {"irrelevant features", "correlated features", "few rows", "much data"}
         Which one.
     suggests : tuple of str
-        Candidates it speaks for.
+        Candidates that it suggests.
     agrees : bool or None
-        Whether the scores agree; None where they cannot tell.
+        Whether the scores agree; None where they cannot decide.
     text : str
-        The rule, the figure that makes it apply, and the figures of the comparison.
+        The rule, the figures that make it apply, and the figures of the comparison.
     """
 
     rule: str
@@ -47,7 +48,12 @@ class Advice:
 
 
 def advise(
-    frame: pd.DataFrame, profile: Profile, baseline: str, l1_minus_l2: float, p_l1: float
+    frame: pd.DataFrame,
+    profile: Profile,
+    baseline: str,
+    l1_or_l2: L1OrL2 | None,
+    *,
+    prefer: str | None,
 ) -> list[Advice]:
     """Apply the rules to a table.
 
@@ -59,20 +65,22 @@ def advise(
         Facts of the table.
     baseline : str
         The net without regularizers.
-    l1_minus_l2, p_l1 : float
-        Difference between L1 and L2 and its p-value, NaN where they were not compared.
+    l1_or_l2 : L1OrL2 or None
+        The test of L1 against L2; None where they were not compared.
+    prefer : {"L1", "L2", None}
+        What the verdict says of them.
 
     Returns
     -------
     list of Advice
-        Only of rules that apply.
+        Those whose rules apply.
     """
     found = []
     if profile.share_unrelated >= MANY_UNRELATED and profile.n_features >= ENOUGH_FEATURES:
-        found.append(_irrelevant(frame, profile, baseline))
+        found.append(_irrelevant(frame, profile, baseline, prefer))
     if profile.share_correlated >= MANY_CORRELATED:
         scale = frame["mean_score"].abs().max()
-        found.append(_correlated(profile, l1_minus_l2, p_l1, scale))
+        found.append(_correlated(profile, l1_or_l2, prefer, scale))
     per_feature = profile.n_rows / max(1, profile.n_features)
     if profile.n_rows < FEW_ROWS or per_feature < FEW_ROWS_PER_FEATURE:
         found.append(_few_rows(frame, profile, baseline))
@@ -82,23 +90,25 @@ def advise(
 
 
 def _ending(agrees: bool | None) -> str:
-    return {True: "the scores agree", False: "the scores disagree", None: "the scores cannot tell"}[
-        agrees
-    ]
+    return {
+        True: "the scores agree",
+        False: "the scores disagree",
+        None: "the scores cannot decide",
+    }[agrees]
 
 
 def _evidence(
     frame: pd.DataFrame, names: tuple[str, ...], baseline: str
 ) -> tuple[bool | None, str]:
-    """Whether the best of some candidates is ahead of the baseline, in figures."""
-    there = [name for name in frame.index if name in names and name != baseline]
-    there = [name for name in there if np.isfinite(frame.loc[name, "difference"])]
-    if not there:
+    """Whether one of some candidates pays, in figures: those of the one that speaks loudest."""
+    there = frame.loc[[name for name in frame.index if name in names and name != baseline]]
+    there = there[np.isfinite(there["difference"])]
+    if there.empty:
         return None, ""
-    row = frame.loc[there[0]]
-    agrees = None
-    if row["p_value"] < LEVEL:
-        agrees = bool(row["difference"] > 0)
+    pays, costs = there["verdict"] == "pays", there["verdict"] == "costs"
+    agrees = True if pays.any() else False if costs.all() else None
+    shown = pays if pays.any() else ~costs | costs.all()
+    row = there[shown].iloc[0]
     mean, difference = row["mean_score"], row["difference"]
     text = (
         f"{row.name} scores {number(mean)}, {signed(difference, mean)} against the {baseline} "
@@ -107,27 +117,29 @@ def _evidence(
     return agrees, text
 
 
-def _irrelevant(frame: pd.DataFrame, profile: Profile, baseline: str) -> Advice:
+def _irrelevant(frame: pd.DataFrame, profile: Profile, baseline: str, prefer: str | None) -> Advice:
     names = ("linear L1", "+ L1")
     agrees, evidence = _evidence(frame, names, baseline)
-    used = frame.loc[[name for name in frame.index if name in names], "n_features_used"]
-    if evidence and np.isfinite(used.iloc[0]):
-        evidence += f", with {used.iloc[0]:.0f} features in use"
+    if prefer == "L2":
+        agrees, evidence = False, f"{evidence}; L2 is preferred to L1" if evidence else ""
     text = (
         f"{profile.n_unrelated} of {profile.n_features} features show no association with the "
-        f"target: this speaks for L1. {evidence or 'L1 was not compared'}: {_ending(agrees)}."
+        f"target: this suggests L1. {evidence or 'L1 was not compared'}: {_ending(agrees)}."
     )
     return Advice("irrelevant features", names, agrees, text)
 
 
-def _correlated(profile: Profile, l1_minus_l2: float, p_l1: float, scale: float) -> Advice:
-    agrees = bool(l1_minus_l2 < 0) if p_l1 < LEVEL else None
+def _correlated(
+    profile: Profile, l1_or_l2: L1OrL2 | None, prefer: str | None, scale: float
+) -> Advice:
+    agrees = None if prefer is None else prefer == "L2"
     evidence = "L1 and L2 were not both compared"
-    if np.isfinite(l1_minus_l2):
-        evidence = f"L2 minus L1 is {signed(-l1_minus_l2, scale)} ({p_text(p_l1)})"
+    if l1_or_l2 is not None:
+        test = l1_or_l2.test
+        evidence = f"L2 minus L1 is {signed(-test.difference, scale)} ({p_text(test.p_value)})"
     text = (
-        f"{profile.n_correlated} of {profile.n_features} features are nearly repeated by another "
-        "one (correlation of 0.8 or more): this speaks for L2, which shares the weight among them, "
+        f"{profile.n_correlated} of {profile.n_features} features have a near copy among the "
+        "others (correlation of 0.8 or more): this suggests L2, which shares the weight among them, "
         f"rather than L1, which picks one. {evidence}: {_ending(agrees)}."
     )
     return Advice("correlated features", ("linear L2", "+ L2"), agrees, text)
@@ -139,7 +151,7 @@ def _few_rows(frame: pd.DataFrame, profile: Profile, baseline: str) -> Advice:
     per_feature = profile.n_rows / max(1, profile.n_features)
     text = (
         f"{profile.n_rows:,} rows for {profile.n_features} features ({per_feature:.1f} a feature) "
-        f"are few: this speaks for dropout, or L2 with early stopping. "
+        f"are few: this suggests dropout, or L2 with early stopping. "
         f"{evidence or 'None of them was compared'}: {_ending(agrees)}."
     )
     return Advice("few rows", names, agrees, text)
@@ -150,16 +162,17 @@ def _much_data(frame: pd.DataFrame, profile: Profile, baseline: str) -> Advice:
     per_feature = profile.n_rows / max(1, profile.n_features)
     text = (
         f"{profile.n_rows:,} rows for {profile.n_features} features ({per_feature:.0f} a feature) "
-        "are many: this speaks for little regularization. "
+        "are many: this suggests little regularization. "
     )
     if knobs.empty or baseline not in frame.index:
         return Advice("much data", (baseline,), None, f"{text}No knob was compared.")
     paying = knobs[knobs["verdict"] == "pays"]
     gap = frame.loc[baseline, "overfit_gap"]
-    best = knobs.iloc[0]
+    best = (knobs if paying.empty else paying).iloc[0]
     agrees = None if paying.empty else False
+    verb = "gains" if best["difference"] > 0 else "changes the score by"
     text += (
-        f"The {baseline} has a gap of {number(gap, best['mean_score'])}, and {best.name} gains "
+        f"The {baseline} has a gap of {number(gap, best['mean_score'])}, and {best.name} {verb} "
         f"{signed(best['difference'], best['mean_score'])} ({p_text(best['p_value'])}): {_ending(agrees)}."
     )
     return Advice("much data", (baseline,), agrees, text)

@@ -427,7 +427,12 @@ def _judge(
     return row
 
 
-def time_alone(plan: Plan, candidates: dict[str, Candidate], split: OuterSplit) -> dict[str, float]:
+def time_alone(
+    plan: Plan,
+    candidates: dict[str, Candidate],
+    split: OuterSplit,
+    deadline: float | None = None,
+) -> dict[str, float]:
     """Seconds that one fit of each candidate takes by itself, at its middle strength.
 
     Parameters
@@ -438,11 +443,13 @@ def time_alone(plan: Plan, candidates: dict[str, Candidate], split: OuterSplit) 
         What is timed.
     split : OuterSplit
         Its training rows are fitted.
+    deadline : float or None, default=None
+        Time of `time.perf_counter` after which no further fit is begun.
 
     Returns
     -------
     dict of str to float
-        NaN where the fit failed.
+        NaN where the fit failed, or was not begun.
     """
     seconds: dict[str, float] = {}
     tick = _Ticker(plan.progress, len(candidates), "timing one fit of each")
@@ -450,13 +457,16 @@ def time_alone(plan: Plan, candidates: dict[str, Candidate], split: OuterSplit) 
         part = prepare(plan, split)
         for name, candidate in candidates.items():
             point = candidate.points[len(candidate.points) // 2]
+            seconds[name] = np.nan
+            if deadline is not None and time.perf_counter() > deadline:
+                continue
             try:
                 _warm_up(candidate, point, part.train)
                 start = time.perf_counter()
                 _fit(candidate, point, *part.train.whole(candidate.raw))
                 seconds[name] = time.perf_counter() - start
             except Exception:
-                seconds[name] = np.nan
+                pass  # the round that judges it says why
             tick()
     return seconds
 

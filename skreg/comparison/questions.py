@@ -19,7 +19,7 @@ from skreg.comparison.nested import Plan
 from skreg.comparison.splits import OuterSplit
 from skreg.comparison.wording import number
 
-__all__ = ["ask"]
+__all__ = ["add_gap", "ask"]
 
 LAST_PART = 0.2
 
@@ -30,10 +30,9 @@ def ask(
     Z: NDArray[np.float64],
     rows: NDArray[np.intp],
     split: OuterSplit,
-    folds: pd.DataFrame,
     task: str,
 ) -> Diagnosis:
-    """Ask the textbook's questions, in its order.
+    """Ask the textbook's questions that need no scores, in its order; `add_gap` adds the one that does.
 
     Parameters
     ----------
@@ -47,8 +46,6 @@ def ask(
         Which rows of the table they are.
     split : OuterSplit
         Whose training and test rows are compared.
-    folds : DataFrame
-        Scores, for the gap.
     task : {"classification", "regression"}
         Kind of target.
 
@@ -61,7 +58,6 @@ def ask(
     if BASELINE in candidates:
         plain = candidates[BASELINE].estimator
         findings.append(can_overfit(plain, Z, y, task, random_state=seed))
-        findings.append(_gap(folds))
     findings.append(
         same_distribution(
             Z,
@@ -77,9 +73,23 @@ def ask(
     return Diagnosis(findings)
 
 
-def _gap(folds: pd.DataFrame) -> Finding:
-    title = "Gap between training and test"
+def add_gap(diagnosis: Diagnosis, folds: pd.DataFrame) -> None:
+    """Put in, as the second question, whether the plain net has a gap between training and test.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+        Changed in place, where the plain net was compared.
+    folds : DataFrame
+        Scores of all splits.
+    """
     own = folds[folds["candidate"] == BASELINE]
+    if len(own):
+        diagnosis.findings.insert(1, _gap(own))
+
+
+def _gap(own: pd.DataFrame) -> Finding:
+    title = "Gap between training and test"
     train, test = float(own["train_score"].mean()), float(own["test_score"].mean())
     spread = float(own["test_score"].std())
     if not np.isfinite(train - test):
@@ -87,10 +97,10 @@ def _gap(folds: pd.DataFrame) -> Finding:
     small = train - test <= max(0.01, spread)
     text = f"The {BASELINE} scores {number(train)} in training and {number(test)} on test rows: "
     text += (
-        f"a gap of {number(train - test, train)}, no more than the test score varies between splits "
-        f"(standard deviation {number(spread, train)}), so there is little to regularize away."
+        f"a small gap of {number(train - test, train)} (the test score varies between splits with "
+        f"a standard deviation of {number(spread, train)}), so overfitting costs little here."
         if small
-        else f"a gap of {number(train - test, train)} that regularizing can aim at."
+        else f"a gap of {number(train - test, train)} that regularizers may narrow."
     )
     return Finding(title, text, small, {"train_score": train, "test_score": test})
 

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from skreg.comparison.diagnosis import Diagnosis
+from skreg.comparison.order import Order, ask_in_order
 from skreg.comparison.profile import Profile
-from skreg.comparison.scores import LEVEL, PairedScores
+from skreg.comparison.scores import PairedScores
 from skreg.comparison.verdict import Verdict, judge
 from skreg.comparison.wording import metric_words, number
 
 __all__ = ["Comparison"]
-
-FOLD_FACTS = ("epochs", "zero_share", "n_features_used")
 
 
 class Comparison:
@@ -26,7 +25,7 @@ class Comparison:
     Parameters
     ----------
     folds : DataFrame
-        A row a candidate and outer split, with the columns candidate, repeat, fold, test_score,
+        One row for each candidate and outer split, with the columns candidate, repeat, fold, test_score,
         train_score, log_loss, strength, epochs, zero_share, n_features_used, n_train, n_test and
         error.
     kinds : dict of str to str
@@ -47,7 +46,7 @@ class Comparison:
     diagnosis : Diagnosis or None, default=None
         Answers of the diagnosis.
     notes : list of str, default=()
-        What a reader must know of how the data was treated.
+        What a reader should know about how the data was treated.
     method : dict of str to str, default=None
         How it was measured.
     estimators : dict of str to estimator, default=None
@@ -62,7 +61,7 @@ class Comparison:
     baseline_ : str
         The candidate the others are measured against, "plain net" by default.
     verdict_ : Verdict
-        What can be told apart and what cannot.
+        Which differences are certain and which are not.
     diagnosis_ : Diagnosis
         Question to answer, a mapping; its `findings` hold the figures.
     profile_ : Profile or None
@@ -70,15 +69,16 @@ class Comparison:
     estimators_ : dict of str to estimator
         Unfitted pipelines at the strength chosen most often, ready for `fit`.
     notes_ : list of str
-        What a reader must know of how the data was treated.
+        What a reader should know about how the data was treated.
     method_ : dict of str to str
         How it was measured.
 
     Notes
     -----
-    Two candidates are compared by the corrected resampled t-test of Nadeau and Bengio (2003) on
-    their paired test scores; p-values are adjusted by Holm's method over the candidates, intervals
-    are single ones of 95 %.
+    All statements are read from one plan of tests (`skreg.comparison.order`), so that none
+    contradicts another. Two candidates are compared by the corrected resampled t-test of Nadeau and
+    Bengio (2003) on their paired test scores. The p-values are adjusted for the number of tests of
+    their question; the intervals are not, each is one of 95 % by itself.
     """
 
     def __init__(
@@ -105,11 +105,13 @@ class Comparison:
         self.estimators_ = dict(estimators or {})
         self._folds, self._strengths, self._kinds = folds, strengths, dict(kinds)
         self._scores = PairedScores(folds, "test_score", scoring)
+        self._order: Order = ask_in_order(self._scores, self._kinds, baseline)
         self._frame = self._make_frame(dict(seconds or {}))
         self.verdict_: Verdict = judge(
             self._frame,
-            self._scores,
+            self._order,
             baseline=baseline,
+            n_splits=len(self._scores.table),
             scoring=scoring,
             profile=profile,
             losses=self._losses(),
@@ -117,7 +119,7 @@ class Comparison:
         self.best_ = self.verdict_.best
 
     def frame(self) -> pd.DataFrame:
-        """One row a candidate, best first.
+        """One row for each candidate, best first.
 
         Returns
         -------
@@ -127,8 +129,8 @@ class Comparison:
             - mean_train_score, overfit_gap: mean training score, and training minus test;
             - difference, difference_low, difference_high: mean paired difference to the baseline
               with its 95 % interval;
-            - p_value, p_value_raw: against the baseline, adjusted by Holm and not;
-            - p_dummy: of "beats the dummy", one-sided, adjusted by Holm;
+            - p_value, p_value_raw: against the baseline, adjusted for the number of tests and not;
+            - p_dummy: of "beats the dummy", one-sided, adjusted for the number of tests;
             - verdict: "pays", "costs", "cannot be told apart", "baseline", "dummy" or "failed";
             - log_loss: mean log loss on test rows (classification);
             - strength: the one that was chosen most often;
@@ -139,7 +141,7 @@ class Comparison:
         return self._frame.copy()
 
     def folds(self) -> pd.DataFrame:
-        """One row a candidate and outer split.
+        """One row for each candidate and outer split.
 
         Returns
         -------
@@ -168,7 +170,10 @@ class Comparison:
         return pd.DataFrame(columns=columns) if self._strengths is None else self._strengths.copy()
 
     def between(self, name: str, other: str) -> dict[str, float]:
-        """Test any two candidates against each other.
+        """Test any two candidates against each other, apart from the plan of tests.
+
+        This is one test by itself, not adjusted for any other, so it may find a difference where
+        the verdict finds none.
 
         Parameters
         ----------
@@ -178,7 +183,7 @@ class Comparison:
         Returns
         -------
         dict of str to float
-            difference (`name` minus `other`), low, high and p_value (raw: one test).
+            difference (`name` minus `other`), low, high and p_value.
 
         Raises
         ------
@@ -188,7 +193,7 @@ class Comparison:
         for one in (name, other):
             if one not in self._scores:
                 raise KeyError(
-                    f"{one!r} was not compared or failed. Allowed are {list(self._frame.index)}."
+                    f"{one!r} was not compared, or its fits failed. Allowed are {list(self._frame.index)}."
                 )
         test = self._scores.test(name, other)
         return {
@@ -199,12 +204,12 @@ class Comparison:
         }
 
     def summary(self) -> str:
-        """Say in plain words what pays here, what does not, and what cannot be told.
+        """Say in plain words what pays here, what does not, and what these scores cannot decide.
 
         Returns
         -------
         str
-            Headings start with "# ", list items with "- "; a blank line parts paragraphs.
+            Headings start with "# " and list items with "- "; a blank line separates paragraphs.
         """
         parts = [f"# {s.topic}\n{s.text}" for s in self.verdict_.statements]
         failed = self._frame.index[self._frame["verdict"] == "failed"]
@@ -240,7 +245,7 @@ class Comparison:
         return ComparisonDisplay.from_comparison(self, ax=ax)
 
     def to_html(self, path: str | Path) -> Path:
-        """Write the comparison as one page that needs no network.
+        """Write the comparison as one HTML page that loads nothing from the network.
 
         Parameters
         ----------
@@ -340,44 +345,51 @@ class Comparison:
         frame["seconds"] = pd.Series(seconds, dtype=float).reindex(frame.index)
         frame["zero_share"] = grouped["zero_share"].mean()
         frame["n_features_used"] = grouped["n_features_used"].mean()
-        return frame.sort_values("mean_score", ascending=False, kind="stable")
+        failed = [name for name in frame.index if name not in self._scores]
+        return frame.loc[[*self._order.ranking, *failed]]
 
     def _add_tests(self, frame: pd.DataFrame) -> None:
-        names = [name for name in frame.index if self._kinds[name] != "dummy"]
-        nothing = pd.DataFrame(columns=["difference", "low", "high", "p_raw", "p_value"])
-        has_baseline = self.baseline_ in self._scores
-        tests = self._scores.against(self.baseline_, names) if has_baseline else nothing
-        dummies = [name for name in frame.index if self._kinds[name] == "dummy"]
-        if has_baseline and dummies and dummies[0] in self._scores:
-            # shown as a row like any other, but no member of the family of tests
-            dummy = self._scores.test(dummies[0], self.baseline_)
-            frame.loc[dummies[0], ["difference", "difference_low", "difference_high"]] = (
-                dummy.difference,
-                dummy.low,
-                dummy.high,
-            )
-        for column, source in (
-            ("difference", "difference"),
-            ("difference_low", "low"),
-            ("difference_high", "high"),
-        ):
-            frame.loc[tests.index, column] = tests[source]
-        frame["p_value"], frame["p_value_raw"] = tests["p_value"], tests["p_raw"]
-        frame["p_dummy"] = np.nan
-        if dummies and dummies[0] in self._scores:
-            frame["p_dummy"] = self._scores.against(dummies[0], names, "greater")["p_value"]
-        frame["verdict"] = [self._verdict_of(name, frame.loc[name]) for name in frame.index]
+        order, baseline = self._order, self.baseline_
+        tests = order.baseline_tests
+        shown = tests[["difference", "low", "high"]].copy()
+        if baseline in order.ranking:
+            for dummy in order.of_kind("dummy"):
+                if dummy != baseline:
+                    # shown as a row like any other, though it was not tested against the baseline
+                    test = self._scores.test(dummy, baseline)
+                    shown.loc[dummy] = (test.difference, test.low, test.high)
+        frame["difference"] = shown["difference"].astype(float)
+        frame["difference_low"] = shown["low"].astype(float)
+        frame["difference_high"] = shown["high"].astype(float)
+        frame["p_value"] = pd.Series(
+            {name: order.p_value(name, baseline) for name in tests.index}, dtype=float
+        )
+        frame["p_value_raw"] = tests["p_raw"].astype(float)
+        frame["p_dummy"] = pd.Series(self._dummy_p_values(), dtype=float)
+        frame["verdict"] = [self._verdict_of(name) for name in frame.index]
 
-    def _verdict_of(self, name: str, row: pd.Series) -> str:
-        if name not in self._scores:
+    def _dummy_p_values(self) -> dict[str, float]:
+        """One-sided p-values: half of those of the order."""
+        dummies = self._order.of_kind("dummy")
+        if not dummies:
+            return {}
+        p_values = self._order.p_values[dummies].max(axis=1, skipna=False) / 2
+        return {name: p for name, p in p_values.items() if name not in dummies}
+
+    def _verdict_of(self, name: str) -> str:
+        order, baseline = self._order, self.baseline_
+        if name not in order.ranking:
             return "failed"
-        if name == self.baseline_:
+        if name == baseline:
             return "baseline"
         if self._kinds[name] == "dummy":
             return "dummy"
-        if not row["p_value"] < LEVEL:
-            return "cannot be told apart"
-        return "pays" if row["difference"] > 0 else "costs"
+        if baseline in order.ranking:
+            if order.better(name, baseline):
+                return "pays"
+            if order.better(baseline, name):
+                return "costs"
+        return "cannot be told apart"
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -5,34 +5,36 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.metrics import check_scoring
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
 from skreg.comparison.candidates import BASELINE, Candidate, resolve_candidates
+from skreg.comparison.metrics import Metric, choose_metric
 from skreg.comparison.nested import Plan, Progress, evaluate, time_alone
 from skreg.comparison.preparing import make_preprocessor
 from skreg.comparison.profile import describe_table
-from skreg.comparison.questions import ask
+from skreg.comparison.questions import add_gap, ask
 from skreg.comparison.result import Comparison
 from skreg.comparison.splits import OuterSplit, outer_splits
 from skreg.comparison.tasks import check_target, drop_rare_classes, infer_task
-from skreg.comparison.timing import affordable_grid
+from skreg.comparison.timing import Schedule
 from skreg.comparison.wording import counted
 
 __all__ = ["compare"]
 
-DEFAULT_SCORING = {"classification": "balanced_accuracy", "regression": "r2"}
 MIN_CLASS_ROWS = 5
 # of every default net, where max_iter="auto"
 STEPS, EPOCHS = 1500, (30, 100)
+# of a time limit, for timing one fit of each candidate
+TIMING_SHARE = 0.2
 
 
 def compare(
@@ -45,6 +47,7 @@ def compare(
     repeats: int = 1,
     inner_cv: Any = 3,
     scoring: Any = None,
+    positive: Any = None,
     groups: Any = None,
     sample_weight: Any = None,
     preprocess: Any = "auto",
@@ -88,6 +91,9 @@ def compare(
     scoring : str, callable or None, default=None
         Metric that judges and that chooses the strengths (ties by log loss). None is
         "balanced_accuracy" for classes, "r2" for numbers.
+    positive : label or None, default=None
+        The positive class, for metrics that look at one class, such as "f1", "precision", "recall"
+        and "average_precision". Needed where no class is labelled 1.
     groups : array-like of shape (n_samples,), default=None
         Rows of one group are never on both sides of a split.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -106,8 +112,8 @@ def compare(
     quick : bool, default=False
         Two strengths a knob and two inner folds.
     time_limit : float or None, default=None
-        Seconds to aim at. Grids are shortened and repeats left out to keep it; the result's
-        `notes_` say what was.
+        Seconds that the comparison may take. Strengths, then splits are left out to keep it, down
+        to one strength and two splits; the result's `notes_` say what was left out.
     diagnose : bool, default=True
         Whether to ask the questions of `diagnosis_`.
     random_state : int, default=0
@@ -160,13 +166,14 @@ def compare(
         random_state=random_state,
     )
     _check_takes_weights(wanted, data.weights)
-    metric = DEFAULT_SCORING[data.task] if scoring is None else scoring
+    first = next(iter(wanted.values())).estimator
+    metric = choose_metric(scoring, data.y, data.task, first, positive)
     plan = Plan(
         X=data.X,
         y=data.y,
         groups=data.groups,
         weights=data.weights,
-        scorer=check_scoring(next(iter(wanted.values())).estimator, metric),
+        scorer=metric.scorer,
         preprocessor=make_preprocessor(data.X, preprocess),
         inner_cv=2 if quick and inner_cv == 3 else inner_cv,
         stratify=data.task == "classification",
@@ -185,27 +192,33 @@ def compare(
         random_state=random_state,
     )
     baseline = _baseline_of(baseline, wanted)
-    outcome = _measure(plan, wanted, splits, quick, time_limit, start)
-    _check_survivors(outcome.folds)
+    deadline = None if time_limit is None else start + TIMING_SHARE * time_limit
+    seconds = time_alone(plan, wanted, splits[0], deadline)
     profile, Z, rows = describe_table(
         data.X, data.y, data.task, plan.preprocessor, random_state=random_state
     )
-    diagnosis = None
-    if diagnose:
-        diagnosis = ask(plan, wanted, Z, rows, splits[0], outcome.folds, data.task)
-    scoring_name = metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
+    # before the splits, so that a time limit leaves them what remains
+    diagnosis = ask(plan, wanted, Z, rows, splits[0], data.task) if diagnose else None
+    largest, schedule = "short" if quick else "full", None
+    if time_limit is not None:
+        n_inner = plan.inner_cv if isinstance(plan.inner_cv, int) else 5
+        schedule = Schedule(wanted, seconds, n_inner, time_limit, start, largest=largest)
+    outcome = _measure(plan, wanted, splits, seconds, largest, schedule)
+    _check_survivors(outcome.folds)
+    if diagnosis is not None:
+        add_gap(diagnosis, outcome.folds)
     return Comparison(
         outcome.folds,
         {name: candidate.kind for name, candidate in wanted.items()},
         task=data.task,
-        scoring=scoring_name,
+        scoring=metric.name,
         baseline=baseline,
         strengths=outcome.strengths,
         seconds=outcome.seconds,
         profile=profile,
         diagnosis=diagnosis,
         notes=[*data.notes, *outcome.notes],
-        method=_method(plan, data, outcome, scoring_name, time.perf_counter() - start),
+        method=_method(plan, data, outcome, metric, time.perf_counter() - start),
         estimators=_ready(plan, outcome),
         target_name=data.target_name,
     )
@@ -232,7 +245,7 @@ class _Outcome:
     strengths: pd.DataFrame | None
     seconds: dict[str, float]
     candidates: dict[str, Candidate]
-    grid: str
+    grids: list[str]
     n_repeats: int
     notes: list[str]
 
@@ -315,48 +328,71 @@ def _measure(
     plan: Plan,
     candidates: dict[str, Candidate],
     splits: list[OuterSplit],
-    quick: bool,
-    time_limit: float | None,
-    start: float,
+    seconds: dict[str, float],
+    largest: str,
+    schedule: Schedule | None,
 ) -> _Outcome:
-    """Run the repeats, as many and as thorough as the time allows."""
-    seconds = time_alone(plan, candidates, splits[0])
-    repeats = sorted({split.repeat for split in splits})
-    per_repeat = len(splits) // len(repeats)
-    n_inner = plan.inner_cv if isinstance(plan.inner_cv, int) else 5
-    grid, notes = ("short" if quick else "full"), []
-    if time_limit is not None:
-        left = time_limit - (time.perf_counter() - start)
-        affordable = affordable_grid(candidates, seconds, per_repeat, n_inner, left)
-        if affordable == "single" or (affordable == "short" and not quick):
-            grid = affordable
-            notes.append(_grid_note(grid, time_limit))
-    candidates = {name: candidate.shortened(grid) for name, candidate in candidates.items()}
-    rows, strengths, done = [], [], 0
-    for repeat in repeats:
+    """Run all splits, or as many and as thorough as the time allows."""
+    rounds = _timed_rounds(schedule, splits) if schedule else _repeats(splits, largest)
+    rows, strengths, grids = [], [], []
+    for grid, some in rounds:
         began = time.perf_counter()
-        found = evaluate(plan, candidates, [s for s in splits if s.repeat == repeat])
+        shortened = {name: candidate.shortened(grid) for name, candidate in candidates.items()}
+        found = evaluate(plan, shortened, some)
+        if schedule is not None:
+            schedule.note_round(grid, len(some), time.perf_counter() - began)
+        if some[0] is splits[0]:  # the round that measured the pace may be run again, with more
+            rows, strengths, grids = [], [], []
         rows += found[0]
         strengths += found[1]
-        done += 1
-        now = time.perf_counter()
-        if time_limit is not None and now - start + (now - began) > time_limit:
-            break
-    if done < len(repeats):
-        notes.append(
-            f"The time limit of {time_limit:g} s left room for {done} of {len(repeats)} repeats."
-        )
+        grids += [grid] * len(some)
+    notes = _limit_notes(schedule.limit, grids, largest, len(splits)) if schedule else []
     table = pd.DataFrame(strengths) if strengths else None
-    return _Outcome(pd.DataFrame(rows), table, seconds, candidates, grid, done, notes)
+    n_repeats = len({split.repeat for split in splits[: len(grids)]})
+    return _Outcome(pd.DataFrame(rows), table, seconds, candidates, grids, n_repeats, notes)
 
 
-def _grid_note(grid: str, time_limit: float) -> str:
-    if grid == "short":
-        return f"To keep the time limit of {time_limit:g} s, each knob chose among two strengths."
-    return (
-        f"To keep the time limit of {time_limit:g} s, each knob was tried at one strength, which "
-        "was not tuned: read differences with care."
-    )
+def _repeats(splits: list[OuterSplit], grid: str) -> Iterator[tuple[str, list[OuterSplit]]]:
+    """One round a repeat: the more fits there are in a round, the better they are batched."""
+    for repeat in sorted({split.repeat for split in splits}):
+        yield grid, [split for split in splits if split.repeat == repeat]
+
+
+def _timed_rounds(
+    schedule: Schedule, splits: list[OuterSplit]
+) -> Iterator[tuple[str, list[OuterSplit]]]:
+    """Rounds that a time limit allows; each is planned after the one before was measured."""
+    n_first = sum(split.repeat == splits[0].repeat for split in splits)
+    yield "single", splits[:1]
+    done = 1 if schedule.affordable_grid(n_first) == "single" else 0
+    while done < len(splits):
+        # the first repeat shall end; further ones have the strengths that it had
+        grid = schedule.affordable_grid(max(1, n_first - done))
+        n_next = schedule.next_splits(grid, done, len(splits) - done)
+        if n_next == 0:
+            return
+        yield grid, splits[done : done + n_next]
+        done += n_next
+
+
+def _limit_notes(limit: float, grids: list[str], largest: str, n_splits: int) -> list[str]:
+    """What was left out to keep a time limit."""
+    notes = []
+    words = {
+        "short": "each knob chose among two strengths only",
+        "single": "each knob was tried at one strength, which was not tuned: read differences with care",
+    }
+    for grid, text in words.items():
+        count = grids.count(grid)
+        if count and grid != largest:
+            where = "" if count == len(grids) else f"on {count} of {len(grids)} splits, "
+            notes.append(f"To keep the time limit of {limit:g} s, {where}{text}.")
+    if len(grids) < n_splits:
+        notes.append(
+            f"The time limit of {limit:g} s left room for {len(grids)} of {n_splits} splits: with "
+            "fewer splits, fewer differences can be told from chance."
+        )
+    return notes
 
 
 def _check_survivors(folds: pd.DataFrame) -> None:
@@ -371,20 +407,24 @@ def _check_survivors(folds: pd.DataFrame) -> None:
 
 
 def _method(
-    plan: Plan, data: _Data, outcome: _Outcome, scoring: str, seconds: float
+    plan: Plan, data: _Data, outcome: _Outcome, metric: Metric, seconds: float
 ) -> dict[str, str]:
     sizes = outcome.folds.drop_duplicates(["repeat", "fold"])
     n_splits = len(sizes)
     inner = plan.inner_cv if isinstance(plan.inner_cv, int) else type(plan.inner_cv).__name__
-    grid = {
+    words = {
         "full": f"chosen in every training part by {inner} inner folds, by the same metric",
         "short": f"two a knob, chosen in every training part by {inner} inner folds",
         "single": "one a knob, not tuned",
-    }[outcome.grid]
+    }
+    counts = Counter(outcome.grids)
+    grid = words[outcome.grids[0]]
+    if len(counts) > 1:
+        grid = "; ".join(f"on {counted(n, 'split')} {words[size]}" for size, n in counts.items())
     return {
         "Rows and columns": f"{len(data.y):,} rows, {data.X.shape[1]:,} columns",
         "Target": f"{data.target_name} ({data.task})",
-        "Metric": f"{scoring}, greater is better",
+        "Metric": f"{metric.words}, greater is better",
         "Outer splits": (
             f"{n_splits} ({counted(outcome.n_repeats, 'repeat')}), the same for all candidates; "
             f"{sizes['n_train'].mean():,.0f} training and {sizes['n_test'].mean():,.0f} test rows "
@@ -393,8 +433,8 @@ def _method(
         "Strengths": grid,
         "Preparation": _preparation(plan.preprocessor),
         "Tests": (
-            "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values "
-            "adjusted by Holm over the candidates, single intervals of 95 %"
+            "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values are "
+            "corrected for the number of tests of their question, intervals (95 %) are not"
         ),
         "Seconds": "column: one fit by itself on the first training part; "
         f"the whole comparison took {seconds:.1f} s",

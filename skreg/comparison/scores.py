@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 
 from skreg.comparison.statistics import PairedTest, corrected_resampled_t, holm
 
-__all__ = ["DUMMY_LEVEL", "LEVEL", "PairedScores"]
+__all__ = ["LEVEL", "PairedScores"]
 
-# level of every family of tests
+# level of every question
 LEVEL = 0.05
 
-#: For "beats the dummy", which is asked of one side: as strict as one side of the two-sided tests.
-DUMMY_LEVEL = 0.025
-# metrics of which one row of a test fold is a step that is known
+# metrics that count rows, so that one row of a test fold is the smallest step of a split's score
 COUNTED = ("accuracy", "balanced_accuracy")
 
 
@@ -29,7 +27,7 @@ class PairedScores:
     column : str, default="test_score"
         What is compared; greater must be better.
     scoring : str, default=""
-        Name of the metric; for accuracies the step of one row bounds what a split can tell.
+        Name of the metric; accuracies are known no more finely than to the step of one row.
     """
 
     def __init__(self, folds: pd.DataFrame, column: str = "test_score", scoring: str = "") -> None:
@@ -45,13 +43,20 @@ class PairedScores:
         """Mean score of a candidate, NaN where a split of it failed."""
         return float(self.table[name].mean(skipna=False))
 
-    def test(self, name: str, other: str, alternative: str = "two-sided") -> PairedTest:
-        """Test whether `name` scores otherwise than `other`.
+    def column(self, names: str | list[str]) -> NDArray[np.float64]:
+        """Scores of a candidate, or the best of several on each split, shape (n_splits,)."""
+        names = [names] if isinstance(names, str) else names
+        return self.table[names].max(axis=1, skipna=False).to_numpy(dtype=float)
+
+    def test(self, name: str, other: str | list[str], alternative: str = "two-sided") -> PairedTest:
+        """Test whether the scores of `name` differ from those of `other`.
 
         Parameters
         ----------
-        name, other : str
-            Candidates.
+        name : str
+            A candidate.
+        other : str or list of str
+            Another one; of several, the best on each split.
         alternative : {"two-sided", "greater"}, default="two-sided"
             As in `corrected_resampled_t`.
 
@@ -59,12 +64,12 @@ class PairedScores:
         -------
         PairedTest
         """
-        return self.test_differences((self.table[name] - self.table[other]).to_numpy(), alternative)
+        return self.test_differences(self.column(name) - self.column(other), alternative)
 
     def test_differences(
         self, differences: NDArray[np.float64], alternative: str = "two-sided"
     ) -> PairedTest:
-        """Test differences that were made otherwise than by one pair of candidates."""
+        """Test paired differences, such as means over several pairs of candidates."""
         return corrected_resampled_t(
             differences,
             self.test_train_ratio,
@@ -72,13 +77,16 @@ class PairedScores:
             resolution=self.resolution,
         )
 
-    def against(self, other: str, names: list[str], alternative: str = "two-sided") -> pd.DataFrame:
+    def against(
+        self, other: str | list[str], names: list[str], alternative: str = "two-sided"
+    ) -> pd.DataFrame:
         """Test a family of candidates against one, with Holm's correction.
 
         Parameters
         ----------
-        other : str
-            The one they are compared with; it is left out of the family.
+        other : str or list of str
+            The one they are compared with; of several, the best on each split. It is left out of
+            the family.
         names : list of str
             The family.
         alternative : {"two-sided", "greater"}, default="two-sided"
@@ -89,7 +97,8 @@ class PairedScores:
         DataFrame indexed by candidate
             Columns difference, low, high, p_raw, p_value (adjusted).
         """
-        family = [name for name in names if name != other and name in self]
+        others = [other] if isinstance(other, str) else other
+        family = [name for name in names if name not in others and name in self]
         tests = [self.test(name, other, alternative) for name in family]
         p_raw = np.array([test.p_value for test in tests])
         return pd.DataFrame(

@@ -100,8 +100,10 @@ def corrected_resampled_t(
     variance = max(float(np.var(differences, ddof=1)), resolution**2 / 12)
     error = np.sqrt(variance * (1 / n_splits + test_train_ratio))
     half = stats.t.ppf(0.5 + confidence / 2, n_splits - 1) * error
-    if error <= 1e-12 * max(1.0, abs(mean)):
-        p_value = 1.0 if mean == 0 or (alternative == "greater" and mean < 0) else 0.0
+    rounding = 1e-12 * max(1.0, abs(mean))
+    if error <= rounding:
+        is_equal = abs(mean) <= rounding
+        p_value = 1.0 if is_equal or (alternative == "greater" and mean < 0) else 0.0
     else:
         tail = abs(mean) if alternative == "two-sided" else mean
         p_value = float(stats.t.sf(tail / error, n_splits - 1))

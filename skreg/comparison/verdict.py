@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 
 from skreg.comparison.advice import Advice, advise
+from skreg.comparison.order import Order
 from skreg.comparison.profile import Profile
-from skreg.comparison.scores import DUMMY_LEVEL, LEVEL, PairedScores
-from skreg.comparison.statistics import PairedTest
+from skreg.comparison.scores import LEVEL, PairedScores
 from skreg.comparison.wording import counted, joined, metric_words, number, p_text, signed
 
 __all__ = ["Statement", "Verdict", "judge"]
 
 # from what is simple to explain and cheap to run to what is not
 SIMPLICITY = ("linear", "net", "ensemble")
-L1_L2_PAIRS = (("linear L1", "linear L2"), ("+ L1", "+ L2"))
+KIND_WORDS = {"linear": "a linear model", "net": "a single net", "ensemble": "an ensemble"}
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,21 @@ class Statement:
 class Verdict:
     """What can be said with certainty, and what cannot.
 
+    All of it is read from one `Order`, so that no two statements contradict each other.
+
     Attributes
     ----------
     best : str
         Candidate with the highest mean score.
     beats_dummy : list of str
-        Candidates that beat the dummy; the chance of a false name here is at most 2.5 %.
+        Candidates that beat the dummy; the chance of a wrong name here is at most 2.5 %.
     pays, costs, undecided : list of str
         Candidates that are better than the baseline, worse, and those that cannot be told apart
-        from it, at a family level of 5 %.
+        from it; the chance of a wrong name among the first two is at most 5 %.
     level_with_best : list of str
-        Candidates that cannot be told apart from the best.
+        Candidates that may be as good as the best: nothing is better than them beyond chance.
     prefer : {"L1", "L2", None}
-        Which penalty the scores prefer, with certainty; None where they cannot tell.
+        Which penalty the scores prefer, with certainty; None where they cannot decide.
     advice : list of Advice
         What the kind of data suggests, and whether the scores agree.
     statements : list of Statement
@@ -70,34 +72,13 @@ class Verdict:
     statements: list[Statement] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class NetAgainstLinear:
-    """The question that is asked apart from all others: the best net against the best linear model.
-
-    Attributes
-    ----------
-    linear, net : str
-        Names of the two.
-    test : PairedTest
-        Of the net's scores minus those of the linear model.
-    """
-
-    linear: str
-    net: str
-    test: PairedTest
-
-    @property
-    def net_is_worth_it(self) -> bool:
-        """Whether the net is better, with certainty."""
-        return self.test.p_value < LEVEL and self.test.difference > 0
-
-
 def judge(
     frame: pd.DataFrame,
-    scores: PairedScores,
+    order: Order,
     *,
     baseline: str,
     scoring: str,
+    n_splits: int,
     profile: Profile | None = None,
     losses: PairedScores | None = None,
 ) -> Verdict:
@@ -107,86 +88,72 @@ def judge(
     ----------
     frame : DataFrame
         As `Comparison.frame` gives it, best first.
-    scores : PairedScores
-        Test scores of all splits.
+    order : Order
+        Answers of all tests.
     baseline : str
         The candidate the others are measured against.
     scoring : str
         Name of the metric.
+    n_splits : int
+        Number of outer splits.
     profile : Profile or None, default=None
         Facts of the table, for the advice.
     losses : PairedScores or None, default=None
-        Negative log losses of all splits, for a word on the probabilities.
+        Negative log losses of all splits, for the statement on probabilities.
 
     Returns
     -------
     Verdict
     """
-    rivals = [name for name in frame.index if name in scores]
-    best = rivals[0]
-    level_with_best = _level_with(best, rivals, scores)
-    p_l1, difference_l1 = _l1_against_l2(scores)
-    prefer = None
-    if p_l1 < LEVEL:
-        prefer = "L1" if difference_l1 > 0 else "L2"
+    best = order.ranking[0]
     verdict = Verdict(
         best=best,
-        beats_dummy=list(frame.index[frame["p_dummy"] < DUMMY_LEVEL]),
+        beats_dummy=[name for name in order.ranking if order.beats_dummy(name)],
         pays=list(frame.index[frame["verdict"] == "pays"]),
         costs=list(frame.index[frame["verdict"] == "costs"]),
         undecided=list(frame.index[frame["verdict"] == "cannot be told apart"]),
-        level_with_best=level_with_best,
-        prefer=prefer,
-        advice=[] if profile is None else advise(frame, profile, baseline, difference_l1, p_l1),
+        level_with_best=[name for name in order.may_be_best if name != best],
+        prefer=_preference(order),
     )
+    if profile is not None:
+        verdict.advice.extend(
+            advise(frame, profile, baseline, order.l1_or_l2, prefer=verdict.prefer)
+        )
     statements = verdict.statements
-    planned = _net_against_linear(frame, scores)
-    statements += _headline(frame, verdict, scoring, baseline, planned)
-    if (frame["kind"] == "dummy").any() and not verdict.beats_dummy:
-        return verdict  # which of several useless models is the better one is no question
-    statements += _against_baseline(frame, verdict, baseline, len(scores.table))
-    statements += _linear_or_net(frame, planned)
-    statements += _l1_or_l2(scores, difference_l1, p_l1)
-    statements += _probabilities(frame, losses, baseline)
+    statements += _headline(frame, verdict, order, scoring, baseline)
+    if order.of_kind("dummy") and not verdict.beats_dummy:
+        return verdict  # which of several useless models is the better one does not matter
+    statements += _against_baseline(frame, verdict, order, baseline, n_splits)
+    statements += _linear_or_net(frame, order)
+    statements += _l1_or_l2(frame, order, verdict.prefer)
+    if scoring != "neg_log_loss":  # else the same scores would be asked twice
+        statements += _probabilities(frame, losses, baseline)
     statements += _overfit(frame, baseline)
     statements += _advice(verdict)
     return verdict
 
 
-def _level_with(best: str, rivals: list[str], scores: PairedScores) -> list[str]:
-    tests = scores.against(best, rivals)
-    return list(tests.index[~(tests["p_value"] < LEVEL)])
-
-
-def _l1_against_l2(scores: PairedScores) -> tuple[float, float]:
-    """p-value and mean of L1 minus L2, the pairs of linear models and nets averaged."""
-    pairs = [(a, b) for a, b in L1_L2_PAIRS if a in scores and b in scores]
-    if not pairs:
-        return np.nan, np.nan
-    table = scores.table
-    differences = np.mean([(table[a] - table[b]).to_numpy() for a, b in pairs], axis=0)
-    test = scores.test_differences(differences)
-    return test.p_value, test.difference
+def _preference(order: Order) -> str | None:
+    """The penalty that is ahead in every pair beyond chance (pairs with equal scores aside)."""
+    found = order.l1_or_l2
+    if found is None or found.leader is None:
+        return None
+    unequal = [p for p, mean in zip(found.pairs, found.differences, strict=True) if mean != 0]
+    decided = all(order.p_value(*pair) < LEVEL for pair in unequal)
+    return found.leader if decided else None
 
 
 def _headline(
-    frame: pd.DataFrame,
-    verdict: Verdict,
-    scoring: str,
-    baseline: str,
-    planned: NetAgainstLinear | None,
+    frame: pd.DataFrame, verdict: Verdict, order: Order, scoring: str, baseline: str
 ) -> list[Statement]:
     best, mean = verdict.best, frame["mean_score"]
-    kinds = frame["kind"]
-    has_dummy = bool((kinds == "dummy").any())
-    lines = []
-    if has_dummy and not verdict.beats_dummy:
-        dummy = kinds.index[kinds == "dummy"][0]
+    dummies = order.of_kind("dummy")
+    if dummies and not verdict.beats_dummy:
         text = (
-            f"Nothing beats the dummy ({number(mean[dummy])} {metric_words(scoring)}, without "
+            f"Nothing beats the dummy ({number(mean[dummies[0]])} {metric_words(scoring)}, without "
             "looking at any feature) beyond chance. "
         )
-        if best != dummy:
+        if best not in dummies:
             text += (
                 f"The highest score is that of {best} ({number(mean[best])}); the table gives no "
                 "reason to trust it. "
@@ -195,67 +162,62 @@ def _headline(
         return [Statement("Verdict", text)]
     versus = [
         f"{name} {number(mean[name])}"
-        for name in (baseline, *kinds.index[kinds == "dummy"])
-        if name != best and np.isfinite(mean[name])
+        for name in dict.fromkeys((baseline, *dummies))
+        if name != best and name in order.ranking
     ]
-    lines.append(
+    lines = [
         f"Best: {best}, {metric_words(scoring)} {number(mean[best])}"
-        + (f" ({', '.join(versus)})." if versus else ".")
-    )
-    level = verdict.level_with_best
-    if not level:
-        lines.append("It is ahead of every other candidate beyond chance.")
-    else:
-        lines.append(_level_line(frame, verdict, planned))
-    missed = [
-        name
-        for name in frame.index
-        if has_dummy and np.isfinite(frame.loc[name, "p_dummy"]) and name not in verdict.beats_dummy
+        + (f" ({', '.join(versus)})." if versus else "."),
+        _level_line(frame, verdict, order),
     ]
-    if missed:
+    others = [name for name in order.ranking if name not in dummies]
+    missed = [name for name in others if name not in verdict.beats_dummy]
+    if dummies and missed:
         lines.append(f"Not beyond chance above the dummy: {joined(missed)}.")
     return [Statement("Verdict", " ".join(lines))]
 
 
-def _level_line(frame: pd.DataFrame, verdict: Verdict, planned: NetAgainstLinear | None) -> str:
-    level = verdict.level_with_best
-    # Among all candidates a linear model may be hard to tell apart from the best one, while the one
-    # question whether a net is worth it has an answer: then no linear model is proposed here.
-    kinds = SIMPLICITY if planned is None or not planned.net_is_worth_it else SIMPLICITY[1:]
-    line = f"It cannot be told apart from {counted(len(level), 'other candidate')}"
-    known = [
-        name
-        for kind in kinds
-        for name in sorted(
-            frame.index[frame["kind"] == kind], key=lambda name: -frame.loc[name, "mean_score"]
-        )
-        if name in level or name == verdict.best
-    ]
-    if known and known[0] != verdict.best:
-        simplest = known[0]
-        kind = {"linear": "a linear model", "net": "a single net"}.get(
-            frame.loc[simplest, "kind"], "an ensemble"
-        )
-        mean = number(frame.loc[simplest, "mean_score"])
+def _level_line(frame: pd.DataFrame, verdict: Verdict, order: Order) -> str:
+    n_level = len(verdict.level_with_best)
+    if not n_level:
+        return "It is ahead of every other candidate beyond chance."
+    line = f"{counted(n_level, 'other candidate')} may be as good"
+    simplest = _simplest(order)
+    if simplest not in (None, verdict.best):
+        mean, kind = number(frame.loc[simplest, "mean_score"]), KIND_WORDS[order.kinds[simplest]]
         line += f"; the simplest of them is {simplest} ({mean}), {kind}"
     return line + "."
 
 
+def _simplest(order: Order) -> str | None:
+    """The simplest kind whose top candidate may be the best, and surely is no dummy."""
+    for kind in SIMPLICITY:
+        top = order.of_kind(kind)[:1]
+        if top and not order.is_beaten(top[0]) and _is_no_dummy(order, top[0]):
+            return top[0]
+    return None
+
+
+def _is_no_dummy(order: Order, name: str) -> bool:
+    """Whether a candidate beats the dummy, or none was compared."""
+    return order.beats_dummy(name) or not order.of_kind("dummy")
+
+
 def _against_baseline(
-    frame: pd.DataFrame, verdict: Verdict, baseline: str, n_splits: int
+    frame: pd.DataFrame, verdict: Verdict, order: Order, baseline: str, n_splits: int
 ) -> list[Statement]:
-    if baseline not in frame.index:
+    if baseline not in order.ranking:
         return []
-    nets = frame["kind"].isin(["net", "ensemble", "own"])
+    shown = order.of_kind("net", "ensemble", "own")
     found = []
     for topic, names in (
         (f"Pays against the {baseline}", verdict.pays),
         (f"Costs against the {baseline}", verdict.costs),
     ):
-        items = [_difference_item(frame.loc[name]) for name in names if nets[name]]
+        items = [_difference_item(frame.loc[name]) for name in names if name in shown]
         if items:
             found.append(Statement(topic, "\n".join(items)))
-    undecided = [name for name in verdict.undecided if nets[name]]
+    undecided = [name for name in verdict.undecided if name in shown]
     if undecided:
         found.append(
             Statement(
@@ -284,53 +246,69 @@ def _undecided_text(frame: pd.DataFrame, names: list[str], n_splits: int) -> str
     half = float(((rows["difference_high"] - rows["difference_low"]) / 2).median())
     if np.isfinite(half):
         text += (
-            f" With {n_splits} splits, differences below about {number(half, like)} are out of sight; "
-            "more repeats see smaller ones."
+            f" Their intervals reach about {number(half, like)} to either side, so {n_splits} splits "
+            "cannot show differences smaller than that; more repeats would."
         )
     return text
 
 
-def _net_against_linear(frame: pd.DataFrame, scores: PairedScores) -> NetAgainstLinear | None:
-    top = {}
-    for kind in ("linear", "net"):
-        names = [name for name in frame.index[frame["kind"] == kind] if name in scores]
-        if not names:
-            return None
-        top[kind] = names[0]
-    return NetAgainstLinear(**top, test=scores.test(top["net"], top["linear"]))
-
-
-def _linear_or_net(frame: pd.DataFrame, planned: NetAgainstLinear | None) -> list[Statement]:
-    if planned is None:
+def _linear_or_net(frame: pd.DataFrame, order: Order) -> list[Statement]:
+    asked = order.net_against_linear
+    if asked is None:
         return []
-    test, like = planned.test, frame.loc[planned.net, "mean_score"]
-    text = (
-        f"The best net ({planned.net}) scores {signed(test.difference, like)} against the best linear "
-        f"model ({planned.linear}), 95 % interval {signed(test.low, like)} to "
-        f"{signed(test.high, like)}, {p_text(test.p_value)}: "
+    net, linear, test = asked.net, asked.linear, asked.test
+    like = frame.loc[net, "mean_score"]
+    models = (
+        f"the linear model ({linear[0]})"
+        if len(linear) == 1
+        else f"the best linear model of each split ({' or '.join(linear)})"
     )
-    if planned.net_is_worth_it:
-        text += "a net is worth it."
-    elif test.p_value < LEVEL:
-        text += "a net is not worth it."
+    figures = (
+        f"The best net ({net}) scores {signed(test.difference, like)} against {models}, 95 % interval "
+        f"{signed(test.low, like)} to {signed(test.high, like)}"
+    )
+    nets = order.of_kind("net")
+    if order.all_beaten_by(linear, nets):
+        # where the question about the baseline found it, its p-value is the one that counts
+        weakest = max(min(order.p_values.at[n, name] for n in nets) for name in linear)
+        p_value, conclusion = weakest, "a net is worth it"
     else:
-        text += "they cannot be told apart, so take the linear model."
-    return [Statement("Linear model or net", text)]
+        p_value, conclusion = test.p_value, _no_net(order, nets, linear)
+    return [Statement("Linear model or net", f"{figures}, {p_text(p_value)}: {conclusion}.")]
 
 
-def _l1_or_l2(scores: PairedScores, difference: float, p_value: float) -> list[Statement]:
-    pairs = [(a, b) for a, b in L1_L2_PAIRS if a in scores and b in scores]
-    if not pairs:
+def _no_net(order: Order, nets: list[str], linear: list[str]) -> str:
+    """What follows where no net is better than all linear models beyond chance."""
+    if order.all_beaten_by(nets, linear):
+        return "a net is not worth it"
+    if not _is_no_dummy(order, linear[0]):
+        if order.beats_dummy(nets[0]):
+            return (
+                "they cannot be told apart, but only the net is better than the dummy beyond "
+                "chance, so of the two take the net"
+            )
+        return "they cannot be told apart, and neither beats the dummy beyond chance"
+    if order.is_beaten(linear[0]):
+        winner = next(name for name in order.ranking if order.better(name, linear[0]))
+        return f"they cannot be told apart, but {winner} is better than {linear[0]} beyond chance"
+    return "they cannot be told apart, so take the linear model"
+
+
+def _l1_or_l2(frame: pd.DataFrame, order: Order, prefer: str | None) -> list[Statement]:
+    asked = order.l1_or_l2
+    if asked is None:
         return []
-    figures = "; ".join(
-        f"{a} {number(scores.mean(a))}, {b} {number(scores.mean(b))}" for a, b in pairs
-    )
-    like = scores.mean(pairs[0][0])
-    if p_value < LEVEL:
-        name = "L1" if difference > 0 else "L2"
-        text = f"{name} is preferred: L1 minus L2 is {signed(difference, like)}, {p_text(p_value)}"
+    mean = frame["mean_score"]
+    figures = "; ".join(f"{a} {number(mean[a])}, {b} {number(mean[b])}" for a, b in asked.pairs)
+    p_value, difference = asked.test.p_value, signed(asked.test.difference, mean[asked.pairs[0][0]])
+    average = f"L1 minus L2 is {difference}" + (" on average" if len(asked.pairs) > 1 else "")
+    if prefer is not None:
+        p_value = min(p_value, np.nanmax([order.p_value(*pair) for pair in asked.pairs]))
+        text = f"{prefer} is preferred: {average}, {p_text(p_value)}"
+    elif p_value < LEVEL or any(order.p_value(*pair) < LEVEL for pair in asked.pairs):
+        text = f"That depends on the model: {average}, {p_text(p_value)}"
     else:
-        text = f"They cannot be told apart: L1 minus L2 is {signed(difference, like)}, {p_text(p_value)}"
+        text = f"They cannot be told apart: {average}, {p_text(p_value)}"
     return [Statement("L1 or L2", f"{text} ({figures}).")]
 
 
@@ -352,11 +330,11 @@ def _probabilities(
         f"the nets: {number(loss[best])} against {number(loss[baseline])} of the {baseline} "
         f"({p_text(row['p_value'])})"
     )
-    told = list(tests.index[(tests["p_value"] < LEVEL) & (tests["difference"] > 0)])
-    if told:
-        text += f". Better than the {baseline} beyond chance: {joined(told)}."
+    better = list(tests.index[(tests["p_value"] < LEVEL) & (tests["difference"] > 0)])
+    if better:
+        text += f". Better than the {baseline} beyond chance: {joined(better)}."
     else:
-        text += "; none can be told apart."
+        text += f". No net can be told apart from the {baseline} by it."
     return [Statement("Probabilities", text)]
 
 

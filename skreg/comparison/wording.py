@@ -1,11 +1,12 @@
-"""Numbers and lists as a reader wants them."""
+"""Numbers and lists as a reader wants to see them."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["counted", "joined", "metric_words", "number", "p_text", "signed"]
+__all__ = ["counted", "did_you_mean", "joined", "metric_words", "number", "p_text", "signed"]
 
 
 def number(value: float, like: float | None = None) -> str:
@@ -117,3 +118,22 @@ def joined(names: Sequence[str]) -> str:
     """
     names = list(names)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask whether the known name that is most like another one was meant.
+
+    Returns
+    -------
+    str
+        A question with a space behind it; empty where no name is alike.
+
+    Examples
+    --------
+    >>> from skreg.comparison.wording import did_you_mean
+    >>> did_you_mean("Price", ["price", "area"]), did_you_mean("colour", ["price", "area"])
+    ("Did you mean 'price'? ", '')
+    """
+    by_lower = {other.lower(): other for other in known}
+    alike = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
+    return f"Did you mean {by_lower[alike[0]]!r}? " if alike else ""

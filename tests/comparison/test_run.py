@@ -137,12 +137,21 @@ def test_rare_classes_are_left_out_with_a_warning(cancer):
     assert result.folds()["n_test"].sum() == 3 * 297
 
 
-def test_time_limit_leaves_out_repeats_and_strengths(cancer):
+def test_time_limit_leaves_out_splits_and_strengths(cancer):
     result = run(*cancer, repeats=50, time_limit=1e-3)
-    assert set(result.folds()["repeat"]) == {0}
-    assert any("left room for 1 of 50 repeats" in note for note in result.notes_)
+    assert len(result.folds()) == 2 * 3  # the fewest splits that have a variance
+    assert any("left room for 2 of 250 splits" in note for note in result.notes_)
     assert any("tried at one strength" in note for note in result.notes_)
     assert result.method_["Strengths"] == "one a knob, not tuned"
+    assert result.estimators_["tuned"][-1].C == 0.1
+
+
+def test_a_time_limit_that_is_not_needed_changes_nothing(cancer):
+    free, limited = run(*cancer, cv=3), run(*cancer, cv=3, time_limit=1e4)
+    pd.testing.assert_frame_equal(free.folds(), limited.folds())
+    pd.testing.assert_frame_equal(free.strengths(), limited.strengths())
+    assert free.notes_ == limited.notes_
+    assert free.method_["Strengths"] == limited.method_["Strengths"]
 
 
 def test_quick_takes_two_strengths_and_two_inner_folds(cancer):

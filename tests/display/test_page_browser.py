@@ -142,7 +142,7 @@ def test_sorts_by_keyboard_and_says_so(page):
     assert head.get_attribute("aria-sort") == "descending"
 
 
-@pytest.mark.parametrize("head", ["Difference", "p (Holm)"])
+@pytest.mark.parametrize("head", ["Difference", "p (corrected)"])
 def test_missing_values_stay_below(page, head):
     for _ in range(2):
         head_button(page, head).click()

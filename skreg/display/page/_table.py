@@ -48,7 +48,7 @@ CANDIDATE_COLUMNS = (
         "signed",
         ("difference_low", "difference_high"),
     ),
-    Column("p_value", "p (Holm)", "p"),
+    Column("p_value", "p (corrected)", "p"),
     Column("mean_train_score", "Train score", "score"),
     Column("overfit_gap", "Overfit gap", "score"),
     Column("log_loss", "Log loss", "score"),
