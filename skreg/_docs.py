@@ -21,7 +21,7 @@ OBJECTIVE = """
 ARCHITECTURE = """
     hidden_layer_sizes : int or array-like of int, default=(256, 256)
         Units of each hidden layer. ``()`` is a linear model.
-    activation : {"relu", "gelu", "silu", "selu", "mish", "tanh", "logistic", "identity"}, \
+    activation : {"relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"}, \
 default="relu"
         Activation of the hidden layers.
     numeric_embedding : {"auto", "periodic"} or None, default="auto"

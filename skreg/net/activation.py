@@ -138,6 +138,20 @@ def _selu(F, exp, erf):
     return value, slope
 
 
+def _elu(F, exp, erf):
+    one = F(1)
+
+    def value(act, y):
+        below = exp(y) - one
+        return below if y <= F(0) else y
+
+    def slope(act, y):
+        below = exp(y)
+        return below if y <= F(0) else one
+
+    return value, slope
+
+
 def _mish(F, exp, erf):
     one, two = F(1), F(2)
 
@@ -171,6 +185,10 @@ KINDS = {
     ),
     "selu": Kind(nn.SELU, F.selu, _selu_of, _selu),
     "mish": Kind(nn.Mish, F.mish, lambda x: x * np.tanh(np.logaddexp(0.0, x)), _mish, 2.0**0.5),
+    # 1 / gain^2 is the mean square of what it makes of a standard normal number.
+    "elu": Kind(
+        nn.ELU, F.elu, lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))), _elu, 1.2452
+    ),
 }
 
 #: Activation name -> number used by the compiled kernels.

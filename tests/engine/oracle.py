@@ -18,6 +18,7 @@ from skreg.net.dropout import keep_mask
 from skreg.net.net import Net
 
 ACTIVATIONS = {
+    "elu": nn.ELU,
     "identity": nn.Identity,
     "relu": nn.ReLU,
     "tanh": nn.Tanh,

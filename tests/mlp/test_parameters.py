@@ -57,7 +57,7 @@ def test_hidden_layer_sizes(X, y_real, sizes, shapes):
     assert net.n_weights_ == sum(a * b for a, b in shapes)
 
 
-ACTIVATIONS = ["relu", "gelu", "silu", "selu", "mish", "tanh", "logistic", "identity"]
+ACTIVATIONS = ["relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

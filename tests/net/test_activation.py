@@ -20,6 +20,7 @@ AT_ONE = {
     "silu": 1 / (1 + math.exp(-1)),
     "gelu": 0.5 * (1 + math.erf(1 / math.sqrt(2))),
     "selu": 1.0507009873554805,
+    "elu": 1.0,
     "mish": math.tanh(math.log(1 + math.e)),
 }
 
@@ -32,6 +33,13 @@ def test_each_has_a_known_value():
 def test_known_values(name):
     x = torch.tensor([1.0], dtype=torch.float64)
     assert activation(x, name).item() == pytest.approx(AT_ONE[name], abs=1e-15)
+
+
+def test_elu_keeps_the_mean_square_of_what_it_is_given():
+    x = torch.linspace(-9, 9, 200_001, dtype=torch.float64)
+    density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    second_moment = torch.trapezoid(activation(x, "elu") ** 2 * density, x).item()
+    assert KINDS["elu"].gain ** 2 * second_moment == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", KINDS)
