@@ -139,10 +139,13 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         help='some of the default candidates, such as "linear L2,plain,dropout,L1"',
     )
     parser.add_argument(
-        "--quick", action="store_true", help="two strengths a knob, two inner folds"
+        "--quick", action="store_true", help="two strengths for each knob, two inner folds"
     )
     parser.add_argument(
-        "--time-limit", type=_seconds, metavar="SECONDS", help="shorter grids, fewer repeats"
+        "--time-limit",
+        type=_seconds,
+        metavar="SECONDS",
+        help="try fewer strengths and splits to keep this limit",
     )
 
 

@@ -1,4 +1,4 @@
-"""What is compared: named estimators, each with the strengths it may choose from."""
+"""What is compared: named estimators, each with the strengths to choose from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAIN = {
     "early_stopping": False,
 }
 GRIDS = ("full", "short", "single")
-# settings of all knobs at once, beside batch norm and early stopping with a patience of 30
+# settings of all knobs at once, together with batch norm and early stopping with a patience of 30
 JOINT_KNOBS = ("dropout", "input_dropout", "l1", "l2", "weight_decay")
 JOINT = {
     "light": (0.1, 0.0, 0.0, 0.0, 0.1),
@@ -46,13 +46,14 @@ class Candidate:
         Strengths to choose from by inner cross-validation, as in GridSearchCV. None fits the
         estimator as it is.
     kind : {"dummy", "linear", "net", "ensemble", "own"}, default="own"
-        What the summary takes it for.
+        How the summary treats it.
     strength_from : str or None, default=None
-        Name of another candidate whose choice this one takes over where that one is compared too.
+        Name of another candidate whose chosen strength this one takes over, if that one is compared
+        as well.
     raw : bool, default=False
-        Whether the estimator wants the table as it is and prepares it by itself.
+        Whether the estimator takes the table as it is and prepares it by itself.
     labels : tuple of str, default=()
-        Names of the strengths, one a point of `grid`; without them its values are shown.
+        Names of the strengths, one for each point of `grid`; without them the values are shown.
     """
 
     estimator: BaseEstimator
@@ -69,11 +70,11 @@ class Candidate:
         if self.labels and len(self.labels) != len(points):
             raise ValueError(
                 f"labels={self.labels!r} names {len(self.labels)} strengths, but the grid has "
-                f"{len(points)}. Give one label a point."
+                f"{len(points)}. Give one label for each point."
             )
 
     def label(self, point: dict[str, Any]) -> str:
-        """Write a strength as a person reads it, without what is the same in all of them.
+        """Write a strength for a reader, without what is the same in all of them.
 
         Parameters
         ----------
@@ -112,7 +113,7 @@ class Candidate:
         return replace(
             self,
             grid=[{key: [value] for key, value in self.points[k].items()} for k in chosen],
-            # What is left may all be equal, and is to be shown as before.
+            # the values that are left may all be equal, but are shown as before
             labels=tuple(self.label(self.points[k]) for k in chosen),
         )
 
@@ -129,10 +130,10 @@ def default_candidates(
     max_iter: int = 100,
     random_state: int = 0,
 ) -> dict[str, Candidate]:
-    """The candidates that `compare` sets side by side unless told otherwise.
+    """The candidates that `compare` takes by default.
 
-    Every net but "all together" is the plain net with one knob turned on, so that a row shows what
-    that knob is worth by itself. "all together" has batch norm, early stopping and all the others
+    Every net but "all together" is the plain net with one knob turned on, so that its row shows
+    what that knob is worth by itself. "all together" has batch norm, early stopping and all the others
     at once, and chooses among four settings: "light", "medium", "sparse" (more L1) and "strong".
     All nets have the same seed: in a batched fit they then see the same minibatches.
 
@@ -188,7 +189,7 @@ def _linear_candidates(task: str) -> dict[str, Candidate]:
     from skreg._linear import RegularizedLinearClassifier, RegularizedLinearRegressor
 
     if task == "classification":
-        # Scores are settled long before the coefficients are: with many classes the default of 1e-8
+        # The scores converge long before the coefficients do: with many classes the default of 1e-8
         # takes ten times as long.
         model = RegularizedLinearClassifier(tol=1e-4)
     else:
@@ -245,7 +246,7 @@ def _monte_carlo(task: str, plain: BaseEstimator, random_state: int) -> BaseEsti
 
 
 def resolve_candidates(candidates: Any, task: str, **options: Any) -> dict[str, Candidate]:
-    """Turn what the user gave as `candidates` into named candidates.
+    """Turn the parameter `candidates` into named candidates.
 
     Parameters
     ----------
@@ -262,9 +263,9 @@ def resolve_candidates(candidates: Any, task: str, **options: Any) -> dict[str, 
     Raises
     ------
     ValueError
-        If a name is not known or nothing is left to compare.
+        If a name is not known, or fewer than two candidates are given.
     TypeError
-        If a value is no estimator.
+        If a value is not an estimator.
     """
     if isinstance(candidates, Mapping):
         found = {str(name): _as_candidate(name, value) for name, value in candidates.items()}
@@ -296,7 +297,7 @@ def _as_candidate(name: str, value: Any) -> Candidate:
         return value
     if not (hasattr(value, "fit") and hasattr(value, "get_params")) or isinstance(value, type):
         raise TypeError(
-            f"candidates[{name!r}] is {value!r}, which is no scikit-learn estimator. Give an "
+            f"candidates[{name!r}] is {value!r}, which is not a scikit-learn estimator. Give an "
             "estimator object or a skreg.comparison.Candidate."
         )
     is_dummy = isinstance(value, DummyClassifier | DummyRegressor)

@@ -1,4 +1,4 @@
-"""What to look at before any regularizer: can the net learn, and can the validation be trusted."""
+"""What to look at before any regularizer: whether the net can learn and the validation can be trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUBSET_ROWS = 300
 SUBSET_EPOCHS = 400
 TWIN_ROWS = 4000
 AUC_ROWS = 4000
-# a difference between training and validation rows that is worth a word
+# an AUC above which training and validation rows are said to differ
 AUC_ALARM = 0.55
 
 
@@ -40,7 +40,7 @@ class Finding:
     text : str
         The answer, with its figures.
     ok : bool or None
-        True where all is well, False where something is at fault, None where it cannot be said.
+        True where all is well, False where something is wrong, None where it is not known.
     figures : dict of str to float
         The numbers in the text.
     """
@@ -52,12 +52,12 @@ class Finding:
 
 
 class Diagnosis(Mapping[str, str]):
-    """Findings in the order in which a person should look at them.
+    """Findings, in the order in which to look at them.
 
     Parameters
     ----------
     findings : list of Finding
-        What was found. As a mapping, titles lead to texts.
+        What was found. As a mapping, it gives the text for each title.
     """
 
     def __init__(self, findings: list[Finding]) -> None:
@@ -85,7 +85,7 @@ class Diagnosis(Mapping[str, str]):
 def can_overfit(
     plain: BaseEstimator, Z: NDArray[np.float64], y: NDArray, task: str, *, random_state: int = 0
 ) -> Finding:
-    """Train the plain net on a few rows until it should know them by heart.
+    """Train the plain net on a few rows for so long that it should know them by heart.
 
     Parameters
     ----------
@@ -117,11 +117,11 @@ def can_overfit(
     name = "accuracy" if task == "classification" else "R2"
     text = f"On {len(rows)} distinct rows the plain net reaches a training {name} of {score:.3f}: "
     text += (
-        "it has the capacity to learn this table by heart, so regularizing is the question."
+        "it has the capacity to learn this table by heart, so a regularizer may help."
         if ok
-        else "it cannot learn even these by heart. Before regularizing, look at capacity "
-        "(hidden_layer_sizes), scaling, learning rate (learning_rate_init) and epochs "
-        "(max_iter), or at rows that contradict each other."
+        else "it cannot learn even these by heart. Before regularizing, check the capacity "
+        "(hidden_layer_sizes), the scaling, the learning rate (learning_rate_init) and the epochs "
+        "(max_iter), and look for rows that contradict each other."
     )
     return Finding(title, text, ok, {"rows": len(rows), "train_score": score})
 
@@ -165,7 +165,7 @@ def same_distribution(
         rows = np.sort(np.random.RandomState(random_state).permutation(rows)[:AUC_ROWS])
     label = np.asarray(is_validation, dtype=bool)[rows]
     if min(label.sum(), (~label).sum()) < 20 or Z.shape[1] == 0:
-        return Finding(title, f"Too few rows to distinguish {what}.", None)
+        return Finding(title, f"There are too few rows to distinguish {what}.", None)
     forest = RandomForestClassifier(
         100,
         min_samples_leaf=5,
@@ -187,7 +187,7 @@ def same_distribution(
 def conflicting_labels(
     Z: NDArray[np.float64], y: NDArray, task: str, *, random_state: int = 0
 ) -> Finding:
-    """Look for rows that are nearly the same and have another target.
+    """Look for rows that are nearly the same but have different targets.
 
     Two rows are near-duplicates when their distance is at most 1 % of the median distance between
     two rows. Targets are in conflict when the classes differ, or when two numbers are more than
@@ -224,13 +224,13 @@ def conflicting_labels(
     ok = of_all <= 0.02
     text = (
         f"{n_twins} of {len(rows)} rows have a near-duplicate; {n_conflicts} of these "
-        f"({share:.0%}) contradict it: "
+        f"({share:.0%}) have a different target: "
     )
     text += (
-        "no obstacle."
+        "this limits no model."
         if ok
-        else f"no model can be right on both, and {of_all:.0%} of the rows are concerned. Check "
-        "the labels, or look for a feature that tells them apart."
+        else f"no model can be right on both, and this concerns {of_all:.0%} of the rows. Check "
+        "the labels, or add a feature that separates these rows."
     )
     figures = {"rows": len(rows), "twins": n_twins, "conflicts": n_conflicts, "share": share}
     return Finding(title, text, ok, figures)
@@ -250,6 +250,6 @@ def _nearest(
         medians.append(np.median(far))
         far[np.arange(len(rows)), rows] = np.inf
         nearest[rows] = far.argmin(axis=1)
-        # the expanded square loses digits where rows agree
+        # the distances above lose digits where two rows are nearly equal
         distance[rows] = np.linalg.norm(Z[rows] - Z[nearest[rows]], axis=1)
     return nearest, distance, float(np.median(medians))

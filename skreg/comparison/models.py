@@ -1,4 +1,4 @@
-"""What a fitted model tells of itself: epochs, zero weights, features in use."""
+"""Facts of a fitted model: epochs, zero weights, features in use."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from skreg.net import owners
 __all__ = ["ModelFacts", "model_facts"]
 
 
-#: Inputs that a net makes of an embedded feature, besides itself.
+#: Inputs that a net makes from an embedded feature, besides the feature itself.
 _N_MIXED = EMBEDDED_WIDTH - 1
 
 
 class ModelFacts(NamedTuple):
-    """Facts of one fitted model, NaN where they have no meaning for it.
+    """Facts of one fitted model, NaN where they do not apply to it.
 
     Attributes
     ----------
@@ -95,12 +95,12 @@ def _facts(model: Any, weights: list[list[np.ndarray]], members: Any = None) -> 
 
 
 def _n_features(model: Any, layers: list[np.ndarray]) -> int:
-    """Features of a model, those that it makes of others not counted."""
+    """Features of a model, without those that it makes from others."""
     return layers[0].shape[0] - _N_MIXED * len(getattr(model, "embedded_features_", ()))
 
 
 def _used(model: Any, layers: list[np.ndarray]) -> np.ndarray:
-    """Whether a feature, or what was made of it, has a weight, shape (n_features,)."""
+    """Whether a feature, or an input made from it, has a weight, shape (n_features,)."""
     connected = np.any(layers[0] != 0, axis=1)
     n_features = _n_features(model, layers)
     columns = owners(n_features, getattr(model, "embedded_features_", ()), _N_MIXED)
@@ -108,7 +108,7 @@ def _used(model: Any, layers: list[np.ndarray]) -> np.ndarray:
 
 
 def _epochs(models: list[Any]) -> float:
-    # n_iter_ of a linear solver counts something else than passes over the rows
+    # n_iter_ of a linear solver does not count passes over the rows
     if not all(hasattr(model, "coefs_") and hasattr(model, "n_iter_") for model in models):
         return np.nan
     return float(np.mean([model.n_iter_ for model in models]))

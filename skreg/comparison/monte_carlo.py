@@ -1,4 +1,4 @@
-"""Dropout left on at prediction: the mean of many thinned nets as an estimator of its own."""
+"""Dropout kept on at prediction: the mean over many dropout masks as an estimator of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MonteCarloClassifier", "MonteCarloRegressor"]
 
 
 class _MonteCarlo(MetaEstimatorMixin, BaseEstimator):
-    """What both estimators share: fit the net, predict with its masks on."""
+    """What both estimators share: fit the net, predict with dropout on."""
 
     def __init__(
         self, estimator: Any, *, n_samples: int = 30, random_state: int | None = None
@@ -53,7 +53,7 @@ class MonteCarloClassifier(ClassifierMixin, _MonteCarlo):
     Parameters
     ----------
     estimator : RegularizedMLPClassifier
-        Some dropout rate must be above zero.
+        One of its dropout rates must be above zero.
     n_samples : int, default=30
         Number of masks the mean is taken over.
     random_state : int or None, default=None
@@ -107,7 +107,7 @@ class MonteCarloRegressor(RegressorMixin, _MonteCarlo):
     Parameters
     ----------
     estimator : RegularizedMLPRegressor
-        Some dropout rate must be above zero.
+        One of its dropout rates must be above zero.
     n_samples : int, default=30
         Number of masks the mean is taken over.
     random_state : int or None, default=None

@@ -1,8 +1,8 @@
-"""Nested cross-validation of all candidates in two waves of fits, so that each wave is batched.
+"""Nested cross-validation of all candidates in two waves of fits, each of them batched.
 
 The first wave holds every inner fit of every outer split, candidate and strength; the second one
 fits each candidate at the strength it chose on each outer training part. Both are one
-`joblib.Parallel`, so under the backend of skreg a wave is a few stacked trainings.
+`joblib.Parallel`, so under the backend of skreg a wave is trained as a few stacks of nets.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Plan:
     scorer : callable(estimator, X, y)
         Greater is better.
     preprocessor : transformer or None
-        Fitted once on each outer training part; it sees no target.
+        Fitted once on each outer training part, without the target.
     inner_cv : int or splitter
         Folds that choose the strengths.
     stratify : bool
@@ -86,7 +86,7 @@ class Rows:
     weights: NDArray | None
 
     def take(self, rows: NDArray[np.intp], raw: bool) -> tuple[Any, NDArray, NDArray | None]:
-        """Return X, y and weights of some rows, as a candidate wants them."""
+        """Return X, y and weights of some rows, raw or prepared."""
         weights = None if self.weights is None else self.weights[rows]
         return _safe_indexing(self.raw if raw else self.prepared, rows), self.y[rows], weights
 
@@ -97,7 +97,7 @@ class Rows:
 
 @dataclass
 class Part:
-    """One outer split with its rows ready for every candidate."""
+    """One outer split, its rows ready for every candidate."""
 
     split: OuterSplit
     train: Rows
@@ -117,14 +117,14 @@ def evaluate(
     candidates : dict of str to Candidate
         What is compared.
     splits : list of OuterSplit
-        Where it is judged.
+        The splits to score them on.
 
     Returns
     -------
     folds : list of dict
-        One a candidate and outer split, as `Comparison.folds` shows them.
+        One for each candidate and outer split, as `Comparison.folds` shows them.
     strengths : list of dict
-        One a candidate, outer split and strength: the mean inner score.
+        One for each candidate, outer split and strength: the mean inner score.
     """
     with _fits_in(plan.backend) as watch:
         parts = [prepare(plan, split) for split in splits]
@@ -183,7 +183,7 @@ def _as_array(matrix: Any) -> Any:
 
 @contextmanager
 def _fits_in(backend: str | None) -> Iterator[Callable[[_Ticker], _Ticker]]:
-    """Run the block under a joblib backend, with what cannot be helped kept quiet.
+    """Run the block under a joblib backend, without the warnings that no one can act on.
 
     Yields a function that lets a ticker watch the training, where the backend is ours.
     """
@@ -204,8 +204,8 @@ def _fits_in(backend: str | None) -> Iterator[Callable[[_Ticker], _Ticker]]:
     else:
         context = parallel_config(backend=backend)
     with context, warnings.catch_warnings():
-        # a net trained for a set number of epochs says nothing new by not having converged, and a
-        # test fold without a rare class is a fact of the table
+        # a net with a fixed number of epochs is not expected to converge, and a test fold without a
+        # rare class is a fact of the table
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         warnings.filterwarnings("ignore", message="The least populated class in y")
@@ -228,8 +228,8 @@ def _watched(backend: SkregBackend, ticker: _Ticker) -> _Ticker:
 class _Ticker:
     """Counts finished fits for the progress display.
 
-    In a batched round no fit is finished before many are, so training that goes on counts too: a
-    stack of nets counts by the share of its epochs that is done.
+    In a batched round many fits finish at once, so training that is under way counts as well: each
+    net of a stack by the share of its epochs that is done.
     """
 
     def __init__(self, progress: Progress | None, total: int, what: str) -> None:
@@ -255,7 +255,7 @@ class _Ticker:
             self.progress(self._shown, self.total, self.what)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # a worker process cannot reach the display
+        # a worker process has no access to the display
         return _Ticker, (None, self.total, self.what)
 
 
@@ -313,7 +313,7 @@ def _taken_over(
     source = candidate.strength_from
     if source not in candidates:
         return candidate.points[0]
-    # the k-th strength of the one is the k-th of the other
+    # both have the same strengths in the same order
     points = candidates[source].points
     taken = chosen.get((source, i), points[0])
     return candidate.points[min(points.index(taken), len(candidate.points) - 1)]
@@ -386,7 +386,7 @@ def _inner_score(
         loss = _log_loss(model, X, y, weights) if plan.stratify else np.nan
         return _score(plan, model, X, y, weights), loss
     except Exception:
-        # what went wrong is told by the outer fit, if this strength is still the best there is
+        # if this strength is chosen all the same, the outer fit reports what went wrong
         return np.nan, np.nan
     finally:
         tick(_is_net(candidate))
@@ -466,13 +466,13 @@ def time_alone(
                 _fit(candidate, point, *part.train.whole(candidate.raw))
                 seconds[name] = time.perf_counter() - start
             except Exception:
-                pass  # the round that judges it says why
+                pass  # the outer fit reports what went wrong
             tick()
     return seconds
 
 
 def _warm_up(candidate: Candidate, point: dict[str, Any], rows: Rows) -> None:
-    """Fit one epoch, so that loading compiled kernels is not taken for training."""
+    """Fit one epoch, so that the time to load compiled kernels does not count as training."""
     settings = candidate.estimator.get_params()
     epochs = [name for name in settings if name.split("__")[-1] == "max_iter"]
     if _is_net(candidate) and epochs:

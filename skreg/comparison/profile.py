@@ -1,4 +1,4 @@
-"""Facts of a table that are known to speak for one regularizer or another."""
+"""Facts of a table by which one regularizer or another is known to help."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HIGH_CORRELATION = 0.8
 
 @dataclass(frozen=True)
 class Profile:
-    """What the rules of the summary look at.
+    """The facts that the rules of the summary use.
 
     Attributes
     ----------
@@ -52,14 +52,14 @@ class Profile:
 
     @property
     def share_correlated(self) -> float:
-        """Share of the features that another one nearly repeats."""
+        """Share of the features that have a near copy among the others."""
         return self.n_correlated / max(1, self.n_features)
 
 
 def describe_table(
     X: Any, y: NDArray, task: str, preprocessor: Any, *, random_state: int = 0
 ) -> tuple[Profile, NDArray[np.float64], NDArray[np.intp]]:
-    """Measure a table once, on at most 5,000 of its rows.
+    """Measure the facts of a table on at most 5,000 of its rows.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def describe_table(
     task : {"classification", "regression"}
         Kind of target.
     preprocessor : transformer or None
-        Fitted here on the rows looked at.
+        Fitted here on the drawn rows.
     random_state : int, default=0
         Seed of the draw of rows.
 
@@ -78,7 +78,7 @@ def describe_table(
     -------
     profile : Profile
     Z : ndarray of shape (n_drawn, n_features)
-        The prepared, standardised rows that were looked at, constant features left out.
+        The prepared, standardised rows that were drawn, without constant features.
     rows : ndarray of shape (n_drawn,)
         Which rows they are, in the order of the table.
     """
@@ -115,7 +115,7 @@ def _count_unrelated(Z: NDArray[np.float64], y: NDArray, task: str) -> int:
     with np.errstate(all="ignore"):
         by_value = test(Z, y)[1]
         distance = np.abs(Z)
-        # a two-valued, balanced feature has the same distance everywhere
+        # a balanced feature of two values has the same distance from the mean in every row
         by_distance = np.ones(Z.shape[1])
         varying = distance.std(axis=0) > 1e-10
         if varying.any():

@@ -32,20 +32,20 @@ def ask(
     split: OuterSplit,
     task: str,
 ) -> Diagnosis:
-    """Ask the textbook's questions that need no scores, in its order; `add_gap` adds the one that does.
+    """Answer the textbook's questions that need no scores; `add_gap` answers the one that does.
 
     Parameters
     ----------
     plan : Plan
         The data.
     candidates : dict of str to Candidate
-        The plain net is taken from here where it is compared.
+        The plain net is taken from these, if it is compared.
     Z : ndarray of shape (n_drawn, n_features)
         Prepared, standardised rows.
     rows : ndarray of shape (n_drawn,)
         Which rows of the table they are.
     split : OuterSplit
-        Whose training and test rows are compared.
+        The split whose training and test rows are compared.
     task : {"classification", "regression"}
         Kind of target.
 
@@ -109,12 +109,12 @@ def _order(
     Z: NDArray[np.float64], rows: NDArray[np.intp], n_rows: int, random_state: int
 ) -> Finding:
     late = rows >= (1 - LAST_PART) * n_rows
-    what = f"the last {LAST_PART:.0%} of the table from what stands before"
+    what = f"the last {LAST_PART:.0%} of the table from the rows before"
     found = same_distribution(Z, late, "Order of the rows", what, random_state=random_state)
     if found.ok is not False:
         return found
     text = (
         f"{found.text} The table is ordered by something. If that is time and later rows are to be "
-        "predicted, shuffled folds promise too much: use cv=TimeSeriesSplit(), or groups."
+        "predicted, scores of shuffled folds are too high: use cv=TimeSeriesSplit(), or groups."
     )
     return Finding(found.title, text, False, found.figures)

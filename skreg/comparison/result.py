@@ -30,13 +30,13 @@ class Comparison:
         error.
     kinds : dict of str to str
         Kind of each candidate ("dummy", "linear", "net", "ensemble" or "own"), in the order in
-        which they were given.
+        which the candidates were given.
     task : {"classification", "regression"}
         Kind of target.
     scoring : str
         Name of the metric; greater is better.
     baseline : str
-        The candidate the others are measured against.
+        The candidate that the others are measured against.
     strengths : DataFrame or None, default=None
         Inner scores, as `strengths()` returns them.
     seconds : dict of str to float, default=None
@@ -50,7 +50,7 @@ class Comparison:
     method : dict of str to str, default=None
         How it was measured.
     estimators : dict of str to estimator, default=None
-        Unfitted pipelines at the strength chosen most often.
+        Unfitted pipelines, each with the strength that was chosen most often.
     target_name : str, default="target"
         What is predicted.
 
@@ -67,7 +67,7 @@ class Comparison:
     profile_ : Profile or None
         Facts of the table that the advice rests on.
     estimators_ : dict of str to estimator
-        Unfitted pipelines at the strength chosen most often, ready for `fit`.
+        Unfitted pipelines, each with the strength that was chosen most often, ready for `fit`.
     notes_ : list of str
         What a reader should know about how the data was treated.
     method_ : dict of str to str
@@ -135,8 +135,8 @@ class Comparison:
             - log_loss: mean log loss on test rows (classification);
             - strength: the one that was chosen most often;
             - epochs, seconds: epochs of a fit, and seconds of one fit by itself;
-            - zero_share, n_features_used: share of the weights that are zero, and features with a
-              weight that is not.
+            - zero_share, n_features_used: share of the weights that are zero, and number of features
+              with a weight that is not zero.
         """
         return self._frame.copy()
 

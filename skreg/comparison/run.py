@@ -31,7 +31,7 @@ from skreg.comparison.wording import counted
 __all__ = ["compare"]
 
 MIN_CLASS_ROWS = 5
-# of every default net, where max_iter="auto"
+# optimiser steps of every default net, and the bounds of its epochs, where max_iter="auto"
 STEPS, EPOCHS = 1500, (30, 100)
 # of a time limit, for timing one fit of each candidate
 TIMING_SHARE = 0.2
@@ -63,11 +63,11 @@ def compare(
     progress: Progress | None = None,
     target_name: str | None = None,
 ) -> Comparison:
-    """Say which regularizer pays on a table, by how much and with what certainty.
+    """Find out which regularizer pays on a table, by how much and with what certainty.
 
     All candidates are cross-validated on the same splits. Each knob's strength is chosen inside
     every training part by an inner cross-validation over a short grid, so the outer score is that
-    of the knob with its tuning. All fits are trained side by side in a few batched rounds.
+    of the knob together with its tuning. All fits are trained side by side in a few batched rounds.
 
     Parameters
     ----------
@@ -85,21 +85,21 @@ def compare(
         Outer folds. A number makes shuffled folds, stratified for classes, that keep `groups`
         together where they are given.
     repeats : int, default=1
-        How often the folds are drawn anew. More repeats tell smaller differences apart.
+        How often the folds are drawn anew. More repeats show smaller differences.
     inner_cv : int or splitter, default=3
-        Folds that choose the strengths.
+        Inner folds that choose the strengths.
     scoring : str, callable or None, default=None
-        Metric that judges and that chooses the strengths (ties by log loss). None is
+        Metric that judges, and that chooses the strengths (ties by log loss). None takes
         "balanced_accuracy" for classes, "r2" for numbers.
     positive : label or None, default=None
         The positive class, for metrics that look at one class, such as "f1", "precision", "recall"
         and "average_precision". Needed where no class is labelled 1.
     groups : array-like of shape (n_samples,), default=None
-        Rows of one group are never on both sides of a split.
+        Rows of one group are never in the training and the test part of the same split.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows, in fits and in scores.
     preprocess : {"auto", "standard", "squash"}, transformer or None, default="auto"
-        What turns the table into numbers, fitted once on each outer training part; see
+        How the table is turned into numbers, fitted once on each outer training part; see
         `skreg.comparison.preparing.make_preprocessor`.
     hidden_layer_sizes : tuple of int, default=(64, 64)
         Units of each hidden layer of all default nets.
@@ -107,25 +107,25 @@ def compare(
         Epochs of all default nets. "auto" takes as many as make about 1,500 steps, at least 30 and
         at most 100.
     baseline : str or None, default=None
-        The candidate the others are measured against. None takes "plain net", or the first
-        candidate that is no dummy.
+        The candidate that the others are measured against. None takes "plain net", or the first
+        candidate that is not a dummy.
     quick : bool, default=False
-        Two strengths a knob and two inner folds.
+        Whether to try only two strengths for each knob, in two inner folds.
     time_limit : float or None, default=None
         Seconds that the comparison may take. Strengths, then splits are left out to keep it, down
         to one strength and two splits; the result's `notes_` say what was left out.
     diagnose : bool, default=True
-        Whether to ask the questions of `diagnosis_`.
+        Whether to answer the questions of `diagnosis_`.
     random_state : int, default=0
         Seed of splits and candidates.
     backend : str or None, default="skreg"
         joblib backend of the fits; None takes the one that is active.
     n_jobs : int or None, default=None
-        As in joblib; the backend of skreg needs none.
+        As in joblib; the backend of skreg does not need it.
     progress : callable(done, total, what) or None, default=None
         Called after every fit.
     target_name : str or None, default=None
-        What is predicted, for the page. None takes the name of `y` where it has one.
+        Name of what is predicted, for the page. None takes the name of `y`, if it has one.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def compare(
     Raises
     ------
     ValueError
-        If the data or a parameter cannot be used; the message says what can.
+        If the data or a parameter cannot be used; the message says what is allowed.
     RuntimeError
         If fewer than two candidates could be fitted.
 
@@ -269,7 +269,7 @@ def _read(
         X = np.asarray(X)
     if len(getattr(X, "shape", ())) != 2 or X.shape[1] == 0:
         raise ValueError(
-            f"X has the shape {np.shape(X)}: compare takes a table of rows and columns."
+            f"X has the shape {np.shape(X)}: compare takes a table of shape (n_samples, n_features)."
         )
     check_consistent_length(X, y, groups, sample_weight)
     name = target_name or str(getattr(y, "name", None) or "target")
@@ -315,7 +315,7 @@ def _baseline_of(baseline: str | None, candidates: dict[str, Candidate]) -> str:
     if baseline is not None:
         if baseline not in candidates:
             raise ValueError(
-                f"baseline={baseline!r} is not compared. Allowed are {list(candidates)}."
+                f"baseline={baseline!r} is not among the candidates. Allowed are {list(candidates)}."
             )
         return baseline
     if BASELINE in candidates:
@@ -414,8 +414,8 @@ def _method(
     inner = plan.inner_cv if isinstance(plan.inner_cv, int) else type(plan.inner_cv).__name__
     words = {
         "full": f"chosen in every training part by {inner} inner folds, by the same metric",
-        "short": f"two a knob, chosen in every training part by {inner} inner folds",
-        "single": "one a knob, not tuned",
+        "short": f"two for each knob, chosen in every training part by {inner} inner folds",
+        "single": "one for each knob, not tuned",
     }
     counts = Counter(outcome.grids)
     grid = words[outcome.grids[0]]
@@ -436,7 +436,7 @@ def _method(
             "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values are "
             "corrected for the number of tests of their question, intervals (95 %) are not"
         ),
-        "Seconds": "column: one fit by itself on the first training part; "
+        "Seconds": "in the table: one fit by itself on the first training part; "
         f"the whole comparison took {seconds:.1f} s",
         "Seed": str(plan.random_state),
     }
@@ -451,7 +451,7 @@ def _preparation(preprocessor: Any) -> str:
 
 
 def _ready(plan: Plan, outcome: _Outcome) -> dict[str, Any]:
-    """Unfitted pipelines at the strength that most splits chose."""
+    """Unfitted pipelines, each with the strength that most splits chose."""
     found = {}
     for name, candidate in outcome.candidates.items():
         labels = Counter(outcome.folds.loc[outcome.folds["candidate"] == name, "strength"])

@@ -1,4 +1,4 @@
-"""The splits that all candidates share: outer ones to judge, inner ones to choose strengths."""
+"""The splits that all candidates share: outer ones for the scores, inner ones for the strengths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OuterSplit:
     Attributes
     ----------
     repeat, fold : int
-        Where it stands, both from 0.
+        Its numbers, both from 0.
     train, test : ndarray of shape (n_train,) and (n_test,)
         Row numbers.
     """
@@ -34,14 +34,14 @@ class OuterSplit:
 def folds_of(
     n_splits: int, *, stratify: bool, grouped: bool, random_state: int
 ) -> KFold | StratifiedKFold | GroupKFold | StratifiedGroupKFold:
-    """Shuffled folds that respect classes and groups where there are any.
+    """Make shuffled folds that respect classes and groups, if there are any.
 
     Parameters
     ----------
     n_splits : int
         Number of folds.
     stratify : bool
-        Whether each fold shall have the class shares of the whole.
+        Whether each fold has the class shares of the whole table.
     grouped : bool
         Whether rows of one group stay in one fold.
     random_state : int
@@ -75,11 +75,11 @@ def outer_splits(
     Parameters
     ----------
     cv : int, scikit-learn splitter or iterable of (train, test)
-        As in scikit-learn; a number is shuffled anew in every repeat.
+        As in scikit-learn; folds given as a number are shuffled anew in every repeat.
     X, y, groups : the data
         `groups` may be None.
     repeats : int
-        How often a number of folds is drawn.
+        How often the folds are drawn, where `cv` is a number.
     stratify : bool
         Whether folds are stratified by `y`.
     random_state : int
@@ -92,8 +92,8 @@ def outer_splits(
     Raises
     ------
     ValueError
-        If `cv` is neither, asks for more folds than there are groups or rows, or stands beside
-        `repeats` though it is no number.
+        If `cv` is none of these or asks for more folds than there are groups or rows, or if
+        `repeats` is given and `cv` is not a number.
     """
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
         _check_count(int(cv), len(y), groups)
@@ -110,8 +110,8 @@ def outer_splits(
         return found
     if repeats != 1:
         raise ValueError(
-            f"repeats={repeats} goes with a number of folds, got cv={cv!r}. Give cv as a number, "
-            "or a splitter that repeats by itself, such as RepeatedStratifiedKFold."
+            f"repeats={repeats} needs cv to be a number of folds, got cv={cv!r}. Give cv as a number, "
+            "or use a splitter that repeats by itself, such as RepeatedStratifiedKFold."
         )
     if hasattr(cv, "split") and not isinstance(cv, str):
         pairs: Iterable[tuple[Any, Any]] = cv.split(X, y, groups)
@@ -127,13 +127,13 @@ def outer_splits(
         for fold, (train, test) in enumerate(pairs)
     ]
     if len(found) < 2:
-        raise ValueError(f"cv={cv!r} gives {len(found)} split: a comparison takes two or more.")
+        raise ValueError(f"cv={cv!r} gives {len(found)} split: a comparison needs two or more.")
     return found
 
 
 def _check_count(n_splits: int, n_rows: int, groups: NDArray | None) -> None:
     if n_splits < 2:
-        raise ValueError(f"cv={n_splits}: a comparison takes two folds or more.")
+        raise ValueError(f"cv={n_splits}: a comparison needs two folds or more.")
     if groups is not None and len(np.unique(groups)) < n_splits:
         raise ValueError(
             f"cv={n_splits} folds cannot be made of {len(np.unique(groups))} groups. "
@@ -152,7 +152,7 @@ def inner_splits(
     stratify: bool,
     random_state: int,
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Split the training rows of one outer split again.
+    """Split the training rows of one outer split into inner folds.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def inner_splits(
     if hasattr(inner_cv, "split"):
         return list(inner_cv.split(np.zeros(len(train)), y_train, own_groups))
     if own_groups is not None and len(np.unique(own_groups)) < inner_cv:
-        own_groups = None  # too few groups are left to hold some out whole
+        own_groups = None  # too few groups are left for so many folds
     splitter = folds_of(
         inner_cv, stratify=stratify, grouped=own_groups is not None, random_state=random_state
     )

@@ -51,7 +51,7 @@ def corrected_resampled_t(
     """Test paired score differences of overlapping train-test splits.
 
     The folds of a cross-validation share training rows, so their scores are correlated and the
-    ordinary t-test is far too sure of itself. Nadeau and Bengio replace the variance of the mean,
+    ordinary t-test finds far too many differences. Nadeau and Bengio replace the variance of the mean,
     ``s^2 / J``, by ``s^2 * (1 / J + n_test / n_train)``.
 
     Parameters
@@ -63,10 +63,11 @@ def corrected_resampled_t(
     confidence : float, default=0.95
         Level of the interval.
     alternative : {"two-sided", "greater"}, default="two-sided"
-        "greater" tests against a difference of zero or less. The interval is two-sided always.
+        "greater" tests against a difference of zero or less. The interval is always two-sided.
     resolution : float, default=0.0
-        Smallest step of one split's score, 1 / n_test for an accuracy. Differences that agree on
-        all splits are taken to be known to this step only, so that their spread is not zero.
+        Smallest step of one split's score, 1 / n_test for an accuracy. Where all splits have the same
+        difference, it is taken to be known no more finely than this step, so that its spread is not
+        zero.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def corrected_resampled_t(
     n_splits, mean = len(differences), float(np.mean(differences))
     if n_splits < 2 or not np.all(np.isfinite(differences)):
         return PairedTest(mean, np.nan, np.nan, np.nan, n_splits)
-    # a rounded number has the variance step^2 / 12 that its rounding alone gives it
+    # rounding to a step alone gives a number a variance of step^2 / 12
     variance = max(float(np.var(differences, ddof=1)), resolution**2 / 12)
     error = np.sqrt(variance * (1 / n_splits + test_train_ratio))
     half = stats.t.ppf(0.5 + confidence / 2, n_splits - 1) * error
@@ -117,12 +118,12 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     p_values : array-like of shape (n_tests,)
-        Raw p-values; NaN entries are no tests and stay NaN.
+        Raw p-values; NaN entries do not count as tests and stay NaN.
 
     Returns
     -------
     ndarray of shape (n_tests,)
-        Adjusted p-values: rejecting those below a level keeps the chance of any false rejection
+        Adjusted p-values: if those below a level are rejected, the chance of any false rejection is
         below that level.
 
     References
@@ -146,14 +147,14 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def benjamini_hochberg(p_values: ArrayLike, level: float = 0.05) -> NDArray[np.bool_]:
-    """Mark the tests that hold at a false discovery rate.
+    """Mark the tests that are significant at a false discovery rate.
 
     Parameters
     ----------
     p_values : array-like of shape (n_tests,)
         Raw p-values; NaN counts as not significant.
     level : float, default=0.05
-        Share of false discoveries that is tolerated.
+        Expected share of false discoveries that is accepted.
 
     Returns
     -------
@@ -207,7 +208,7 @@ def auc_interval(
     n_pos, n_neg = int(labels.sum()), int((~labels).sum())
     if min(n_pos, n_neg) < 2:
         raise ValueError(
-            f"An AUC interval takes two rows or more of each kind, got {n_pos} positive and "
+            f"An AUC interval needs two rows or more of each kind, got {n_pos} positive and "
             f"{n_neg} negative rows. Give more rows."
         )
     ranks = stats.rankdata(scores)

@@ -1,4 +1,4 @@
-"""What a comparison says, in plain words, each statement with its figure."""
+"""What a comparison says, in plain words, each statement with its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skreg.comparison.wording import counted, joined, metric_words, number, p_te
 
 __all__ = ["Statement", "Verdict", "judge"]
 
-# from what is simple to explain and cheap to run to what is not
+# from the kind that is easiest to explain and cheapest to run to the one that is least so
 SIMPLICITY = ("linear", "net", "ensemble")
 KIND_WORDS = {"linear": "a linear model", "net": "a single net", "ensemble": "an ensemble"}
 
@@ -91,7 +91,7 @@ def judge(
     order : Order
         Answers of all tests.
     baseline : str
-        The candidate the others are measured against.
+        The candidate that the others are measured against.
     scoring : str
         Name of the metric.
     n_splits : int

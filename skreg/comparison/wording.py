@@ -10,15 +10,15 @@ __all__ = ["counted", "did_you_mean", "joined", "metric_words", "number", "p_tex
 
 
 def number(value: float, like: float | None = None) -> str:
-    """Write a score or a loss: three decimals, fewer where it is large, more where it is tiny.
+    """Write a score or a loss with three decimals, fewer if it is large, more if it is tiny.
 
     Parameters
     ----------
     value : float
-        What is written.
+        The number to write.
     like : float or None, default=None
-        A number of the same unit whose size sets the decimals, so that a tiny difference between
-        ordinary scores is written as such.
+        A number of the same unit whose size decides the number of decimals, so that a tiny
+        difference between ordinary scores does not get more decimals than they have.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def signed(value: float, like: float | None = None) -> str:
     Parameters
     ----------
     value : float
-        What is written.
+        The number to write.
     like : float or None, default=None
         As in `number`: a score of the same unit.
 

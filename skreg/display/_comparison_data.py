@@ -1,4 +1,4 @@
-"""Reads a Comparison: one place that knows the names of its columns."""
+"""Read a Comparison: the one place that knows the names of its columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BASELINE = "plain net"
 
 
 def read_frame(comparison, needed):
-    """The table of a comparison, one row a candidate.
+    """The table of a comparison, one row for each candidate.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def read_frame(comparison, needed):
         Anything with the method ``frame()``.
 
     needed : sequence of str
-        Columns that must be there.
+        Columns that must be present.
 
     Returns
     -------
@@ -63,13 +63,13 @@ def fold_differences(comparison):
     Parameters
     ----------
     comparison : Comparison
-        Its ``folds()`` is in long form: a row a candidate and split.
+        Its ``folds()`` is in long form: one row for each candidate and split.
 
     Returns
     -------
     differences : DataFrame or None
-        With the columns ``candidate``, ``repeat``, ``fold`` and ``difference``; None where the
-        comparison does not hold them.
+        With the columns ``candidate``, ``repeat``, ``fold`` and ``difference``; None if the
+        comparison does not have them.
     """
     columns = [CANDIDATE, "repeat", "fold", DIFFERENCE]
     folds = comparison.folds() if callable(getattr(comparison, "folds", None)) else pd.DataFrame()

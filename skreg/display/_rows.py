@@ -16,8 +16,8 @@ def rows_figsize(n_rows):
 def set_rows(ax, names, right_labels=None, right_title=None):
     """Name the rows 0, 1, ... of an axis, the first on top.
 
-    The size of the letters and the number of lines follow from the height that a row has, so
-    that neighbours do not overlap.
+    The height of a row decides the font size and the number of lines, so that neighbours do not
+    overlap.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ def set_rows(ax, names, right_labels=None, right_title=None):
         The rows are at the heights 0, 1, ...
 
     names : sequence of str
-        One a row; long names are cut.
+        One for each row; long names are cut.
 
     right_labels : sequence of str or None, default=None
-        What stands at the right end of the rows.
+        Texts at the right end of the rows.
 
     right_title : str or None, default=None
-        What stands above `right_labels`.
+        Heading of `right_labels`.
     """
     rows = range(len(names))
     ax.set_ylim(len(names) - 0.4, -0.6)

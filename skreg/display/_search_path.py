@@ -20,7 +20,7 @@ def check_metrics(cv_results, metrics):
         As `cv_results_` of a search.
 
     metrics : str, sequence of str or None
-        ``None`` takes the first metric that judges, and all that describe.
+        ``None`` takes the first metric that judges the net, and all that describe it.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def check_param(cv_results, param):
     Raises
     ------
     ValueError
-        If no knob is meant, or more than one.
+        If `param` fits no knob, or more than one.
     """
     prefix = "param_"
     params = [key.removeprefix(prefix) for key in cv_results if key.startswith(prefix)]
@@ -85,7 +85,7 @@ def check_param(cv_results, param):
         return endings[0]
     raise ValueError(
         f"param is {param!r}, but the search has {params}. Use one of these names"
-        + (f"; {endings} all end so." if endings else ".")
+        + (f"; {endings} all end in it." if endings else ".")
     )
 
 
@@ -116,7 +116,7 @@ def read_path(cv_results, param, metrics, others):
     Raises
     ------
     ValueError
-        If the path has one value only.
+        If the path has only one value.
     """
     results = pd.DataFrame({"value": pd.Series(list(cv_results[f"param_{param}"]), dtype=object)})
     results["n_folds"] = sum(_is_fold(key, metrics[0]) for key in cv_results)
@@ -126,7 +126,7 @@ def read_path(cv_results, param, metrics, others):
                 key = f"{kind}_{part}_{metric}"
                 if key in cv_results:
                     results[key] = np.asarray(cv_results[key], dtype=float)
-    # A list of grids leaves the knob out of some candidates; these are not on the path.
+    # With a list of grids some candidates do not have the knob; these are not on the path.
     results = results[~np.ma.getmaskarray(cv_results[f"param_{param}"])]
     score = results[f"mean_test_{metrics[0]}"].fillna(-np.inf)
     if others == "best":
@@ -139,7 +139,7 @@ def read_path(cv_results, param, metrics, others):
             if others == "best"
             else "Search more values of it."
         )
-        raise ValueError(f"{param!r} takes one value only on this path. {remedy}")
+        raise ValueError(f"{param!r} takes only one value on this path. {remedy}")
     if _are_numbers(path["value"]):
         path = path.assign(value=path["value"].astype(float)).sort_values("value")
     return path.reset_index(drop=True)
@@ -168,7 +168,7 @@ def _are_numbers(values):
 
 
 def _key(value):
-    """The same text for equal values of a knob, another one for others."""
+    """A text that is the same for equal values of a knob and differs for others."""
     return repr(float(value)) if _is_number(value) else repr(value)
 
 
@@ -209,7 +209,9 @@ def check_scale(scale, values):
         return "categories"
     values = values.to_numpy(dtype=float)
     if scale == "log" and values.min() <= 0:
-        raise ValueError("scale is 'log', but the knob has values of zero or less. Use 'symlog'.")
+        raise ValueError(
+            "scale is 'log', but the knob has values of zero or less. Use scale='symlog'."
+        )
     if scale != "auto":
         return scale
     if not is_wide(values):

@@ -9,8 +9,8 @@ import textwrap
 
 import numpy as np
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart under the common forms of colour
-# blindness. In grey they are alike, so each series has its own line style and marker too.
+# Okabe and Ito, "Color Universal Design" (2008): distinguishable under the common forms of colour
+# blindness. In grey they look alike, so each series has its own line style and marker as well.
 COLORS = {
     "blue": "#0072B2",
     "vermillion": "#D55E00",
@@ -29,7 +29,7 @@ DASH = "\N{EN DASH}"
 
 
 def require_matplotlib(caller):
-    """Raise an error that names the remedy where matplotlib is missing.
+    """Raise an error that names the remedy if matplotlib is missing.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def new_axes(caller, ax=None, *, figsize=FIGSIZE, n_rows=1):
     ImportError
         If matplotlib cannot be imported.
     ValueError
-        If `ax` holds another number of axes.
+        If `ax` does not hold `n_rows` axes.
     """
     require_matplotlib(caller)
     if ax is None:
@@ -104,7 +104,7 @@ def is_wide(values, *, ratio=30.0):
         Finite and positive ones count; at least three different ones are needed.
 
     ratio : float, default=30.0
-        Largest over smallest from which on the span is wide.
+        The span is wide if the largest value is at least this many times the smallest.
 
     Returns
     -------
@@ -150,12 +150,12 @@ def shorten(text, width):
 
 
 def fit_labels(names, *, width=22, lines=2):
-    """Names as axis labels: broken into lines, cut in the middle, still told apart.
+    """Names as axis labels: broken into lines, cut in the middle, no two of them equal.
 
     Parameters
     ----------
     names : sequence of str
-        What stands beside the rows.
+        Names of the rows.
 
     width : int, default=22
         Characters in a line.
@@ -166,7 +166,7 @@ def fit_labels(names, *, width=22, lines=2):
     Returns
     -------
     labels : list of str
-        As many as names. Where two became equal, a number follows.
+        As many as names. Where two would be equal, a number is added.
     """
     labels = []
     for name in names:
@@ -182,7 +182,7 @@ def fit_labels(names, *, width=22, lines=2):
 def _break_lines(name, width, lines, suffix=""):
     """One name in at most `lines` lines of at most `width` characters, ending in `suffix`."""
     room = width * lines - len(suffix)
-    # Breaking at blanks wastes room: a second try with less text comes before cutting words.
+    # Breaking at blanks wastes room, so less text is tried before words are cut.
     for budget in (room, int(room * 0.75)):
         pieces = textwrap.wrap(shorten(name, budget) + suffix, width)
         if len(pieces) <= lines:
@@ -192,12 +192,12 @@ def _break_lines(name, width, lines, suffix=""):
 
 
 def decimals_for(values):
-    """Decimals with which numbers that stand below one another are told apart.
+    """Number of decimals for numbers in one column, so that their differences can be seen.
 
     Parameters
     ----------
     values : array-like of shape (n_values,)
-        Their middle size counts, so that one outlier changes nothing; missing ones are left out.
+        The median of their sizes decides, so one outlier changes nothing; missing ones are ignored.
 
     Returns
     -------
@@ -227,7 +227,7 @@ def fixed(value, decimals, *, sign=False):
     """
     if not np.isfinite(value):
         return DASH
-    # Beyond that many digits decimals say nothing.
+    # With that many digits decimals carry no information.
     if abs(value) < 1e6:
         text = f"{round(float(value), decimals) + 0.0:.{decimals}f}"
     else:
@@ -238,7 +238,7 @@ def fixed(value, decimals, *, sign=False):
 
 
 def label_log_axis(axis):
-    """Label a logarithmic axis with numbers that are read at once: 0.05, not 5e-2.
+    """Label a logarithmic axis with plain numbers: 0.05, not 5e-2.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What each candidate gains or loses against the plain net, with its certainty."""
+"""What each candidate gains or loses against the plain net, and how certain that is."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ VERDICTS = {
 
 
 class ComparisonDisplay:
-    """Paired differences to the plain net with their intervals, one row a candidate.
+    """Paired differences to the plain net with their intervals, one row for each candidate.
 
     Make one with :meth:`from_comparison`. All parameters are stored as attributes.
 
     Parameters
     ----------
     table : DataFrame of shape (n_candidates, n_columns)
-        A row a candidate, with the columns ``candidate``, ``difference``, ``difference_low``,
-        ``difference_high``, ``p_value`` and, to stand at the right, ``mean_score``.
+        One row for each candidate, with the columns ``candidate``, ``difference``, ``difference_low``,
+        ``difference_high``, ``p_value`` and, to be shown at the right, ``mean_score``.
 
     fold_differences : DataFrame or None, default=None
         The differences split by split, with the columns ``candidate`` and ``difference``.
@@ -51,7 +51,7 @@ class ComparisonDisplay:
         The candidate that all others are compared with.
 
     level : float, default=0.05
-        A difference counts as found where its p-value is below; for tables without the column
+        A difference counts as certain if its p-value is below; used for tables without the column
         ``verdict``.
 
     score_name : str or None, default=None
@@ -60,13 +60,13 @@ class ComparisonDisplay:
     Attributes
     ----------
     intervals_ : list of matplotlib ErrorbarContainer
-        One a row of :meth:`frame` that has a difference, in its order.
+        One for each row of :meth:`frame` that has a difference, in the order of its rows.
 
     points_ : matplotlib Line2D or None
         The differences split by split.
 
     far_labels_ : dict of int to matplotlib Text
-        The differences that lie outside the axes, as numbers at the edge.
+        The differences that lie outside the axes, written as numbers at the edge.
 
     zero_line_ : matplotlib Line2D
         No difference to the plain net.
@@ -117,16 +117,17 @@ class ComparisonDisplay:
             What :func:`skreg.compare` returns.
 
         level : float, default=0.05
-            A difference counts as found where its p-value is below.
+            A difference counts as certain if its p-value is below; used for tables without the
+            column ``verdict``.
 
         ax : matplotlib Axes or None, default=None
             Where to draw; ``None`` makes a figure.
 
         plot : bool, default=True
-            False holds the data and draws nothing.
+            False keeps the data and draws nothing.
 
         **plot_kw : dict
-            Handed to :meth:`plot`.
+            Passed on to :meth:`plot`.
 
         Returns
         -------
@@ -135,7 +136,7 @@ class ComparisonDisplay:
         Raises
         ------
         TypeError
-            If `comparison` is not one.
+            If `comparison` is not a comparison.
         ValueError
             If its table lacks a column.
         """
@@ -174,10 +175,10 @@ class ComparisonDisplay:
             Where to draw; ``None`` makes a figure of 6 by 4 inches, taller from 12 candidates on.
 
         show_folds : bool, default=True
-            Whether the differences split by split stand behind the intervals.
+            Whether to draw the differences split by split behind the intervals.
 
         show_scores : bool, default=True
-            Whether the mean scores stand at the right.
+            Whether to write the mean scores at the right.
 
         Returns
         -------
@@ -265,9 +266,9 @@ class ComparisonDisplay:
             self.intervals_.append(container)
 
     def _cut_far_rows(self, ax, frame):
-        """Let candidates that lie far below leave the axes, with their difference at the edge.
+        """Let candidates that lie far away leave the axes, with their difference at the edge.
 
-        A dummy is often ten times as far from the plain net as anything else, and would press
+        A dummy is often ten times as far from the plain net as anything else, and would squeeze
         all other intervals together.
         """
         others = frame[frame[VERDICT] != "baseline"]

@@ -1,10 +1,10 @@
-"""Scorers that describe a net instead of judging it, for searches that record them."""
+"""Scorers that describe a net rather than judge it, for a search to record."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Metrics that describe the net rather than judge it: no better and worse, so no best point.
+# Metrics that describe the net rather than judge it: no value is better, so no point is the best.
 DESCRIPTIONS = {"weight_norm": "Norm of weights", "zero_share": "Share of zeros"}
 
 

@@ -20,11 +20,11 @@ class OverfitGapDisplay:
     Parameters
     ----------
     table : DataFrame of shape (n_candidates, n_columns)
-        A row a candidate, with the columns ``candidate``, ``mean_score``, ``mean_train_score``
+        One row for each candidate, with the columns ``candidate``, ``mean_score``, ``mean_train_score``
         and, where known, ``std_score``.
 
     baseline : str, default="plain net"
-        The candidate whose test score is drawn as an upright line.
+        The candidate whose test score is drawn as a vertical line.
 
     score_name : str or None, default=None
         What the axis calls the score.
@@ -41,7 +41,7 @@ class OverfitGapDisplay:
         The lines between them.
 
     far_labels_ : dict of int to matplotlib Text
-        The test scores that lie outside the axes, as numbers at the edge.
+        The test scores that lie outside the axes, written as numbers at the edge.
 
     baseline_line_ : matplotlib Line2D or None
         The test score of the baseline.
@@ -89,7 +89,7 @@ class OverfitGapDisplay:
             Where to draw; ``None`` makes a figure.
 
         plot : bool, default=True
-            False holds the data and draws nothing.
+            False keeps the data and draws nothing.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class OverfitGapDisplay:
         Raises
         ------
         TypeError
-            If `comparison` is not one.
+            If `comparison` is not a comparison.
         ValueError
             If its table lacks a column.
         """
@@ -132,7 +132,7 @@ class OverfitGapDisplay:
             Where to draw; ``None`` makes a figure of 6 by 4 inches, taller from 12 candidates on.
 
         show_gaps : bool, default=True
-            Whether the gaps stand at the right as numbers.
+            Whether to write the gaps at the right.
 
         Returns
         -------

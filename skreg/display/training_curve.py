@@ -28,22 +28,22 @@ class TrainingCurveDisplay:
     Parameters
     ----------
     history : DataFrame of shape (n_epochs, n_columns)
-        As the fitted attribute `history_`: a row an epoch, the columns ``epoch`` and
-        ``train_loss``, and where they were measured ``valid_loss``, ``valid_score`` and
+        As the fitted attribute `history_`: one row for each epoch, the columns ``epoch`` and
+        ``train_loss`` and, if they were measured, ``valid_loss``, ``valid_score`` and
         ``learning_rate``.
 
     best_epoch : int or None, default=None
         The epoch whose weights the estimator kept, in the numbers of the column ``epoch``.
 
     patience : int or None, default=None
-        Epochs without improvement after which training was to end. ``None`` draws no window.
+        Epochs without improvement after which training ends. ``None`` draws no window.
 
     stopped_by : str or None, default=None
         What ended training: ``"patience"``, ``"max_iter"``, ``"max_time"``, ``"tol"``,
         ``"interrupt"`` or ``"diverged"``.
 
     scoring : str or None, default=None
-        By what the best epoch was chosen, where that is not the loss.
+        The metric by which the best epoch was chosen, if that is not the loss.
 
     name : str or None, default=None
         What the figure calls the estimator.
@@ -57,13 +57,13 @@ class TrainingCurveDisplay:
         The validation loss; None where none was measured.
 
     best_line_ : matplotlib Line2D or None
-        The upright line at the best epoch.
+        The vertical line at the best epoch.
 
     best_point_ : matplotlib Line2D or None
         The validation loss at the best epoch.
 
     patience_span_ : matplotlib Patch or None
-        The epochs that training waited for an improvement.
+        The epochs in which training waited for an improvement.
 
     ax_ : matplotlib Axes
         The axes drawn on.
@@ -123,7 +123,7 @@ class TrainingCurveDisplay:
             What the figure calls the estimator; ``None`` takes the name of its class.
 
         plot : bool, default=True
-            False holds the data and draws nothing: for :meth:`frame`, or to draw later.
+            False keeps the data and draws nothing: for :meth:`frame`, or to draw later.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class TrainingCurveDisplay:
         """
         check_is_fitted(estimator)
         net = find_net(estimator)
-        # Without early stopping nobody waits, whatever number `patience` holds.
+        # Without early stopping `patience` has no effect.
         waits = getattr(net, "early_stopping", True)
         scoring, scores = getattr(net, "scoring", None), net.history_.get("valid_score")
         if scores is None or not scores.notna().any():
@@ -219,7 +219,7 @@ class TrainingCurveDisplay:
         return self
 
     def _window(self):
-        """First and last epoch of the patience window, the first not counted."""
+        """First and last epoch of the patience window; the first one is not part of it."""
         if self.best_epoch is None or self.patience is None:
             return np.inf, -np.inf
         last = np.max(pd.DataFrame(self.history)["epoch"].to_numpy(), initial=0)
@@ -232,8 +232,8 @@ class TrainingCurveDisplay:
         loss = _drawable(frame[column])
         if np.isnan(loss).all():
             return None
-        # A marker at each of some dozen epochs tells the lines apart in grey; one at each of
-        # a thousand would hide them.
+        # About a dozen markers make the lines distinguishable in grey; one at each of a thousand
+        # epochs would hide them.
         every = max(1, len(loss) // 12)
         (line,) = ax.plot(
             frame["epoch"],
@@ -292,7 +292,7 @@ class TrainingCurveDisplay:
 
 
 def _drawable(losses):
-    """Losses as numbers, NaN where a fit that diverged left nothing that an axis could hold."""
+    """Losses as numbers; NaN where a fit that diverged left values too large for an axis."""
     losses = losses.to_numpy(dtype=float)
     return np.where(np.abs(losses) < 1e30, losses, np.nan)
 

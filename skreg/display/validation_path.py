@@ -23,7 +23,7 @@ class ValidationPathDisplay:
     Parameters
     ----------
     path : DataFrame of shape (n_values, n_columns)
-        A row a value of the knob, in order, with the columns ``value``, ``n_folds`` and for each
+        One row for each value of the knob, in order, with the columns ``value``, ``n_folds`` and for each
         metric ``mean_test_<metric>``, ``std_test_<metric>`` and, where the search recorded it,
         ``mean_train_<metric>``, ``std_train_<metric>``.
 
@@ -31,7 +31,7 @@ class ValidationPathDisplay:
         The name of the knob.
 
     metrics : tuple of str, default=("score",)
-        What is drawn, a panel each.
+        What is drawn, one panel for each.
 
     score_name : str or None, default=None
         What the axis calls a metric that is only known as ``score``.
@@ -58,7 +58,7 @@ class ValidationPathDisplay:
         The axes of the first metric.
 
     axes_ : list of matplotlib Axes
-        One a metric.
+        One for each metric.
 
     figure_ : matplotlib Figure
         The figure that holds them.
@@ -66,7 +66,7 @@ class ValidationPathDisplay:
     See Also
     --------
     weight_norm, zero_share : Scorers that record norm and zeros in a search.
-    sklearn.model_selection.ValidationCurveDisplay : Fits the points itself.
+    sklearn.model_selection.ValidationCurveDisplay : Fits the models itself.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class ValidationPathDisplay:
 
         param : str or None, default=None
             The knob, as in the grid (``"regularizedmlpclassifier__dropout"``); its last part
-            (``"dropout"``) is enough where only one knob ends so. ``None`` is allowed where
+            (``"dropout"``) is enough if only one knob ends in it. ``None`` is allowed if
             only one was searched.
 
         metrics : str, sequence of str or None, default=None
@@ -114,13 +114,13 @@ class ValidationPathDisplay:
             mean test score.
 
         ax : matplotlib Axes, sequence of Axes or None, default=None
-            Where to draw, one a metric; ``None`` makes a figure.
+            Where to draw, one for each metric; ``None`` makes a figure.
 
         plot : bool, default=True
-            False holds the data and draws nothing.
+            False keeps the data and draws nothing.
 
         **plot_kw : dict
-            Handed to :meth:`plot`.
+            Passed on to :meth:`plot`.
 
         Returns
         -------
@@ -171,13 +171,13 @@ class ValidationPathDisplay:
             What happens to the other knobs, as in :meth:`from_search`.
 
         ax : matplotlib Axes, sequence of Axes or None, default=None
-            Where to draw, one a metric; ``None`` makes a figure.
+            Where to draw, one for each metric; ``None`` makes a figure.
 
         plot : bool, default=True
-            False holds the data and draws nothing.
+            False keeps the data and draws nothing.
 
         **plot_kw : dict
-            Handed to :meth:`plot`.
+            Passed on to :meth:`plot`.
 
         Returns
         -------
@@ -212,7 +212,7 @@ class ValidationPathDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, sequence of Axes or None, default=None
-            Where to draw, one a metric; ``None`` makes a figure, 6 inches wide.
+            Where to draw, one for each metric; ``None`` makes a figure, 6 inches wide.
 
         band : {"std", "sem"} or None, default="std"
             The half width of the bands: standard deviation over folds, that divided by the root
@@ -233,8 +233,7 @@ class ValidationPathDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `band` or `scale` is not among those, or `ax` holds another number of axes than
-            there are metrics.
+            If `band` or `scale` is none of these, or `ax` does not hold one axes for each metric.
         """
         if band not in BANDS:
             raise ValueError(f"band is {band!r}; it must be one of {BANDS}.")
@@ -276,7 +275,7 @@ class ValidationPathDisplay:
     def _draw_curve(self, ax, frame, x, part, metric, band):
         """One mean over folds with its band; (None, None) where the search did not record it."""
         column = f"mean_{part}_{metric}"
-        # What describes the net is the same on training and test rows: one line is enough.
+        # A metric that describes the net is the same on training and test rows: one line is enough.
         if column not in frame or (part == "train" and metric in DESCRIPTIONS):
             return None, None
         look = TEST if part == "test" else TRAIN

@@ -142,7 +142,7 @@ def test_time_limit_leaves_out_splits_and_strengths(cancer):
     assert len(result.folds()) == 2 * 3  # the fewest splits that have a variance
     assert any("left room for 2 of 250 splits" in note for note in result.notes_)
     assert any("tried at one strength" in note for note in result.notes_)
-    assert result.method_["Strengths"] == "one a knob, not tuned"
+    assert result.method_["Strengths"] == "one for each knob, not tuned"
     assert result.estimators_["tuned"][-1].C == 0.1
 
 
@@ -157,7 +157,9 @@ def test_a_time_limit_that_is_not_needed_changes_nothing(cancer):
 def test_quick_takes_two_strengths_and_two_inner_folds(cancer):
     result = run(*cancer, quick=True)
     assert result.strengths()["strength"].nunique() == 2
-    assert result.method_["Strengths"].startswith("two a knob, chosen in every training part by 2")
+    assert result.method_["Strengths"].startswith(
+        "two for each knob, chosen in every training part by 2"
+    )
 
 
 def test_own_splitter_and_scorer():
@@ -193,9 +195,9 @@ def test_fewer_than_two_candidates_left(cancer):
         ({"time_limit": 0}, "time_limit=0: allowed are None and seconds above 0"),
         ({"random_state": None}, "random_state=None: allowed are whole numbers from 0"),
         ({"task": "ranking"}, "task='ranking': allowed are 'auto'"),
-        ({"baseline": "plain"}, "baseline='plain' is not compared"),
+        ({"baseline": "plain"}, "baseline='plain' is not among the candidates"),
         ({"candidates": {"one": LogisticRegression()}}, "candidates gives 1 to compare"),
-        ({"cv": 1}, "cv=1: a comparison takes two folds or more"),
+        ({"cv": 1}, "cv=1: a comparison needs two folds or more"),
     ],
 )
 def test_parameters_that_cannot_be_used(cancer, options, message):
@@ -205,7 +207,7 @@ def test_parameters_that_cannot_be_used(cancer, options, message):
 
 @pytest.mark.parametrize("value", [LogisticRegression, "a string"])
 def test_candidates_must_be_estimators(cancer, value):
-    with pytest.raises(TypeError, match=r"candidates\['mine'\] is .*no scikit-learn estimator"):
+    with pytest.raises(TypeError, match=r"candidates\['mine'\] is .*not a scikit-learn estimator"):
         run(*cancer, candidates={"mine": value, "other": LogisticRegression()})
 
 

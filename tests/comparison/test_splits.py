@@ -69,11 +69,11 @@ def test_splitters_and_iterables():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cv": 1}, "cv=1: a comparison takes two folds"),
+        ({"cv": 1}, "cv=1: a comparison needs two folds"),
         ({"cv": 91}, "cv=91 folds cannot be made of 90 rows"),
         ({"cv": 20, "groups": GROUPS}, "cv=20 folds cannot be made of 18 groups"),
         ({"cv": "five"}, "cv='five': allowed are"),
-        ({"cv": KFold(3), "repeats": 2}, "repeats=2 goes with a number of folds"),
+        ({"cv": KFold(3), "repeats": 2}, "repeats=2 needs cv to be a number of folds"),
         ({"cv": [(np.arange(50), np.arange(50, 90))]}, "gives 1 split"),
     ],
 )

@@ -173,13 +173,13 @@ def test_more_errors(data):
     with pytest.raises(ValueError, match="holds no 'mean_test_"):
         ValidationPathDisplay.from_cv_results({"test_score": [1.0]})
     search = GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=3).fit(*data)
-    with pytest.raises(ValueError, match=r"'alpha' takes one value only .* others='profile'"):
+    with pytest.raises(ValueError, match=r"'alpha' takes only one value .* others='profile'"):
         ValidationPathDisplay.from_search(search, param="alpha")
     results = {"param_k": [0.0, 1.0], "mean_test_score": [0.0, 1.0], "std_test_score": [0.0, 0.0]}
     with pytest.raises(ValueError, match="scale is 'log', but the knob has values of zero"):
         ValidationPathDisplay.from_cv_results(results, scale="log")
     ambiguous = {"param_a__k": [0, 1], "param_b__k": [0, 1], "mean_test_score": [0.0, 1.0]}
-    with pytest.raises(ValueError, match=r"\['a__k', 'b__k'\] all end so"):
+    with pytest.raises(ValueError, match=r"\['a__k', 'b__k'\] all end in it"):
         ValidationPathDisplay.from_cv_results(ambiguous, param="k")
 
 

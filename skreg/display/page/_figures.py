@@ -7,7 +7,7 @@ import re
 
 from .._style import COLORS, require_matplotlib
 
-# matplotlib writes colours as numbers; these stand for what the page's style sheet decides.
+# matplotlib writes fixed colours; these are replaced by variables of the page's style sheet.
 INK = "#010203"
 VARIABLES = {
     INK: "currentColor",
@@ -22,7 +22,7 @@ NARROW = (3.7, 0.36, 1.4)
 
 
 def draw_svg(display, n_rows, *, narrow=False, prefix="f"):
-    """Draw a display with a row a candidate as an ``svg`` element.
+    """Draw a display with one row for each candidate as an ``svg`` element.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ def draw_svg(display, n_rows, *, narrow=False, prefix="f"):
         What is drawn.
 
     n_rows : int
-        Its candidates, for the height.
+        Number of candidates, for the height.
 
     narrow : bool, default=False
-        For a phone rather than a desk.
+        Whether it is for a phone rather than a desktop.
 
     prefix : str, default="f"
-        Put before all identifiers, which must differ between the figures of a page.
+        Prefix of all identifiers, which must differ between the figures of a page.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def draw_svg(display, n_rows, *, narrow=False, prefix="f"):
     from matplotlib.figure import Figure
 
     width, row_height, frame_height = NARROW if narrow else WIDE
-    # The user's own style must not reach the page: its colours are replaced below.
+    # The user's own style must not change the page: only known colours are replaced below.
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_settings())
@@ -69,7 +69,7 @@ def draw_svg(display, n_rows, *, narrow=False, prefix="f"):
 
 
 def _settings():
-    """Text stays text, identifiers do not change from run to run, nothing is painted behind."""
+    """Settings that keep text as text, identifiers the same in every run, and backgrounds clear."""
     keys = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     return {
         **dict.fromkeys(keys, INK),
@@ -83,7 +83,7 @@ def _settings():
 
 
 def _clean(svg, prefix):
-    """Only the ``svg`` element, in the page's colours, with identifiers of its own."""
+    """Keep the ``svg`` element only, in the page's colours and with identifiers of its own."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)

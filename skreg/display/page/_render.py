@@ -1,4 +1,4 @@
-"""Puts the page together: summary on top, table, figures, and how it was measured at the bottom."""
+"""Put the page together: the summary, the table, the figures, and how it was measured."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ MARKS = {True: ("better", "all is well"), False: ("worse", "look at this"), None
 def render_page(comparison):
     """Write a comparison as one self-contained page.
 
-    The page needs no network: styles, script and figures are part of it, and a content security
-    policy in its head forbids it to load anything. It follows the reader's choice of light or dark
-    and fits phones. Where matplotlib is missing, the figures are left out and the page says so.
+    The page loads nothing from the network: styles, script and figures are part of it, and a content
+    security policy in its head forbids loading anything. It follows the reader's choice of light or
+    dark and fits phones. If matplotlib is missing, the figures are left out and the page says so.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def render_page(comparison):
     Raises
     ------
     TypeError
-        If `comparison` is not one.
+        If `comparison` is not a comparison.
     ValueError
         If its table has no scores.
     """
     frame = read_frame(comparison, (SCORE,))
     target = getattr(comparison, "target_name", None)
-    # "target" is what a column without a name of its own is called: it says nothing.
+    # "target" is the default name, which tells the reader nothing.
     named = target and target != "target"
     title = f"Which regularizer pays for {target}?" if named else "Which regularizer pays?"
     sections = [
@@ -85,7 +85,7 @@ def render_notebook(comparison):
     Raises
     ------
     TypeError
-        If `comparison` is not one.
+        If `comparison` is not a comparison.
     ValueError
         If its table has no scores.
     """
@@ -169,7 +169,7 @@ def _download(frame, name):
 
 
 def _figures(comparison, frame):
-    """Both displays, each for a desk and for a phone."""
+    """Both displays, each in a wide and in a narrow version."""
     baseline = _baseline(comparison)
     drawn = []
     for display_class, heading, caption in (
@@ -177,14 +177,14 @@ def _figures(comparison, frame):
             ComparisonDisplay,
             f"Differences to {baseline}",
             f"Mean paired difference to {baseline} with its 95 % interval; small strokes are "
-            "single splits. The verdicts are corrected for the number of candidates, the intervals "
-            "are not. At the right: mean score.",
+            "single splits. The verdicts are corrected for the number of tests, the intervals are "
+            "not. At the right: the mean score.",
         ),
         (
             OverfitGapDisplay,
             "Train and test score",
-            "The length of a line is the overfit gap, its ends show which score moved. "
-            f"Dotted: test score of {baseline}.",
+            "The length of a line is the overfit gap; its ends show which score moved. "
+            f"The dotted line is the test score of {baseline}.",
         ),
     ):
         try:

@@ -1,4 +1,4 @@
-"""Tables as HTML: what a reader sees in a cell, and by what value its column is sorted."""
+"""Tables as HTML: what a reader sees in a cell, and the value by which its column is sorted."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Column:
     Attributes
     ----------
     name : str
-        In the frame; the sorting goes by it.
+        Its name in the frame, by which it is sorted.
     label : str
-        At the head.
+        Its heading.
     kind : {"score", "signed", "p", "share", "count", "seconds", "text"}
         How its values are written.
     with_names : tuple of str
-        Columns whose values stand behind in the same cell: a spread, or both ends of an interval.
+        Columns whose values follow in the same cell: a spread, or both ends of an interval.
     """
 
     name: str
@@ -62,12 +62,12 @@ SHORT_COLUMNS = ("candidate", "mean_score", "difference", "verdict")
 
 
 def format_value(value, kind, decimals=3):
-    """One value as a reader wants it.
+    """Write one value for a reader.
 
     Parameters
     ----------
     value : object
-        A number or a text; what is missing becomes a dash.
+        A number or a text; missing values become a dash.
 
     kind : str
         As in :class:`Column`.
@@ -124,10 +124,10 @@ def candidates_table(frame, *, baseline, scoring, short=False, sortable=True):
     Parameters
     ----------
     frame : DataFrame of shape (n_candidates, n_columns)
-        With the column ``candidate``; columns that are not known are left out.
+        With the column ``candidate``; unknown columns are left out.
 
     baseline : str
-        Named at the head of the differences.
+        Named in the heading of the differences.
 
     scoring : str
         Named in the caption.
@@ -152,7 +152,7 @@ def candidates_table(frame, *, baseline, scoring, short=False, sortable=True):
         f"{_class(column)}>{escape(column.label.format(baseline=baseline))}</th>"
         for column in columns
     )
-    # Differences and gaps are written as finely as the scores that they come from.
+    # Differences and gaps get as many decimals as the scores they are made of.
     own = {name: decimals_for(frame[name]) for name in ("mean_score", "log_loss") if name in frame}
     rows = "\n".join(
         "<tr>"

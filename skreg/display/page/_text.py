@@ -1,6 +1,6 @@
-"""Plain words as HTML.
+"""Plain text as HTML.
 
-Headings start with "# ", items of a list with "- ", and a blank line parts paragraphs.
+Headings start with "# ", items of a list with "- ", and a blank line separates paragraphs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def split_sections(text):
 
 
 def text_to_html(text, *, level=3):
-    """Plain words as HTML, everything in them escaped.
+    """Write plain text as HTML, with everything in it escaped.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def text_to_html(text, *, level=3):
     Returns
     -------
     html : str
-        A ``div`` for each heading with what belongs to it.
+        A ``div`` for each heading and what belongs to it.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def _blocks(body):
                 blocks.append(("list", []))
             blocks[-1][1].append(line[2:].strip())
         elif line.startswith(" ") and blocks and blocks[-1][0] == "list":
-            # An indented line goes on with the item above it.
+            # An indented line continues the item above it.
             blocks[-1][1][-1] += " " + line.strip()
         else:
             if not blocks or blocks[-1][0] != "paragraph":
