@@ -20,6 +20,7 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
 from skreg.engine.compiled.cache import cache_of
+from skreg.engine.compiled.notice import while_compiling
 from skreg.engine.constants import LINE_STRIDE
 from skreg.net.activation import KINDS, NUMBERS
 
@@ -44,7 +45,8 @@ def compiled(signature):
     def compile_(function):
         kernel = nb.njit(**_OPTIONS)(function)
         kernel._cache = cache_of(function)
-        kernel.compile(signature)
+        with while_compiling():
+            kernel.compile(signature)
         kernel.disable_compile()
         return kernel
 
