@@ -55,7 +55,7 @@ def test_correlated_groups_prefer_l2_to_l1():
     assert verdict.prefer == "L2"
     (advice,) = [a for a in verdict.advice if a.rule == "correlated features"]
     assert advice.agrees is True
-    assert "50 of 50 features are nearly repeated" in advice.text
+    assert "50 of 50 features have a near copy among the others" in advice.text
 
 
 def noise_table(seed):
