@@ -103,7 +103,7 @@ def _keep(keys, limit, moment, member, line, entry):
 
 
 #: Largest number of an activation (`skreg.net.activation.NUMBERS`) that kernels here have.
-LAST_ACTIVATION = 7
+LAST_ACTIVATION = 8
 
 
 @triton.jit
@@ -123,11 +123,13 @@ def _value(y, ACT: tl.constexpr):
         out = 0.5 * y * (1.0 + tl.erf(y * _ROOT_HALF))
     elif ACT == 6:
         out = _SCALE * tl.where(y <= 0.0, _ALPHA * (tl.exp(y) - 1.0), y)
-    else:
-        tl.static_assert(ACT == 7)
+    elif ACT == 7:
         e = tl.exp(tl.where(y > 20.0, 20.0, y))
         n = e * (e + 2.0)
         out = y * n / (n + 2.0)
+    else:
+        tl.static_assert(ACT == 8)
+        out = tl.where(y <= 0.0, tl.exp(y) - 1.0, y)
     return out
 
 
@@ -151,12 +153,14 @@ def _slope(y, ACT: tl.constexpr):
         out = 0.5 * (1.0 + tl.erf(y * _ROOT_HALF)) + y * _DENSITY * tl.exp(-0.5 * y * y)
     elif ACT == 6:
         out = _SCALE * tl.where(y <= 0.0, _ALPHA * tl.exp(y), 1.0)
-    else:
-        tl.static_assert(ACT == 7)
+    elif ACT == 7:
         e = tl.exp(tl.where(y > 20.0, 20.0, y))
         n = e * (e + 2.0)
         t = n / (n + 2.0)
         out = t + y * (1.0 - t * t) * e / (1.0 + e)
+    else:
+        tl.static_assert(ACT == 8)
+        out = tl.where(y <= 0.0, tl.exp(y), 1.0).to(y.dtype)
     return out
 
 

@@ -18,7 +18,8 @@ import skreg
 from skreg.engine import self_check
 from skreg.engine.data import Epoch
 from skreg.engine.stack import Stack
-from tests.engine.helpers import assert_same_result, fit, make_job
+from skreg.net.activation import NUMBERS
+from tests.engine.helpers import assert_same_result, fit, make_job, make_spec
 
 TRITON = importlib.util.find_spec("triton") is not None
 INTERPRETED = Path(__file__).with_name("interpreted_fused_cuda.py")
@@ -48,6 +49,20 @@ def interpreted(*arguments):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@needs_triton
+def test_an_activation_that_the_kernels_lack_is_left_to_the_reference(monkeypatch):
+    from skreg.engine import triton_kernels
+    from skreg.engine.fused_cuda import FusedCudaStep
+
+    last = list(NUMBERS)[-1]
+    spec = make_spec(activation=last, device="cuda")
+    assert FusedCudaStep.takes(spec, sparse=False)
+    assert not FusedCudaStep.takes(spec, sparse=True)
+    monkeypatch.setattr(triton_kernels, "LAST_ACTIVATION", NUMBERS[last] - 1)
+    assert not FusedCudaStep.takes(spec, sparse=False)
+    assert FusedCudaStep.takes(make_spec(device="cuda"), sparse=False)
 
 
 @needs_triton
