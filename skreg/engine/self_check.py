@@ -85,8 +85,8 @@ def _examine(step_type, spec):
                     f"The kernels of {step_type.__name__} failed their self-check ({kind}): results "
                     f"differ from the reference by {worst:.1e}, allowed is {TOLERANCE[spec.dtype]:.0e}."
                 )
-    except torch.OutOfMemoryError:
-        raise
+    except (MemoryError, torch.OutOfMemoryError):
+        raise  # says nothing about the kernels
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         return f"The kernels of {step_type.__name__} cannot be used ({kind}): {what}."

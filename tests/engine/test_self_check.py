@@ -140,12 +140,13 @@ def test_kernels_that_failed_are_not_taken_for_sound():
         assert "failed their self-check" in verdict(Named, make_spec(activation=activation))
 
 
-def test_too_little_memory_is_no_verdict():
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
+def test_too_little_memory_is_no_verdict(kind):
     class Full(ReferenceStep):
         def run(self, epoch, first, stop):
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise kind("out of memory")
 
-    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+    with pytest.raises(kind, match="out of memory"):
         verdict(Full, make_spec())
     assert self_check._verdicts == {}
 
