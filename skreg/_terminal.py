@@ -110,10 +110,27 @@ def show(result: Comparison) -> None:
     header[1] = metric_words(result.scoring)
     if _has_rich():
         _show_rich(result, header, rows)
-    else:
-        print("rich is not installed: run `pip install skreg[cli]` for colours.", file=sys.stderr)
-        _show_plain(header, rows)
-        print(f"\n{result.summary()}")
+        return
+    print("rich is not installed: run `pip install skreg[cli]` for colours.", file=sys.stderr)
+    print(f"{_title(result)}\n")
+    _show_plain(header, rows)
+    print(f"\n{fill(_caption(result), WIDTH)}\n\n{result.summary()}")
+
+
+def _title(result: Comparison) -> str:
+    """What was compared, above the table."""
+    method = result.method_
+    return f"{method.get('Table', result.target_name)}: {method.get('Rows and columns', '')}"
+
+
+def _caption(result: Comparison) -> str:
+    """What the columns of the table are."""
+    return (
+        f"{metric_words(result.scoring)}: mean \u00b1 standard deviation over the splits. "
+        f"gap: training minus test. vs {result.baseline_}: paired difference \u00b1 half its "
+        "95 % interval. p: corrected for folds that share rows and for the number of candidates. "
+        "s: one fit alone."
+    )
 
 
 def _cells(name: str, row: Any) -> tuple[str, list[str]]:
@@ -154,17 +171,12 @@ def _show_rich(result: Comparison, header: list[str], rows: list[tuple[str, list
     from rich.text import Text
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    method = result.method_
-    title = f"{method.get('Table', result.target_name)}: {method.get('Rows and columns', '')}"
     table = Table(
-        title=title,
+        title=_title(result),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        caption=f"{metric_words(result.scoring)}: mean \u00b1 standard deviation over the splits. "
-        f"gap: training minus test. vs {result.baseline_}: paired difference \u00b1 half its "
-        "95 % interval. p: corrected for folds that share rows and for the number of candidates. "
-        "s: one fit alone.",
+        caption=_caption(result),
     )
     for k, name in enumerate(header):
         title = fill(name, 12)

@@ -177,7 +177,8 @@ def test_without_rich_the_table_is_plain(capsys, path, monkeypatch):
     assert main(["compare", str(path), *QUICK, "--groups", "day"]) == 0
     captured = capsys.readouterr()
     assert captured.err == NO_RICH
-    assert captured.out.startswith("candidate")
+    assert captured.out.startswith("table.csv: 120 rows, 4 columns\n\ncandidate")
+    assert "gap: training minus test." in captured.out
     assert "# Verdict" in captured.out
 
 
