@@ -212,11 +212,10 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _check_validation_rows(self, X, y, sample_weight, factors):
         """The same of validation rows, times the weights of their classes; and the numbers of those left."""
-        n_rows = _num_samples(X)
         try:
-            X, y, weight = self._check_rows(X, y, sample_weight, first=False)
-            kept = numbers_of_kept(n_rows, sample_weight, y, factors)
-            return *weigh(X, y, weight, factors), kept
+            rows, y, weight = self._check_rows(X, y, sample_weight, first=False)
+            kept = numbers_of_kept(_num_samples(X), sample_weight, y, factors)
+            return *weigh(rows, y, weight, factors), kept
         except ValueError as error:
             raise of_validation_rows(error) from None
 

@@ -7,6 +7,7 @@ column to find out where and why, so that a good table costs nothing.
 from __future__ import annotations
 
 import datetime
+import os
 import re
 
 import numpy as np
@@ -66,6 +67,7 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
         Of `validate_data`.
     """
     X, y = as_numpy(X), as_numpy(y)
+    _refuse_texts(X)
     _refuse_columns(X, type(estimator).__name__)
     try:
         with np.errstate(over="ignore"):  # what does not fit the precision is refused below
@@ -99,6 +101,25 @@ def column_name(X, j):
 
 
 # -- types of columns ------------------------------------------------------------------------------
+
+
+def _refuse_texts(X):
+    """Refuse what is no table at all: the name of a file, or a sequence of texts."""
+    if isinstance(X, str | bytes | os.PathLike):
+        raise ValueError(
+            f"X is {str(X)!r}, not a table of rows and columns. If this names a file, read it first, for "
+            "example by pandas.read_csv, and pass its feature columns."
+        )
+    series = hasattr(X, "to_numpy") and not hasattr(X, "columns")
+    flat = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1)
+    if not (flat or series) or not len(X):
+        return
+    first = X.iloc[0] if hasattr(X, "iloc") else X[0]
+    if isinstance(first, str):
+        raise ValueError(
+            f"X is a sequence of texts, such as {str(first)!r}, not a table of rows and columns. Turn "
+            "texts into numbers first, for example by sklearn.feature_extraction.text.TfidfVectorizer."
+        )
 
 
 def _refuse_columns(X, estimator):

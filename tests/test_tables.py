@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -101,6 +102,26 @@ def test_several_columns_are_counted(frame, y):
         ValueError, match=r"'a' of X holds text, such as 'x' \(and 1 more column of"
     ):
         MODELS[0].fit(table.drop(columns="c"), y)
+
+
+@pytest.mark.parametrize("kind", [str, os.fsencode, Path])
+@every_model
+def test_the_name_of_a_file_is_no_table(y, model, kind):
+    with pytest.raises(ValueError, match=r"X is .*train\.csv.*, not a table .* pandas\.read_csv"):
+        clone(model).fit(kind("train.csv"), y)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series])
+def test_texts_are_no_table(y, kind):
+    texts = kind(["a good one", "a bad one"] * (N // 2))
+    net = RegularizedMLPRegressor(**NET)
+    with pytest.raises(
+        ValueError, match=r"sequence of texts, such as 'a good one'.*TfidfVectorizer"
+    ):
+        net.fit(texts, y)
+    rows = np.random.default_rng(0).normal(size=(N, 2))
+    with pytest.raises(ValueError, match="X_val is a sequence of texts"):
+        net.fit(rows, np.arange(N), X_val=texts, y_val=np.arange(N))
 
 
 def test_columns_without_names_have_numbers(y):

@@ -151,9 +151,8 @@ class Snapshot:
     def keep(self, state, index):
         """Remember the members of ``index`` (None: all) as they are now."""
         if index is not None:
-            index = torch.as_tensor(
-                index, device=self.theta.flat.device
-            )  # sent once, not for each name
+            # Sent once, not for each name.
+            index = torch.as_tensor(index, device=self.theta.flat.device)
         self.theta.copy_members(state.theta, index)
         self.running.copy_members(state.running, index)
 

@@ -76,9 +76,8 @@ class SkregBackend(ParallelBackendBase):
 
     def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
         """Called by Parallel before it dispatches."""
-        if (
-            trainer.TRAINER.here
-        ):  # in a callback of a net: no other thread could train what it asks for
+        # In a callback of a net no other thread could train what it asks for.
+        if trainer.TRAINER.here:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         if not self._for_one_call:
             # One backend serves all calls of a block, even at the same time; what follows is about
