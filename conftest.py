@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-_KERNELS = ["skreg/engine/fused_cuda.py", "skreg/engine/triton_kernels.py"]
+_KERNELS = ["skreg/backends/cuda/step.py", "skreg/backends/cuda/kernels.py"]
 
 collect_ignore = [] if importlib.util.find_spec("triton") else _KERNELS

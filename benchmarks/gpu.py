@@ -15,7 +15,7 @@ import skreg
 from benchmarks.search import case_a, search
 from benchmarks.single import digits
 from benchmarks.timing import in_turn, median
-from skreg.engine import Job, Spec, train
+from skreg.train import Job, Spec, train
 
 #: Members of one stack; and the epochs that each of them trains.
 MEMBERS, EPOCHS = (1, 4, 16, 64, 256, 1024, 4096), 30

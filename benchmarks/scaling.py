@@ -19,7 +19,7 @@ from benchmarks.memory import PeakMemory
 from benchmarks.nets import sklearn_net, skreg_net
 from benchmarks.single import digits
 from benchmarks.timing import median
-from skreg.engine import Job, Spec, train
+from skreg.train import Job, Spec, train
 
 #: After that many seconds a size is not measured again.
 PATIENCE = 3.0

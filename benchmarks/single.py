@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.nets import sklearn_net, skorch_net, skreg_net
 from benchmarks.timing import in_turn, median, peak_gflops
-from skreg.engine import Job, Spec, train
+from skreg.train import Job, Spec, train
 
 
 def digits():

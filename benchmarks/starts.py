@@ -7,8 +7,8 @@ import contextlib
 import numpy as np
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.engine import stack
-from skreg.engine.state import initial_parameters
+from skreg.train import stack
+from skreg.train.state import initial_parameters
 
 
 def _uniform(bound):

@@ -14,13 +14,13 @@ from joblib.parallel import register_parallel_backend
 __version__ = "0.1.0"
 
 _HOMES = {
-    "BaggedMLPClassifier": "skreg._bagging",
-    "BaggedMLPRegressor": "skreg._bagging",
-    "RegularizedMLPClassifier": "skreg._mlp",
-    "RegularizedMLPRegressor": "skreg._mlp",
-    "RegularizedLinearClassifier": "skreg._linear",
-    "RegularizedLinearRegressor": "skreg._linear",
-    "l1_max": "skreg._linear",
+    "BaggedMLPClassifier": "skreg.estimators.bagging",
+    "BaggedMLPRegressor": "skreg.estimators.bagging",
+    "RegularizedMLPClassifier": "skreg.estimators.mlp",
+    "RegularizedMLPRegressor": "skreg.estimators.mlp",
+    "RegularizedLinearClassifier": "skreg.estimators.linear",
+    "RegularizedLinearRegressor": "skreg.estimators.linear",
+    "l1_max": "skreg.estimators.linear",
     "compare": "skreg.comparison",
     "Comparison": "skreg.comparison",
     "last_rounds": "skreg.parallel",
@@ -30,11 +30,15 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from skreg._bagging import BaggedMLPClassifier, BaggedMLPRegressor
-    from skreg._linear import RegularizedLinearClassifier, RegularizedLinearRegressor, l1_max
-    from skreg._mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
     from skreg.comparison import Comparison, compare
     from skreg.display import ComparisonDisplay, TrainingCurveDisplay, ValidationPathDisplay
+    from skreg.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
+    from skreg.estimators.linear import (
+        RegularizedLinearClassifier,
+        RegularizedLinearRegressor,
+        l1_max,
+    )
+    from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
     from skreg.parallel import last_rounds
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from skreg._cli import main
+from skreg.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

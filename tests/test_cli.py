@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skreg._cli import main
+from skreg.cli import main
 
 NO_RICH = "rich is not installed: run `pip install skreg[cli]` for colours.\n"
 

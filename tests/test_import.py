@@ -45,8 +45,8 @@ def test_predicting_and_looking_needs_no_kernels(baseline):
     pickled = (
         "import io, pickle, numpy as np, skreg\n"
         "net = skreg.RegularizedMLPRegressor((3,))\n"
-        "from skreg.engine.job import Spec\n"
-        "from skreg.engine.state import initial_parameters\n"
+        "from skreg.train.job import Spec\n"
+        "from skreg.train.state import initial_parameters\n"
         "from skreg.net.net import Net\n"
         "net._spec = Spec(hidden=(3,), dropout=(0.1,), l1=(0.0, 0.0), l2=(0.0, 0.0))\n"
         "net._params = initial_parameters(Net.of(net._spec, 2), 0)\n"
@@ -62,6 +62,6 @@ def test_public_names():
     assert set(skreg.__all__) <= set(dir(skreg))
     for name in ("RegularizedMLPClassifier", "RegularizedMLPRegressor"):
         assert name in skreg.__all__
-        assert getattr(skreg, name).__module__ == "skreg._mlp"
+        assert getattr(skreg, name).__module__ == "skreg.estimators.mlp"
     with pytest.raises(AttributeError, match="module 'skreg' has no attribute 'nonsense'"):
         skreg.nonsense  # noqa: B018

@@ -18,10 +18,10 @@ from sklearn.utils.fixes import parse_version
 from torch import nn
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.engine.random import thresholds
-from skreg.engine.stack import Stack
 from skreg.net import batch_norm_eval, batch_norm_train, dropout
 from skreg.objective import penalties
+from skreg.train.random import thresholds
+from skreg.train.stack import Stack
 
 #: Gradient descent on all rows at once, in float64, without anything random.
 EXACT = {

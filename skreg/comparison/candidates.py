@@ -186,7 +186,7 @@ def _dummy(task: str, random_state: int) -> Candidate:
 
 
 def _linear_candidates(task: str) -> dict[str, Candidate]:
-    from skreg._linear import RegularizedLinearClassifier, RegularizedLinearRegressor
+    from skreg.estimators.linear import RegularizedLinearClassifier, RegularizedLinearRegressor
 
     if task == "classification":
         # The scores converge long before the coefficients do: with many classes the default of 1e-8
@@ -204,7 +204,7 @@ def _linear_candidates(task: str) -> dict[str, Candidate]:
 def _net(
     task: str, hidden_layer_sizes: tuple[int, ...], max_iter: int, random_state: int
 ) -> BaseEstimator:
-    from skreg._mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+    from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
 
     kind = RegularizedMLPClassifier if task == "classification" else RegularizedMLPRegressor
     return kind(hidden_layer_sizes, max_iter=max_iter, random_state=random_state, **PLAIN)
@@ -232,7 +232,7 @@ def _net_candidates(plain: BaseEstimator) -> dict[str, Candidate]:
 
 
 def _bagged(task: str, plain: BaseEstimator, random_state: int) -> BaseEstimator:
-    from skreg._bagging import BaggedMLPClassifier, BaggedMLPRegressor
+    from skreg.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
 
     kind = BaggedMLPClassifier if task == "classification" else BaggedMLPRegressor
     return kind(plain, n_estimators=16, random_state=random_state)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from skreg.engine.constants import EMBEDDED_WIDTH
+from skreg.backends.constants import EMBEDDED_WIDTH
 from skreg.net import owners
 
 __all__ = ["ModelFacts", "model_facts"]

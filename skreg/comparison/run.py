@@ -293,7 +293,7 @@ def _read(
 def _epochs(max_iter: int | str, n_rows: int) -> int:
     if max_iter != "auto":
         return max_iter
-    from skreg._resolve import automatic_batch_size
+    from skreg.estimators.resolve import automatic_batch_size
 
     steps = -(-n_rows // automatic_batch_size(n_rows))
     return int(np.clip(STEPS // steps, *EPOCHS))

@@ -1,7 +1,7 @@
 """Activations by scikit-learn's and torch's names: all that each of them is.
 
 A new one is an entry of `KINDS`; estimators, prediction, export, the reference and the kernels of the
-CPU take it from there. On CUDA the reference trains such nets until `skreg.engine.triton_kernels` has it too.
+CPU take it from there. On CUDA the reference trains such nets until `skreg.backends.cuda.kernels` has it too.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import torch
 class Block:
     """One part of a net, with all that it does. A subclass overrides what it has."""
 
-    #: Name of the `skreg.engine.random.Purpose` that its initial numbers are drawn for. Blocks of one
+    #: Name of the `skreg.train.random.Purpose` that its initial numbers are drawn for. Blocks of one
     #: purpose draw one after the other from one generator, so that others change nothing for them.
     draws = "INITIAL_WEIGHTS"
 

@@ -13,9 +13,9 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 
-from skreg.engine.plan import plan
-from skreg.engine.train import failed
 from skreg.parallel import trainer
+from skreg.train.plan import plan
+from skreg.train.run import failed
 
 #: Times that a stack is sent out before it is trained in this process.
 ATTEMPTS = 3

@@ -35,11 +35,11 @@ import joblib
 import scipy.sparse as sp
 import torch
 
-from skreg.engine.data import Fingerprint
-from skreg.engine.train import Control
 from skreg.parallel import trainer
 from skreg.parallel.memory import available_memory
 from skreg.parallel.tasks import Cancelled, Group, Outcome, Task, current_task
+from skreg.train.feed import Fingerprint
+from skreg.train.run import Control
 
 #: Open tasks at most, and at first, while the size of a task is unknown.
 MOST_OPEN, FIRST_OPEN = 256, 8

@@ -1,6 +1,6 @@
 """The trainer: one thread per process from which all training starts.
 
-A round that is more than one stack goes on in lanes (`skreg.engine.lanes`), one thread each. A second
+A round that is more than one stack goes on in lanes (`skreg.train.lanes`), one thread each. A second
 thread that used several torch threads would get an OpenMP team of its own, and the two teams share
 the cores badly (measured: 1.9 times slower). So fits outside of batched tasks are trained here too.
 """
@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from skreg.engine import lanes
-from skreg.engine.data import Fingerprint
-from skreg.engine.train import Control, failed, train
 from skreg.parallel.tasks import current_task
+from skreg.train import lanes
+from skreg.train.feed import Fingerprint
+from skreg.train.run import Control, failed, train
 
 #: Seconds between looks at signals of the thread that waits.
 _LOOK = 0.1

@@ -6,8 +6,8 @@ from sklearn.datasets import make_classification
 
 from benchmarks.methods import make
 from benchmarks.starts import STARTS
-from skreg.engine import stack
-from skreg.engine.state import initial_parameters
+from skreg.train import stack
+from skreg.train.state import initial_parameters
 
 
 @pytest.mark.parametrize("name", STARTS)

@@ -44,7 +44,7 @@ def test_hash_equals_integers():
 
 def test_hash_of_the_kernels_equals_integers():
     nb = pytest.importorskip("numba")
-    from skreg.engine.compiled.pieces import random_u32
+    from skreg.backends.cpu.pieces import random_u32
 
     @nb.njit
     def compiled(counter, key0, key1):

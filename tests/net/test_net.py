@@ -9,7 +9,7 @@ import torch
 from skreg.net.block import Minibatch, Rows
 from skreg.net.net import Net
 from skreg.net.parameter import Role
-from tests.engine.helpers import make_spec
+from tests.train.helpers import make_spec
 
 
 def net_of(sizes, **options):

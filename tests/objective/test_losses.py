@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from skreg.engine.constants import LOSSES
+from skreg.backends.constants import LOSSES
 from skreg.objective.losses import HUBER_DELTA, MAX_EXPONENT, rowwise
 
 K, N_OUT, B = 2, 3, 50

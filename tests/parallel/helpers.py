@@ -15,10 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.engine import Job, Spec
-from skreg.engine.job import Result
-from skreg.engine.train import StackReport
 from skreg.parallel import submit
+from skreg.train import Job, Spec
+from skreg.train.job import Result
+from skreg.train.run import StackReport
 
 SMALL = {
     "hidden_layer_sizes": (8,),
@@ -117,7 +117,7 @@ class Trouble(Exception):
 
 
 class PretendedEngine:
-    """Stands in for `skreg.engine.train.train`; keeps the sizes of the rounds.
+    """Stands in for `skreg.train.run.train`; keeps the sizes of the rounds.
 
     Jobs with numbers below 0 fail, each by itself.
 

@@ -23,7 +23,6 @@ from skorch.callbacks import Callback
 import skreg
 from skreg.parallel import executor as executors
 from skreg.parallel.executor import ExecutorRounds, pack, unpack
-from tests.engine.helpers import make_job
 from tests.parallel.helpers import (
     Trouble,
     assert_same,
@@ -38,6 +37,7 @@ from tests.parallel.helpers import (
     task_threads,
     wait_until,
 )
+from tests.train.helpers import make_job
 
 pytestmark = pytest.mark.timeout(200, method="thread")
 

@@ -1,0 +1,1 @@
+"""The step of a stack on CUDA: launches of kernels, recorded once and replayed."""

@@ -1,0 +1,608 @@
+"""The kernels of the fused step on CUDA, in Triton.
+
+They are those of `skreg.backends.cpu` for all members of a stack at once. What changes from one
+minibatch to the next (order of the rows, row weights, keys of the masks, rates) lies on the device for a
+whole epoch, and each kernel reads its part by a counter that lies there too: so the launches of a
+minibatch are always the same and can be replayed as a CUDA graph.
+
+Shapes: k members of s streams, b rows of a minibatch, d inputs, h units, o outputs; m embedded columns
+with f frequencies each, q features made of each. Constants are `tl.constexpr`: a float that is handed
+over at run time would be rounded to float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import triton
+import triton.language as tl
+
+from skreg.backends.constants import (
+    BATCH_NORM_EPS,
+    BATCH_NORM_MOMENTUM,
+    COSINE,
+    HUBER_DELTA,
+    LINE_STRIDE,
+    MAX_EXPONENT,
+    SELU_ALPHA,
+    SELU_SCALE,
+    SINE,
+)
+
+#: Entries of a row that a program takes at a time, at most.
+WIDEST = 1024
+
+#: Rows that a program of a loss takes, at most: outputs follow each other in it, so that only many small
+#: programs keep a GPU busy where members are few.
+LOSS_ROWS = 32
+
+#: Rows in a tile of rows and frequencies, forward and backward, at most, in float32; half of them in
+#: float64. One warp has it in its registers: with more rows there are fewer warps, then spills.
+EMBED_ROWS, EMBED_BACKWARD_ROWS = 64, 32
+
+_EPS, _MOMENTUM = tl.constexpr(BATCH_NORM_EPS), tl.constexpr(BATCH_NORM_MOMENTUM)
+_DELTA, _HIGHEST = tl.constexpr(HUBER_DELTA), tl.constexpr(MAX_EXPONENT)
+_SCALE, _ALPHA = tl.constexpr(SELU_SCALE), tl.constexpr(SELU_ALPHA)
+_STRIDE = tl.constexpr(LINE_STRIDE)
+_ROOT_HALF, _DENSITY = tl.constexpr(0.7071067811865476), tl.constexpr(0.3989422804014327)
+_TURN, _PER_TURN = tl.constexpr(6.283185307179586), tl.constexpr(0.15915494309189535)
+_C0, _C1, _C2, _C3, _C4, _C5 = (tl.constexpr(c) for c in COSINE)
+_S0, _S1, _S2, _S3, _S4 = (tl.constexpr(c) for c in SINE)
+
+
+@dataclass
+class Launch:
+    """A kernel with all that it is called with.
+
+    Attributes
+    ----------
+    kernel : triton.JITFunction
+    grid : tuple of int
+    arguments : tuple of tensor and int
+    constants : dict
+        Those that are compiled into the kernel, the width ``BLOCK`` of a program among them.
+    """
+
+    kernel: object
+    grid: tuple
+    arguments: tuple
+    constants: dict = field(default_factory=dict)
+
+    @property
+    def options(self):
+        """What the compiler is told: a thread for eight entries, multiplications and additions fused."""
+        warps = min(8, max(1, self.constants["BLOCK"] // 256))
+        return {"num_warps": warps, "enable_fp_fusion": True}
+
+    def __call__(self):
+        self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
+
+
+def block(n, most=None):
+    """Width of a program for rows of n entries; rows of more than ``most`` are taken in pieces."""
+    return min(WIDEST, most or WIDEST, max(16, triton.next_power_of_2(n)))
+
+
+@triton.jit
+def _keep(keys, limit, moment, member, line, entry):
+    """Which entries of a line of a mask stay (see `skreg.net.dropout`).
+
+    keys (steps, s, 2) and limit (k,) hold bits of uint32 as int32; ``moment`` is step * s + stream.
+    """
+    key0 = tl.load(keys + moment * 2).to(tl.uint32, bitcast=True)
+    key1 = tl.load(keys + moment * 2 + 1).to(tl.uint32, bitcast=True)
+    x = line.to(tl.uint32) * _STRIDE + entry.to(tl.uint32)
+    x = x ^ key0
+    x = x ^ (x >> 16)
+    x = x * 0x21F0AAAD
+    x = x + key1
+    x = x ^ (x >> 15)
+    x = x * 0x735A2D97
+    x = x ^ (x >> 15)
+    return x >= tl.load(limit + member).to(tl.uint32, bitcast=True)
+
+
+#: Largest number of an activation (`skreg.net.activation.NUMBERS`) that kernels here have.
+LAST_ACTIVATION = 8
+
+
+@triton.jit
+def _value(y, ACT: tl.constexpr):
+    """Activation number ACT at y."""
+    if ACT == 0:
+        out = y
+    elif ACT == 1:
+        out = tl.where(y <= 0.0, 0.0, y)
+    elif ACT == 2:
+        out = 1.0 - 2.0 / (tl.exp(2.0 * y) + 1.0)
+    elif ACT == 3:
+        out = 1.0 / (1.0 + tl.exp(-y))
+    elif ACT == 4:
+        out = y / (1.0 + tl.exp(-y))
+    elif ACT == 5:
+        out = 0.5 * y * (1.0 + tl.erf(y * _ROOT_HALF))
+    elif ACT == 6:
+        out = _SCALE * tl.where(y <= 0.0, _ALPHA * (tl.exp(y) - 1.0), y)
+    elif ACT == 7:
+        e = tl.exp(tl.where(y > 20.0, 20.0, y))
+        n = e * (e + 2.0)
+        out = y * n / (n + 2.0)
+    else:
+        tl.static_assert(ACT == 8)
+        out = tl.where(y <= 0.0, tl.exp(y) - 1.0, y)
+    return out
+
+
+@triton.jit
+def _slope(y, ACT: tl.constexpr):
+    """Derivative of activation number ACT at y."""
+    if ACT == 0:
+        out = y * 0.0 + 1.0
+    elif ACT == 1:
+        out = tl.where(y <= 0.0, 0.0, 1.0).to(y.dtype)
+    elif ACT == 2:
+        t = 1.0 - 2.0 / (tl.exp(2.0 * y) + 1.0)
+        out = 1.0 - t * t
+    elif ACT == 3:
+        s = 1.0 / (1.0 + tl.exp(-y))
+        out = s * (1.0 - s)
+    elif ACT == 4:
+        s = 1.0 / (1.0 + tl.exp(-y))
+        out = s * (1.0 + y * (1.0 - s))
+    elif ACT == 5:
+        out = 0.5 * (1.0 + tl.erf(y * _ROOT_HALF)) + y * _DENSITY * tl.exp(-0.5 * y * y)
+    elif ACT == 6:
+        out = _SCALE * tl.where(y <= 0.0, _ALPHA * tl.exp(y), 1.0)
+    elif ACT == 7:
+        e = tl.exp(tl.where(y > 20.0, 20.0, y))
+        n = e * (e + 2.0)
+        t = n / (n + 2.0)
+        out = t + y * (1.0 - t * t) * e / (1.0 + e)
+    else:
+        tl.static_assert(ACT == 8)
+        out = tl.where(y <= 0.0, tl.exp(y), 1.0).to(y.dtype)
+    return out
+
+
+@triton.jit
+def _rest(u):
+    """u less the nearest number of whole turns, in [-1/2, 1/2]."""
+    return u - tl.floor(u + 0.5)
+
+
+@triton.jit
+def _cosine(u):
+    """cos(2 pi u): for float32 a polynomial, of the sine of what is left to a quarter of a turn.
+
+    The library's function treats large arguments apart, with branches and through memory.
+    """
+    r = _rest(u)
+    if u.dtype == tl.float64:
+        out = tl.cos(r * _TURN)
+    else:
+        v = 0.25 - tl.abs(r)
+        w = v * v
+        out = v * ((((w * _S4 + _S3) * w + _S2) * w + _S1) * w + _S0)
+    return out
+
+
+@triton.jit
+def _sine(u):
+    """sin(2 pi u), as `_cosine`; both of one u share what they begin with."""
+    r = _rest(u)
+    if u.dtype == tl.float64:
+        out = tl.sin(r * _TURN)
+    else:
+        v = 0.25 - tl.abs(r)
+        w = v * v
+        out = ((((w * _C5 + _C4) * w + _C3) * w + _C2) * w + _C1) * w + _C0
+        out = tl.where(r < 0.0, -out, out)
+    return out
+
+
+@triton.jit
+def gather(
+    x, tables, order, stream_of, keys, limit, scale, counter, b, d, s, row_step, column_step,
+    DROP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Rows of the minibatch, some of their inputs dropped; one program a row.
+
+    x (slots, b, d) or (slots, d, b), as the steps between its rows and columns say, slots being streams, or
+    members where inputs are dropped; tables (s,) addresses; order (steps, s, b); stream_of, limit, scale
+    (slots,); keys (steps, s, 2).
+    """
+    line = tl.program_id(0).to(tl.int64)
+    slot, i = line // b, line % b
+    stream = tl.load(stream_of + slot)
+    moment = tl.load(counter) * s + stream
+    number = tl.load(order + moment * b + i)
+    source = tl.load(tables + stream).to(x.dtype) + number * d
+    for first in range(0, d, BLOCK):
+        j = first + tl.arange(0, BLOCK)
+        inside = j < d
+        values = tl.load(source + j, mask=inside, other=0.0)
+        if DROP:
+            keep = _keep(keys, limit, moment, slot, i, j)
+            values = tl.where(keep, values * tl.load(scale + slot), 0.0)
+        tl.store(
+            x + slot * b * d + i * row_step + j.to(tl.int64) * column_step, values, mask=inside
+        )
+
+
+@triton.jit
+def embed(
+    x, a, place, frequency, phase, weight, bias, stream_of, keys, limit, scale, counter, b, d, m, s,
+    DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From the columns of a minibatch to the inputs of a net, some dropped; one program a piece of a column.
+
+    What was made of a column is dropped with it. x (s, d, b); a (k, d + m q, b); place (d,): number of a
+    column among the embedded ones, or -1; frequency, phase (k, m, f); weight (k, m, q, f); bias (k, m, q);
+    stream_of, limit, scale (k,); keys (steps, s, 2). WAVES is f, a power of two, and MADE is q.
+    """
+    pieces = tl.cdiv(b, BLOCK)
+    line = tl.program_id(0).to(tl.int64) // pieces
+    member, column = line // d, line % d
+    stream = tl.load(stream_of + member)
+    i = tl.program_id(0) % pieces * BLOCK + tl.arange(0, BLOCK)
+    inside = i < b
+    value = tl.load(x + (stream * d + column) * b + i, mask=inside, other=0.0)
+    factor = tl.zeros((BLOCK,), dtype=x.dtype.element_ty) + 1.0
+    if DROP:
+        keep = _keep(keys, limit, tl.load(counter) * s + stream, member, i, column)
+        factor = tl.where(keep, factor * tl.load(scale + member), 0.0)
+    out = a + member * (d + m * MADE) * b + i
+    tl.store(out + column * b, value * factor, mask=inside)
+    c = tl.load(place + column)
+    if c >= 0:
+        pair = member * m + c
+        n = pair * WAVES + tl.arange(0, WAVES)
+        start = tl.load(phase + n) * _PER_TURN
+        wave = _cosine(tl.load(frequency + n)[:, None] * value[None, :] + start[:, None])
+        for o in tl.static_range(MADE):
+            at = pair * MADE + o
+            w = tl.load(weight + at * WAVES + tl.arange(0, WAVES))
+            made = tl.sum(w[:, None] * wave, axis=0) + tl.load(bias + at)
+            tl.store(out + (d + c * MADE + o) * b, made * factor, mask=inside)
+
+
+@triton.jit
+def embed_backward(
+    da, x, columns, frequency, phase, weight, dfrequency, dphase, dweight, dbias, idle,
+    stream_of, keys, limit, scale, counter, b, d, m, s,
+    DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, LINES: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Gradient of an embedding from that of what it made; one program an embedded column of a member.
+
+    da (k, m q, b); columns (m,); idle (k,): not 0 where biases count nothing; dfrequency to dbias as
+    frequency to bias, and all else as of `embed`. LINES is the power of two that q lines fit in. Waves and
+    masks are computed again. Frequencies lie side by side, so that a thread adds up many rows of its own.
+    """
+    pair = tl.program_id(0).to(tl.int64)
+    member, column = pair // m, tl.load(columns + pair % m)
+    stream = tl.load(stream_of + member)
+    n, lines = tl.arange(0, WAVES), tl.arange(0, LINES)
+    rate = tl.load(frequency + pair * WAVES + n)
+    start = tl.load(phase + pair * WAVES + n) * _PER_TURN
+    turned = tl.zeros((WAVES,), dtype=x.dtype.element_ty)
+    shifted = tl.zeros((WAVES,), dtype=x.dtype.element_ty)
+    mixed = tl.zeros((LINES, WAVES), dtype=x.dtype.element_ty)
+    total = tl.zeros((LINES,), dtype=x.dtype.element_ty)
+    for first in range(0, b, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        inside = i < b
+        value = tl.load(x + (stream * d + column) * b + i, mask=inside, other=0.0)
+        u = value[:, None] * rate[None, :] + start[None, :]
+        wave = _cosine(u)
+        push = tl.zeros((BLOCK, WAVES), dtype=x.dtype.element_ty)
+        for o in tl.static_range(MADE):
+            at = pair * MADE + o
+            e = tl.load(da + at * b + i, mask=inside, other=0.0)
+            if DROP:
+                keep = _keep(keys, limit, tl.load(counter) * s + stream, member, i, column)
+                e = tl.where(keep, e * tl.load(scale + member), 0.0)
+            push += e[:, None] * tl.load(weight + at * WAVES + n)[None, :]
+            part = tl.sum(e[:, None] * wave, axis=0)
+            mixed += tl.where(lines[:, None] == o, part[None, :], 0.0)
+            total += tl.where(lines == o, tl.sum(e, axis=0), 0.0)
+        push = push * _sine(u)
+        shifted += tl.sum(push, axis=0)
+        turned += tl.sum(push * value[:, None], axis=0)
+    tl.store(dphase + pair * WAVES + n, -shifted)
+    tl.store(dfrequency + pair * WAVES + n, turned * -_TURN)
+    at = pair * MADE + lines
+    tl.store(dweight + at[:, None] * WAVES + n[None, :], mixed, mask=lines[:, None] < MADE)
+    total = tl.where(tl.load(idle + member) != 0, 0.0, total)
+    tl.store(dbias + at, total, mask=lines < MADE)
+
+
+@triton.jit
+def forward(
+    z, a, gain, shift, mean, inv, running_mean, running_variance,
+    share, stream_of, keys, limit, scale, counter, h, b, s,
+    ACT: tl.constexpr, NORM: tl.constexpr, DROP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From the product of a hidden layer to its activations; one program a unit.
+
+    z, a (k, h, b); gain to running_variance (k, h), of which only shift, then the bias, is read where there
+    is no batch norm; share (steps, s, b); stream_of, limit, scale (k,); keys (steps, s, 2).
+    """
+    unit = tl.program_id(0).to(tl.int64)
+    member, row = unit // h, unit * b
+    moment = tl.load(counter) * s + tl.load(stream_of + member)
+    c = tl.load(shift + unit)
+    g = c * 0.0 + 1.0
+    if NORM:
+        part = share + moment * b
+        total = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+        for first in range(0, b, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            v = tl.load(z + row + i, mask=i < b, other=0.0)
+            total += v * tl.load(part + i, mask=i < b, other=0.0)
+        mu = tl.sum(total, axis=0)
+        total = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+        for first in range(0, b, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            t = tl.load(z + row + i, mask=i < b, other=0.0) - mu
+            total += t * t * tl.load(part + i, mask=i < b, other=0.0)
+        variance = tl.sum(total, axis=0)
+        scaled = 1.0 / tl.sqrt(variance + _EPS)
+        tl.store(mean + unit, mu)
+        tl.store(inv + unit, scaled)
+        before = tl.load(running_mean + unit)
+        tl.store(running_mean + unit, before + _MOMENTUM * (mu - before))
+        before = tl.load(running_variance + unit)
+        tl.store(running_variance + unit, before + _MOMENTUM * (variance - before))
+        g = tl.load(gain + unit) * scaled
+        c = c - mu * g
+    for first in range(0, b, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        y = _value(tl.load(z + row + i, mask=i < b, other=0.0) * g + c, ACT)
+        if DROP:
+            keep = _keep(keys, limit, moment, member, unit % h, i)
+            y = tl.where(keep, y * tl.load(scale + member), 0.0)
+        tl.store(a + row + i, y, mask=i < b)
+
+
+@triton.jit
+def backward(
+    da, z, gain, shift, mean, inv, dgain, dshift,
+    share, stream_of, keys, limit, scale, counter, h, b, s,
+    ACT: tl.constexpr, NORM: tl.constexpr, DROP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From the gradient of the activations of a hidden layer to that of its product, in place.
+
+    Arguments as of `forward`. The mask is drawn again, and with batch norm the slope is computed again for
+    the second pass: nothing is handed from thread to thread through memory.
+    """
+    unit = tl.program_id(0).to(tl.int64)
+    member, row = unit // h, unit * b
+    moment = tl.load(counter) * s + tl.load(stream_of + member)
+    part = share + moment * b
+    c = tl.load(shift + unit)
+    mu, scaled = c * 0.0, c * 0.0 + 1.0
+    g = scaled
+    if NORM:
+        mu, scaled = tl.load(mean + unit), tl.load(inv + unit)
+        g = tl.load(gain + unit) * scaled
+        c = c - mu * g
+    s0 = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+    s1 = tl.zeros((BLOCK,), dtype=z.dtype.element_ty)
+    for first in range(0, b, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        v = tl.load(z + row + i, mask=i < b, other=0.0)
+        e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
+        if DROP:
+            keep = _keep(keys, limit, moment, member, unit % h, i)
+            e = tl.where(keep, e * tl.load(scale + member), 0.0)
+        e = tl.where(i < b, e, 0.0)
+        s0 += e
+        if NORM:
+            s1 += e * (v - mu)
+        else:
+            tl.store(da + row + i, e, mask=i < b)
+    total = tl.sum(s0, axis=0)
+    tl.store(dshift + unit, total)
+    if NORM:
+        spread = tl.sum(s1, axis=0) * scaled
+        tl.store(dgain + unit, spread)
+        spread = spread * scaled
+        for first in range(0, b, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            v = tl.load(z + row + i, mask=i < b, other=0.0)
+            e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
+            if DROP:
+                keep = _keep(keys, limit, moment, member, unit % h, i)
+                e = tl.where(keep, e * tl.load(scale + member), 0.0)
+            w = tl.load(part + i, mask=i < b, other=0.0)
+            tl.store(da + row + i, g * (e - w * (total + (v - mu) * spread)), mask=i < b)
+
+
+@triton.jit
+def multinomial(
+    z, losses, bias, targets, lengths, target_of, order, coef, stream_of, smoothing, quantile,
+    counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Log loss of a softmax and its gradient; one program a piece of the rows of a member.
+
+    z (k, o, b) becomes its gradient; losses (k, b) gets coef times loss; bias (k, o); targets, lengths (t,)
+    addresses and rows of targets; target_of, stream_of, smoothing, quantile (k,); order, coef (steps, s, b).
+    """
+    member = tl.program_id(1).to(tl.int64)
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < b
+    place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
+    number = tl.load(order + place, mask=inside, other=0)
+    weight = tl.load(coef + place, mask=inside, other=0.0)
+    y = tl.load(targets + tl.load(target_of + member)).to(order.dtype)
+    label = tl.load(y + number, mask=inside, other=0)
+    smooth = tl.load(smoothing + member)
+    even, hard = smooth / o, 1.0 - smooth
+    entry, offset = z + member * o * b + i, bias + member * o
+    top = tl.load(entry, mask=inside, other=0.0) + tl.load(offset)
+    for j in range(1, o):
+        f = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j)
+        top = tl.where(f > top, f, top)
+    norm, spread, chosen = top * 0.0, top * 0.0, top * 0.0
+    for j in range(0, o):
+        t = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j) - top
+        norm += tl.exp(t)
+        spread += t
+        chosen = tl.where(label == j, t, chosen)
+    loss = weight * (tl.log(norm) - hard * chosen - even * spread)
+    tl.store(losses + member * b + i, loss, mask=inside)
+    for j in range(0, o):
+        t = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j) - top
+        slope = tl.exp(t) / norm - even - tl.where(label == j, hard, 0.0)
+        tl.store(entry + j * b, weight * slope, mask=inside)
+
+
+@triton.jit
+def _pointwise(f, t, smooth, q, LOSS: tl.constexpr):
+    """Loss number LOSS of the raw output f for the target t, and its derivative."""
+    if LOSS == 1:
+        t = t * (1.0 - smooth) + 0.5 * smooth
+        e = tl.exp(-tl.abs(f))
+        value = tl.where(f > 0.0, f, 0.0) + tl.log(1.0 + e) - t * f
+        p = 1.0 / (1.0 + e)
+        slope = tl.where(f >= 0.0, p, 1.0 - p) - t
+    elif LOSS == 2:
+        slope = f - t
+        value = 0.5 * slope * slope
+    elif LOSS == 3:
+        value = tl.abs(f - t)
+        slope = tl.where(f > t, 1.0, tl.where(f < t, -1.0, 0.0)).to(f.dtype)
+    elif LOSS == 4:
+        d = f - t
+        a = tl.abs(d)
+        value = tl.where(a <= _DELTA, 0.5 * d * d, _DELTA * (a - 0.5 * _DELTA))
+        slope = tl.where(d > _DELTA, _DELTA, tl.where(d < -_DELTA, -_DELTA, d))
+    elif LOSS == 5:
+        c = tl.where(f > _HIGHEST, _HIGHEST, f)
+        e = tl.exp(c)
+        value = e * (1.0 + (f - c)) - t * f
+        slope = e - t
+    else:
+        tl.static_assert(LOSS == 6)
+        d = t - f
+        value = tl.where(d >= 0.0, q * d, (q - 1.0) * d)
+        slope = tl.where(d > 0.0, -q, tl.where(d < 0.0, 1.0 - q, 0.0))
+    return value, slope
+
+
+@triton.jit
+def pointwise(
+    z, losses, bias, targets, lengths, target_of, order, coef, stream_of, smoothing, quantile,
+    counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """A loss that is a sum over outputs, and its gradient; arguments as of `multinomial`."""
+    member = tl.program_id(1).to(tl.int64)
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < b
+    place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
+    number = tl.load(order + place, mask=inside, other=0)
+    weight = tl.load(coef + place, mask=inside, other=0.0)
+    target = tl.load(target_of + member)
+    y, n = tl.load(targets + target).to(z.dtype), tl.load(lengths + target)
+    smooth, q = tl.load(smoothing + member), tl.load(quantile + member)
+    entry, offset = z + member * o * b + i, bias + member * o
+    total = weight * 0.0
+    for j in range(0, o):
+        f = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j)
+        t = tl.load(y + j * n + number, mask=inside, other=0.0)
+        value, slope = _pointwise(f, t, smooth, q, LOSS)
+        total += weight * value
+        tl.store(entry + j * b, weight * slope, mask=inside)
+    tl.store(losses + member * b + i, total, mask=inside)
+
+
+@triton.jit
+def _soft_threshold(w, cut):
+    """Exactly zero where abs(w) <= cut; NaN stays NaN."""
+    return w - tl.where(w > cut, cut, tl.where(w < -cut, -cut, w))
+
+
+@triton.jit
+def _penalties(pieces, decay, l1, l2, member, k):
+    """Where the piece of this program lies, and decay, l1 and l2 there: zero outside of weights."""
+    piece = pieces + tl.program_id(0) * 4
+    start, n, layer = tl.load(piece), tl.load(piece + 1), tl.load(piece + 2)
+    penalised = layer >= 0
+    shrink = tl.load(decay + member, mask=penalised, other=0.0)
+    sparse = tl.load(l1 + layer * k + member, mask=penalised, other=0.0)
+    ridge = tl.load(l2 + layer * k + member, mask=penalised, other=0.0)
+    return start + member * n, n, tl.load(piece + 3), shrink, sparse, ridge
+
+
+@triton.jit
+def adam(
+    p, g, m, v, pieces, rates, corrections, decay, l1, l2, counter, k,
+    B1: tl.constexpr, B2: tl.constexpr, EPSILON: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Proximal Adam (see `skreg.objective.penalties`); one program a piece of the parameters of a member.
+
+    p, g, m, v: parameters, gradient and moments, flat; pieces (programs, 4): where a block of parameters
+    starts, its entries a member, its layer or -1 where nothing is penalised, and the first entry of the
+    piece; rates (steps, k); corrections (steps, 2): 1 / (1 - beta^t); decay (k,); l1, l2 (layers, k).
+    """
+    member, step = tl.program_id(1).to(tl.int64), tl.load(counter)
+    start, n, first, shrink, sparse, ridge = _penalties(pieces, decay, l1, l2, member, k)
+    i = first + tl.arange(0, BLOCK)
+    inside = i < n
+    i += start
+    rate = tl.load(rates + step * k + member)
+    old = tl.load(p + i, mask=inside, other=0.0)
+    d = tl.load(g + i, mask=inside, other=0.0) + ridge * old
+    a = B1 * tl.load(m + i, mask=inside, other=0.0) + (1.0 - B1) * d
+    u = B2 * tl.load(v + i, mask=inside, other=0.0) + (1.0 - B2) * d * d
+    tl.store(m + i, a, mask=inside)
+    tl.store(v + i, u, mask=inside)
+    c1, c2 = tl.load(corrections + step * 2), tl.load(corrections + step * 2 + 1)
+    size = rate / (tl.sqrt(u * c2) + EPSILON)
+    w = old * (1.0 - rate * shrink) - size * (a * c1)
+    tl.store(p + i, _soft_threshold(w, size * sparse), mask=inside)
+
+
+@triton.jit
+def sgd(
+    p, g, m, pieces, rates, decay, l1, l2, counter, k,
+    MOMENTUM: tl.constexpr, NESTEROV: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Proximal SGD with the velocity m (see `skreg.objective.penalties`); arguments as of `adam`."""
+    member = tl.program_id(1).to(tl.int64)
+    start, n, first, shrink, sparse, ridge = _penalties(pieces, decay, l1, l2, member, k)
+    i = first + tl.arange(0, BLOCK)
+    inside = i < n
+    i += start
+    rate = tl.load(rates + tl.load(counter) * k + member)
+    old = tl.load(p + i, mask=inside, other=0.0)
+    speed = tl.load(m + i, mask=inside, other=0.0)
+    origin = old * (1.0 - rate * shrink)
+    w = origin - rate * (tl.load(g + i, mask=inside, other=0.0) + ridge * old)
+    if NESTEROV:
+        w = _soft_threshold(w, rate * sparse)
+        speed = w - (origin - MOMENTUM * speed)
+        tl.store(p + i, w + MOMENTUM * speed, mask=inside)
+    else:
+        w = _soft_threshold(w + MOMENTUM * speed, rate * sparse)
+        speed = w - origin
+        tl.store(p + i, w, mask=inside)
+    tl.store(m + i, speed, mask=inside)
+
+
+@triton.jit
+def max_norm(weight, bound, h, n, BLOCK: tl.constexpr):
+    """Scale rows of weight (k, h, n) back to the norm bound (k,), in place; one program a row."""
+    unit = tl.program_id(0).to(tl.int64)
+    limit, row = tl.load(bound + unit // h), weight + unit * n
+    total = tl.zeros((BLOCK,), dtype=weight.dtype.element_ty)
+    for first in range(0, n, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        w = tl.load(row + i, mask=i < n, other=0.0)
+        total += w * w
+    norm = tl.sqrt(tl.sum(total, axis=0))
+    if norm > limit:
+        for first in range(0, n, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            w = tl.load(row + i, mask=i < n, other=0.0)
+            tl.store(row + i, w * (limit / norm), mask=i < n)

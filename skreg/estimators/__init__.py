@@ -1,0 +1,1 @@
+"""The estimators: tables to jobs, results to fitted attributes."""

@@ -1,0 +1,381 @@
+"""What the two ensembles share: the course of a fit, out-of-bag scores, spread."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import _fit_context, clone
+from sklearn.ensemble import BaseEnsemble
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skreg.estimators.bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
+from skreg.estimators.bagging.scoring import set_scores, warn_of_all_gaps
+from skreg.estimators.base import interrupted_text
+from skreg.estimators.constant import (
+    warn_if_ensemble_is_worse_than_constant,
+    warn_if_worse_than_constant,
+)
+from skreg.estimators.probes import with_outputs
+from skreg.estimators.resolve import check_parameters, warn_of_penalties
+from skreg.estimators.rows import PREDICTED_DTYPES, warn, warn_of_scales
+from skreg.estimators.split import hold_out
+from skreg.estimators.tables import validated
+from skreg.estimators.weights import check_sample_weight
+from skreg.train.cohort import combine
+
+#: Fitted attributes without an underscore at the end.
+_PRIVATE = ("_bags", "_history", "_refitted")
+
+
+class BaseBaggedMLP(BaseEnsemble):
+    """Base class. A subclass says which nets are trained, what they predict and how that is averaged."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "max_samples": [
+            Interval(RealNotInt, 0, 1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_features": [
+            Interval(RealNotInt, 0, 1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "bootstrap": ["boolean"],
+        "bootstrap_features": ["boolean"],
+        "stopping": [StrOptions({"ensemble", "member"})],
+        "oob_score": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        n_estimators=16,
+        *,
+        max_samples=1.0,
+        max_features=1.0,
+        bootstrap=True,
+        bootstrap_features=False,
+        stopping="ensemble",
+        oob_score=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.max_features = max_features
+        self.bootstrap = bootstrap
+        self.bootstrap_features = bootstrap_features
+        self.stopping = stopping
+        self.oob_score = oob_score
+        self.random_state = random_state
+        self.verbose = verbose
+
+    _net: ClassVar[type]
+    #: Whether the mean is one of predictions; else it is one of probabilities, and has raw outputs.
+    _averages_predictions: ClassVar[bool] = False
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        if self.estimator is None or isinstance(self.estimator, self._net):
+            tags.target_tags = get_tags(self._get_estimator()).target_tags
+        return tags
+
+    def _get_estimator(self):
+        return self._net() if self.estimator is None else self.estimator
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Train the members together.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        sample_weight : array-like of shape (n,), default=None
+            With ``bootstrap=True`` rows are drawn in proportion, as scikit-learn's bagging does from
+            1.8 on; else members are trained with the weights. Held-out rows count by theirs. Only
+            their ratios matter.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        TypeError
+            Where ``estimator`` is not a net of this package.
+        ValueError
+            For parameters or data that do not fit; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
+        """
+        before = self.__dict__.copy()
+        try:
+            interrupted = self._fit(X, y, sample_weight)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        if interrupted:
+            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        return self
+
+    def _fit(self, X, y, sample_weight):
+        for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
+            delattr(self, name)
+        template, parts = self._template()
+        given = X
+        X, y, weight = self._check_rows(template, X, y, sample_weight)
+        encoded = template._encode(y, first=True)
+        rng = self._generator()
+        self._bags = self._make_bags(X.shape, weight, rng)
+        held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
+        self.validation_samples_ = held_out
+        self.estimator_ = self._get_estimator()
+        self._refitted = template.refit
+        self._know_target(template)
+        members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
+        if template.scoring != "loss":
+            set_scores(members, template, given, self._bags, self)
+        warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+        warn_of_penalties(members[0].job.spec)
+        results = train(members)
+        self._take_members(
+            [member.net for member in members], [columns for columns, _ in self._bags]
+        )
+        if held_out is not None:
+            self._take_history(results)
+        warn_of_all_gaps(template, results, together=held_out is not None)
+        self._compare_with_constant(members, results)
+        if self.oob_score:
+            self._score_out_of_bag(X, y, weight)
+        self._tell()
+        return any(result.interrupted for result in results)
+
+    def _take_members(self, nets, columns):
+        self.estimators_ = nets
+        self.estimators_features_ = columns
+
+    def _take_history(self, results):
+        """The history of members that stopped together."""
+        self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
+        self.n_iter_ = len(self._history["epoch"])
+
+    def _template(self):
+        """A net with the members' parameters, and the parts of a spec that follow from them."""
+        estimator = self._get_estimator()
+        if not isinstance(estimator, self._net):
+            raise TypeError(
+                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
+                "defaults; a scaler or an encoder belongs in front of the ensemble: "
+                f"make_pipeline(StandardScaler(), {type(self).__name__}(...))."
+            )
+        if estimator.callbacks:
+            raise ValueError(
+                f"estimator has callbacks={estimator.callbacks!r}. Callbacks watch a net that is trained "
+                "alone, and the members are trained together. Set estimator__callbacks=None."
+            )
+        template = clone(estimator)
+        template._validate_params()
+        return template, check_parameters(template)
+
+    def _check_rows(self, template, X, y, sample_weight):
+        """Validated rows in the members' precision, targets in the user's terms, weights."""
+        X, y = validated(
+            self,
+            X,
+            y,
+            float64_by="estimator__dtype='float64'",
+            accept_sparse="csr",
+            dtype=getattr(np, template.dtype),
+            order="C",
+            multi_output=True,
+            y_numeric=template._numeric_target,
+        )
+        return X, template._check_target(y), check_sample_weight(sample_weight, X)
+
+    def _generator(self):
+        if self.random_state is None:  # as the nets: the global generator is left alone
+            return np.random.RandomState(np.random.SeedSequence().generate_state(4))
+        return check_random_state(self.random_state)
+
+    def _make_bags(self, shape, weight, rng):
+        n, d = shape
+        population = n if weight is None else np.count_nonzero(weight)
+        rows = _number(self.max_samples, population)
+        columns = _number(self.max_features, d)
+        for name, size, most, replace in (
+            ("max_samples", rows, population, self.bootstrap),
+            ("max_features", columns, d, self.bootstrap_features),
+        ):
+            if size > most and not replace:
+                switch = "bootstrap" if name == "max_samples" else "bootstrap_features"
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is more than the {most} that can be drawn without "
+                    f"replacement. Lower it, or set {switch}=True."
+                )
+        if self.oob_score and not self.bootstrap:
+            raise ValueError(
+                "oob_score=True needs rows that a member was not trained on: set bootstrap=True, "
+                "or oob_score=False."
+            )
+        return Bags(
+            rng.randint(MAX_INT, size=self.n_estimators),
+            n,
+            d,
+            rows,
+            columns,
+            self.bootstrap,
+            self.bootstrap_features,
+            weight,
+        )
+
+    def _held_out(self, template, y, weight, seed):
+        """Validation rows of the ensemble, or None."""
+        if self.stopping == "member" or not template.early_stopping:
+            return None
+        rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
+        split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
+        return None if split is None else rows[split[1]]
+
+    def _compare_with_constant(self, members, results):
+        """Warn where the ensemble, or its members by themselves, are worse than a constant."""
+        label, job = type(self).__name__, members[0].job
+        if self.validation_samples_ is None:
+            warn_if_worse_than_constant(label, [member.job for member in members], results)
+            return
+        losses = self._history["valid_loss"]
+        if job.score is not None or not 0 < self.best_iter_ <= len(losses):
+            return
+        outputs = (member.net._raw(member.job.X_val) for member in members)
+        warn_if_ensemble_is_worse_than_constant(
+            label,
+            job,
+            losses[self.best_iter_ - 1],
+            lambda: combine(outputs, job.spec.loss, axis=1),
+            improving=self.best_iter_ == self.n_iter_,
+        )
+
+    def _know_target(self, template):
+        """Take over what predictions have to know about the target."""
+
+    def _score_out_of_bag(self, X, y, weight):
+        one = self._predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
+        total = np.zeros((X.shape[0], *one.shape[1:]))
+        count = np.zeros((X.shape[0], *[1] * (one.ndim - 1)))
+        for net, columns, rows in zip(
+            self.estimators_, self.estimators_features_, self.estimators_samples_, strict=True
+        ):
+            out = np.ones(X.shape[0], dtype=bool)
+            out[rows] = False
+            if out.any():
+                total[out] += self._predictions(net, X[out][:, columns])
+                count[out] += 1
+        seen = count.ravel() > 0
+        if not seen.all():
+            warn(
+                f"{np.count_nonzero(~seen)} of {len(seen)} rows have no out-of-bag prediction, because "
+                f"all members were trained on them. Raise n_estimators={self.n_estimators}, or lower "
+                "max_samples.",
+                UserWarning,
+            )
+        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+        self._set_out_of_bag(mean, y, seen, weight)
+
+    def _tell(self):
+        if not self.verbose:
+            return
+        text = f"[{type(self).__name__}] {len(self.estimators_)} members"
+        if self.validation_samples_ is not None:
+            losses = [np.nan, *self._history["valid_loss"]]
+            text += (
+                f", best epoch {self.best_iter_} of {self.n_iter_} with validation loss "
+                f"{losses[self.best_iter_]:.4g}"
+            )
+        print(text)
+
+    # -- fitted attributes ------------------------------------------------------------------------
+
+    @property
+    def estimators_samples_(self):
+        """Numbers of the rows that were drawn for each member."""
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute 'estimators_samples_' before it is fitted."
+            )
+        samples = [rows for _, rows in self._bags]
+        if self.validation_samples_ is None or self._refitted:
+            return samples
+        return [rows[~np.isin(rows, self.validation_samples_)] for rows in samples]
+
+    @property
+    def history_(self):
+        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
+        if not hasattr(self, "_history"):
+            raise AttributeError(
+                f"{type(self).__name__} has 'history_' only after a fit with stopping='ensemble' "
+                "and early_stopping=True; else see the members in estimators_."
+            )
+        return pd.DataFrame(self._history)
+
+    # -- prediction -------------------------------------------------------------------------------
+
+    def _for_members(self, X):
+        """Each member with its columns of X."""
+        check_is_fitted(self)
+        # A scorer in training asks for the validation rows, whose outputs are at hand.
+        known = self._known.of(X) if hasattr(self, "_known") else None
+        nets = self.estimators_
+        if known is not None:
+            nets = [with_outputs(net, raw) for net, raw in zip(nets, known, strict=True)]
+        X = validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
+        for net, columns in zip(nets, self.estimators_features_, strict=True):
+            yield net, X if self._bags.all_columns else X[:, columns]
+
+    def predict_std(self, X):
+        """Spread of the predictions between members.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray
+            Standard deviation over members of what `predict` (regressor) or `predict_proba`
+            (classifier) is the mean of, in its shape and units. The divisor is the number of
+            members.
+        """
+        mean = squares = 0.0
+        for i, (net, part) in enumerate(self._for_members(X), start=1):
+            one = self._predictions(net, part)
+            change = one - mean
+            mean = mean + change / i
+            squares = squares + change * (one - mean)
+        return np.sqrt(squares / i)
+
+    @abstractmethod
+    def _predictions(self, net, X):
+        """What one member predicts."""
+
+    @abstractmethod
+    def _set_out_of_bag(self, mean, y, seen, weight):
+        """Set the out-of-bag attributes from mean predictions."""
+
+
+def _number(value, population):
+    """How many rows or columns ``max_samples`` or ``max_features`` stands for."""
+    return int(value) if isinstance(value, Integral) else max(1, int(value * population))

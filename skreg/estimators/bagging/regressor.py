@@ -1,0 +1,59 @@
+"""BaggedMLPRegressor."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+
+from skreg.estimators.bagging.base import BaseBaggedMLP
+from skreg.estimators.bagging.docs import describe
+from skreg.estimators.mlp import RegularizedMLPRegressor
+
+
+class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
+    __doc__ = describe(
+        """Ensemble of neural networks whose predictions are averaged, trained as one stack.
+
+    Like scikit-learn's ``BaggingRegressor`` of a :class:`RegularizedMLPRegressor`, except that all
+    members are trained side by side, inside or outside of ``parallel_config(backend="skreg")``, and
+    may be stopped together.
+""",
+        """
+    See Also
+    --------
+    BaggedMLPClassifier : The same for classes.
+    sklearn.ensemble.BaggingRegressor : Bagging of any regressor.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skreg import BaggedMLPRegressor, RegularizedMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = RegularizedMLPRegressor((16,), max_iter=20)
+    >>> bag = BaggedMLPRegressor(net, n_estimators=8, random_state=0).fit(X, y)
+    >>> bag.predict(X[:2]).shape, bag.predict_std(X[:2]).shape
+    ((2,), (2,))
+    """,
+        net="RegularizedMLPRegressor",
+        score="R^2",
+        oob="oob_prediction_ : ndarray of shape (n,) or (n, n_targets)",
+    )
+
+    _net = RegularizedMLPRegressor
+    _averages_predictions = True
+
+    def _predictions(self, net, X):
+        return net.predict(X)
+
+    def predict(self, X):
+        """Mean prediction over members, in the units of the target, shape (n,) or (n, n_targets)."""
+        total = sum(net.predict(part) for net, part in self._for_members(X))
+        return total / len(self.estimators_)
+
+    def _set_out_of_bag(self, mean, y, seen, weight):
+        self.oob_prediction_ = mean
+        self.oob_score_ = np.nan
+        if np.count_nonzero(seen) > 1:
+            weight = None if weight is None else weight[seen]
+            self.oob_score_ = float(r2_score(y[seen], mean[seen], sample_weight=weight))

@@ -1,0 +1,111 @@
+"""Attributes of a fitted net that are made from its parameters and its history when asked for."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from skreg.estimators.forward import folded
+
+
+class FittedNet:
+    """What a fitted net tells of itself."""
+
+    @property
+    def coefs_(self):
+        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
+
+        With embedded columns the first one has three more rows for each of them, after the rows of
+        the columns themselves.
+        """
+        return [weight for weight, _ in self._folded()]
+
+    @property
+    def intercepts_(self):
+        """Biases, (n_out,) each, batch norm folded in."""
+        return [bias for _, bias in self._folded()]
+
+    def _folded(self):
+        self._needs_fit("coefs_")
+        return folded(self._params, self._spec, self.n_features_in_)
+
+    @property
+    def history_(self):
+        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
+        self._needs_fit("history_")
+        return pd.DataFrame(self._history)
+
+    @property
+    def loss_curve_(self):
+        """Training loss of each epoch, penalties not included."""
+        self._needs_fit("loss_curve_")
+        return list(self._history["train_loss"])
+
+    @property
+    def validation_scores_(self):
+        """Score of each epoch on the validation rows, larger is better; None without such rows."""
+        self._needs_fit("validation_scores_")
+        if self._watched is None:
+            return None
+        sign = -1.0 if self._watched == "valid_loss" else 1.0
+        return [sign * value for value in self._history[self._watched]]
+
+    @property
+    def n_weights_(self):
+        """Number of weights of the linear layers, which l1 and l2 act on."""
+        self._needs_fit("n_weights_")
+        return sum(self._params[f"weight_{i}"].size for i in range(self._spec.n_layers))
+
+    @property
+    def n_zero_weights_(self):
+        """Number of those weights that are exactly zero."""
+        self._needs_fit("n_zero_weights_")
+        weights = [self._params[f"weight_{i}"] for i in range(self._spec.n_layers)]
+        return int(sum(w.size - np.count_nonzero(w) for w in weights))
+
+    @property
+    def module_(self):
+        """The net as a `torch.nn.Sequential` in evaluation mode, on the CPU.
+
+        For the regressor it computes predictions, for the classifier the decision function. Its
+        modules are such that `torch.jit.script` and `torch.onnx.export` take it.
+        """
+        self._needs_fit("module_")
+        # A copy, so that training the module further does not change this estimator.
+        return copy.deepcopy(self._build_module())
+
+    @property
+    def net_(self):
+        """The net as an initialised skorch net around `module_`, with its history."""
+        self._needs_fit("net_")
+        from skreg.estimators.skorch import engine_net
+
+        net = engine_net(self.module_)
+        for row in self.history_.to_dict("records"):
+            net.history.new_epoch()
+            net.history.record("epoch", int(row.pop("epoch")))
+            for name, value in row.items():
+                net.history.record(name, value)
+        return net
+
+    def _needs_fit(self, name):
+        if not hasattr(self, "_params"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r} before it is fitted."
+            )
+
+    def summary(self):
+        """Table of the layers with output shapes, parameters and active regularizers.
+
+        Returns
+        -------
+        Summary
+            Prints as a table; ``frame()`` gives a DataFrame.
+        """
+        check_is_fitted(self)
+        from skreg.estimators.summary import summarise
+
+        return summarise(self, self._spec)

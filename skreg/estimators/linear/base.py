@@ -1,0 +1,78 @@
+"""What the two linear estimators share: weights of rows and classes, fitted attributes."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted
+
+from skreg.estimators.tables import validated
+from skreg.estimators.target import centre_and_scale
+from skreg.estimators.weights import check_sample_weight, check_some_weight, class_factors
+
+
+def row_weights(sample_weight, X):
+    """Weights with mean 1, so that scikit-learn's sums over rows are n times our means."""
+    weight = check_sample_weight(sample_weight, X)
+    return np.ones(X.shape[0]) if weight is None else weight * (len(weight) / weight.sum())
+
+
+def encode_classes(y):
+    """The distinct labels, sorted, and the number of each row's label among them."""
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class only, {classes[0]!r}; a classifier needs rows of two or more. Check "
+            "how the rows were split or selected."
+        )
+    return classes, codes
+
+
+def times_class_weight(weight, class_weight, codes, classes):
+    """Row weights times the weight of their class, with mean 1 again."""
+    factors = class_factors(class_weight, classes, codes, weight)
+    if factors is None:
+        return weight
+    weight = weight * factors[codes]
+    check_some_weight(weight)
+    return weight * (len(weight) / weight.sum())
+
+
+def standardisation(y, weight, fit_intercept, loss="squared_error"):
+    """What is subtracted from each target and what it is divided by, each of shape (n_targets,)."""
+    centre, scale = centre_and_scale(y, weight, loss)
+    # Without an intercept there is nothing that could give what was taken off back.
+    return (centre if fit_intercept else np.zeros_like(centre)), scale
+
+
+class RegularizedLinearModel(BaseEstimator):
+    """What the two linear estimators share: constraints, raw outputs and fitted attributes."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _set_fitted(self, coef, intercept, n_iter):
+        self.coef_, self.intercept_ = coef, intercept
+        self.n_iter_ = int(n_iter)
+        self.n_weights_ = coef.size
+        self.n_zero_weights_ = int(np.sum(coef == 0))
+        self.sparsity_ = self.n_zero_weights_ / self.n_weights_
+
+    def _raw(self, X):
+        """Linear outputs, shape (n,) or (n, n_outputs) as `coef_` has one dimension or two."""
+        check_is_fitted(self)
+        X = validated(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_

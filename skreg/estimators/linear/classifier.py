@@ -1,0 +1,257 @@
+"""RegularizedLinearClassifier."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import sklearn
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skreg.estimators.linear import by_scipy, by_sklearn
+from skreg.estimators.linear.base import (
+    RegularizedLinearModel,
+    encode_classes,
+    row_weights,
+    times_class_weight,
+)
+from skreg.estimators.linear.null_model import class_intercepts
+from skreg.estimators.rows import warn
+from skreg.estimators.tables import validated
+from skreg.estimators.target import one_label_a_row
+
+
+class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
+    """Logistic regression with the nets' objective and the nets' two numbers, `l1` and `l2`.
+
+    The objective is::
+
+        J = 1/sum(w) * sum_i w_i * loss(y_i, W x_i + b) + l1 * sum|W| + l2/2 * sum W^2
+
+    with the log loss of one logit for two classes and of a softmax over one logit a class for more
+    (multinomial, not one versus rest). w is ``sample_weight`` times the class weight. The
+    intercepts b are never penalised. Both penalties together are the elastic net [1]_. J does not
+    change when every row is given twice, so one value of `l1` or `l2` means the same for any number
+    of rows; it does change with the scale of the columns: put StandardScaler in front.
+
+    Parameters
+    ----------
+    l1 : float >= 0, default=0.0
+        Strength of the L1 penalty. :func:`l1_max` is the smallest that makes all weights zero. For
+        L1 alone set `l2` to 0.
+    l2 : float >= 0, default=1e-4
+        Strength of the L2 penalty. Without any penalty, J has no minimum if a plane separates the
+        classes: the weights then grow until the gradient is below `tol`.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that
+        is not named has the weight 1. "balanced" gives every class the same total weight,
+        ``sample_weight`` included.
+    fit_intercept : bool, default=True
+        Whether there are intercepts.
+    solver : {"auto", "newton-cholesky", "lbfgs"}, default="auto"
+        - "lbfgs" supports every penalty: without L1 it is that of
+          :class:`~sklearn.linear_model.LogisticRegression`, with L1 scipy's L-BFGS-B [2]_;
+        - "newton-cholesky" is that of LogisticRegression and does not support L1;
+        - "auto" uses "newton-cholesky" up to 1,000 weights if `l2 > 0` and `l1 = 0`, and "lbfgs"
+          otherwise.
+    max_iter : int >= 1, default=10_000
+        Largest number of iterations of the solver.
+    tol : float > 0, default=1e-8
+        The solver stops when no entry of the gradient of J is larger. With L1 it is the projected
+        gradient, for columns divided by their standard deviation.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Weights W, one row for two classes. With L1, zeros are exact.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts b; those of a softmax sum to zero.
+    sparsity_ : float
+        Share of the weights that are exactly zero.
+    n_zero_weights_, n_weights_ : int
+        Weights that are exactly zero, and all.
+    n_iter_ : int
+        Iterations the solver took.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where all are strings.
+
+    See Also
+    --------
+    RegularizedLinearRegressor : The same for numbers.
+    l1_max : Where a grid of `l1` begins.
+
+    Notes
+    -----
+    In the terms of :class:`~sklearn.linear_model.LogisticRegression`, which sums over rows,
+    ``C = 1 / ((l1 + l2) * sum(w))`` and ``l1_ratio = l1 / (l1 + l2)``. glmnet's lambda is
+    ``l1 + l2`` and its alpha ``l1 / (l1 + l2)``.
+
+    Writing W = P - N with P, N >= 0 makes the L1 penalty linear and J smooth; a weight is exactly
+    zero where both are at their bound [2]_. The solution has six digits or more with each penalty;
+    :doc:`/benchmarks/linear_solvers` has the figures.
+
+    References
+    ----------
+    .. [1] Zou, H. and Hastie, T. (2005). "Regularization and variable selection via the elastic
+       net." Journal of the Royal Statistical Society B 67(2), 301-320.
+    .. [2] Schmidt, M., Fung, G. and Rosales, R. (2007). "Fast optimization methods for L1
+       regularization: a comparative study and two new approaches." ECML, 286-297.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skreg import RegularizedLinearClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> model = RegularizedLinearClassifier(l1=0.03, l2=0.0).fit(X, y)
+    >>> model.n_zero_weights_, model.n_weights_
+    (24, 30)
+    >>> model.score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **RegularizedLinearModel._parameter_constraints,
+        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "solver": [StrOptions({"auto", "newton-cholesky", "lbfgs"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        l1=0.0,
+        l2=1e-4,
+        *,
+        class_weight=None,
+        fit_intercept=True,
+        solver="auto",
+        max_iter=10_000,
+        tol=1e-8,
+    ):
+        self.l1 = l1
+        self.l2 = l2
+        self.class_weight = class_weight
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Minimise the objective.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+        y : array-like of shape (n,)
+            Class labels: numbers, strings or booleans.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows, >= 0; an integer weight is that many copies of the row.
+
+        Returns
+        -------
+        self : RegularizedLinearClassifier
+
+        Raises
+        ------
+        ValueError
+            If there is only one class, all weights are zero, or `solver` does not support the
+            penalty.
+        """
+        X, y = validated(self, X, y, accept_sparse="csr", dtype=np.float64, multi_output=True)
+        y = one_label_a_row(y, type(self).__name__)
+        self.classes_, codes = encode_classes(y)
+        weight = row_weights(sample_weight, X)
+        weight = times_class_weight(weight, self.class_weight, codes, self.classes_)
+        solution = self._solve(X, codes, weight)
+        intercept = solution.intercept
+        if len(intercept) > 1:  # a constant on all of a softmax changes nothing
+            intercept = intercept - intercept.mean()
+        self._set_fitted(solution.coef, intercept, solution.n_iter)
+        return self
+
+    def _solve(self, X, codes, weight):
+        k, d = len(self.classes_), X.shape[1]
+        solver = self._choose_solver(d if k == 2 else k * d)
+        options = {
+            "l2": self.l2,
+            "fit_intercept": self.fit_intercept,
+            "max_iter": self.max_iter,
+            "tol": self.tol,
+        }
+        if self.l1 > 0:
+            start = class_intercepts(codes, k, weight, self.fit_intercept)
+            solution = by_scipy.logistic(X, codes, weight, l1=self.l1, start=start, **options)
+        else:
+            solution = by_sklearn.logistic(X, codes, weight, solver=solver, **options)
+        if not solution.converged:
+            warn(
+                f"{type(self).__name__}: {solver} ended after {solution.n_iter} iterations "
+                f"(max_iter={self.max_iter}) before it reached tol={self.tol:g}. Standardise the "
+                "columns (StandardScaler), raise l1 or l2, or raise max_iter or tol.",
+                ConvergenceWarning,
+            )
+        return solution
+
+    def _choose_solver(self, n_weights):
+        multinomial = len(self.classes_) > 2
+        one_versus_rest = multinomial and by_sklearn.VERSION < (1, 7)  # of newton-cholesky
+        if self.solver == "auto":
+            # Without a penalty its Hessian becomes singular where a plane separates the classes.
+            newton = self.l1 == 0 < self.l2 and n_weights <= by_sklearn.NEWTON_WEIGHTS
+            return "newton-cholesky" if newton and not one_versus_rest else "lbfgs"
+        if self.solver == "newton-cholesky" and self.l1 > 0:
+            raise ValueError(
+                f"solver='newton-cholesky' has no L1 penalty, but l1={self.l1:g}. Use l1=0, or "
+                "solver='auto' or 'lbfgs'."
+            )
+        if self.solver == "newton-cholesky" and one_versus_rest:
+            raise ValueError(
+                f"solver='newton-cholesky' of scikit-learn {sklearn.__version__} fits one versus "
+                f"rest for {len(self.classes_)} classes. Use solver='auto', or scikit-learn 1.7."
+            )
+        return self.solver
+
+    def decision_function(self, X):
+        """Logits.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_classes)
+            Of ``classes_[1]`` for two classes.
+        """
+        raw = self._raw(X)
+        return raw[:, 0] if raw.shape[1] == 1 else raw
+
+    def predict(self, X):
+        """Most probable class labels, shape (n,)."""
+        raw = self.decision_function(X)
+        return self.classes_[(raw > 0).astype(int) if raw.ndim == 1 else raw.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, shape (n, n_classes)."""
+        raw = self.decision_function(X)
+        if raw.ndim == 1:
+            return np.column_stack([expit(-raw), expit(raw)])
+        return softmax(raw, axis=1)
+
+    def predict_log_proba(self, X):
+        """Logarithms of :meth:`predict_proba`, exact where a probability is too small for it."""
+        raw = self.decision_function(X)
+        if raw.ndim == 1:
+            return -np.column_stack([np.logaddexp(0.0, raw), np.logaddexp(0.0, -raw)])
+        return log_softmax(raw, axis=1)

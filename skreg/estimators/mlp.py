@@ -1,0 +1,484 @@
+"""RegularizedMLPClassifier and RegularizedMLPRegressor."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import log_softmax
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skreg.estimators.base import BaseRegularizedMLP
+from skreg.estimators.callbacks import with_callbacks
+from skreg.estimators.docs import describe
+from skreg.estimators.resolve import CONSTRAINTS
+from skreg.estimators.target import ClassTargets, NumberTargets
+
+
+class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP):
+    __doc__ = describe(
+        """Multi-layer perceptron classifier whose every regularizer is a plain number.
+
+    The loss is the log loss: of one logit for two classes, of a softmax for more, of one logit a
+    label for multilabel targets.
+""",
+        """
+    label_smoothing : float in [0, 1), default=0.0
+        Share of each label that is spread evenly over the classes. The validation loss is computed
+        without it.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that is
+        not named has the weight 1. "balanced" gives every class the same total weight.
+""",
+        """
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, those whose rows all have weight zero included; for multilabel targets the
+        numbers of the labels.
+""",
+        """
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skreg import RegularizedMLPClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    >>> net = RegularizedMLPClassifier((32,), dropout=0.2, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), net).fit(X_train, y_train)
+    >>> model.score(X_test, y_test) > 0.95
+    True
+""",
+    )
+
+    _parameter_constraints: ClassVar[dict] = {
+        **CONSTRAINTS,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [None, StrOptions({"balanced"}), dict],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        *,
+        activation="relu",
+        numeric_embedding="auto",
+        dropout=0.2,
+        input_dropout=0.0,
+        batch_norm=True,
+        l1=0.0,
+        l2=0.0,
+        weight_decay=0.01,
+        max_norm=None,
+        label_smoothing=0.0,
+        class_weight=None,
+        solver="adamw",
+        learning_rate_init=2e-3,
+        learning_rate="cosine",
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.95,
+        epsilon=1e-8,
+        ema_decay=0.8,
+        batch_size="auto",
+        max_iter=100,
+        max_time=None,
+        tol=None,
+        shuffle=True,
+        early_stopping=True,
+        patience=30,
+        min_delta=0.0,
+        scoring="loss",
+        validation_fraction=0.15,
+        refit=False,
+        device="auto",
+        dtype="float32",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.numeric_embedding = numeric_embedding
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.l1 = l1
+        self.l2 = l2
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.ema_decay = ema_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.tol = tol
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.min_delta = min_delta
+        self.scoring = scoring
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.device = device
+        self.dtype = dtype
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    _numeric_target = False
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
+        y : array-like of shape (n,) or (n, n_labels)
+            Class labels of any kind. For multilabel targets a matrix, dense or sparse, of two values
+            such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
+        sample_weight : array-like of shape (n,), default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
+
+        Returns
+        -------
+        self : RegularizedMLPClassifier
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that are not valid; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one pass over the rows, from the current weights and the state of the optimiser.
+
+        The learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and
+        the weights are not averaged. With ``batch_norm=True`` a call needs two rows or more.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_labels)
+        classes : array-like of shape (n_classes,), default=None
+            All classes; needed in the first call if ``y`` does not have all of them.
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        self : RegularizedMLPClassifier
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X):
+        """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y."""
+        raw = self._raw(X)
+        if self._multilabel:
+            return self._label_values[(raw > 0).astype(np.intp)]
+        if len(self.classes_) == 2:
+            return self.classes_[(raw[:, 0] > 0).astype(np.intp)]
+        return self.classes_[raw.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, shape (n, n_classes); of each label for multilabel."""
+        return self._probabilities(self._raw(X))
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities, without underflow."""
+        raw = self._raw(X)
+        if self._multilabel:
+            return -np.logaddexp(0.0, -raw)
+        if len(self.classes_) == 2:
+            return -np.logaddexp(0.0, np.hstack([raw, -raw]))
+        return log_softmax(raw, axis=1)
+
+    def decision_function(self, X):
+        """Logits: shape (n,) for two classes, else (n, n_classes)."""
+        raw = self._raw(X)
+        return raw[:, 0] if len(self.classes_) == 2 and not self._multilabel else raw
+
+    def predict_mc(self, X, n_samples=100, random_state=None):
+        """Prediction as the mean over random dropout masks (Gal and Ghahramani 2016).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+        n_samples : int, default=100
+            Number of random nets.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        proba : ndarray of shape (n, n_classes)
+            Mean probabilities.
+        entropy : ndarray of shape (n,)
+            Predictive entropy in nats; for multilabel the sum over labels.
+
+        Raises
+        ------
+        ValueError
+            If every dropout rate is 0.
+        """
+        proba = self._probabilities(self._monte_carlo(X, n_samples, random_state)).mean(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = np.where(proba > 0, proba * np.log(proba), 0.0)
+            if self._multilabel:
+                rest = 1.0 - proba
+                parts = parts + np.where(rest > 0, rest * np.log(rest), 0.0)
+        return proba, -parts.sum(axis=1)
+
+
+class RegularizedMLPRegressor(RegressorMixin, NumberTargets, BaseRegularizedMLP):
+    __doc__ = describe(
+        """Multi-layer perceptron regressor whose every regularizer is a plain number.
+
+    Targets are scaled inside (``scale_target``) and predictions given in the units of the target.
+    Several targets share the hidden layers.
+""",
+        """
+    loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, \
+default="squared_error"
+        "squared_error" is (y - f)^2 / 2. "huber" is the same up to errors of 1.345 and a line beyond,
+        in units of the scaled target. "absolute_error" fits the median and "pinball" the ``quantile``.
+        "poisson" has a log link and needs targets >= 0.
+    quantile : float in (0, 1), default=0.5
+        The quantile that "pinball" fits.
+    scale_target : bool, default=True
+        Scale the targets inside: by their mean and standard deviation with "squared_error"; with
+        "huber", "absolute_error" and "pinball" by their median and 1.4826 times their median absolute
+        deviation from it, which outliers do not move (where that is zero, by a range between
+        quantiles); with "poisson", divide them by their mean.
+    clip : bool, default=True
+        Clip predictions to ``target_range_``, each output to its own range, as RealMLP does [5]_. This
+        guards against absurd values for rows far outside the training data. It holds for `predict`,
+        for each sample of `predict_mc` and for ``module_``, and a scorer in ``scoring`` is given
+        clipped predictions. Losses in training and validation are computed without clipping.
+""",
+        """
+    target_range_ : ndarray of shape (n_outputs_, 2)
+        Smallest and largest target of each output, in the units of the target, of all rows given to
+        `fit` whose weight is not zero, validation rows included; set with and without ``clip``.
+        `partial_fit` and a warm start widen it. A member of an ensemble has the range of the rows it
+        was trained on and of those it was validated on.
+""",
+        """
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skreg import RegularizedMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = RegularizedMLPRegressor((32,), dropout=0.1, max_iter=20, random_state=0).fit(X, y)
+    >>> net.predict(X[:2]).shape
+    (2,)
+""",
+    )
+
+    _parameter_constraints: ClassVar[dict] = {
+        **CONSTRAINTS,
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson", "pinball"})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "scale_target": ["boolean"],
+        "clip": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        *,
+        activation="relu",
+        numeric_embedding="auto",
+        dropout=0.2,
+        input_dropout=0.0,
+        batch_norm=True,
+        l1=0.0,
+        l2=0.0,
+        weight_decay=0.01,
+        max_norm=None,
+        loss="squared_error",
+        quantile=0.5,
+        scale_target=True,
+        clip=True,
+        solver="adamw",
+        learning_rate_init=2e-3,
+        learning_rate="cosine",
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.95,
+        epsilon=1e-8,
+        ema_decay=0.8,
+        batch_size="auto",
+        max_iter=100,
+        max_time=None,
+        tol=None,
+        shuffle=True,
+        early_stopping=True,
+        patience=30,
+        min_delta=0.0,
+        scoring="loss",
+        validation_fraction=0.15,
+        refit=False,
+        device="auto",
+        dtype="float32",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.numeric_embedding = numeric_embedding
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.l1 = l1
+        self.l2 = l2
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.loss = loss
+        self.quantile = quantile
+        self.scale_target = scale_target
+        self.clip = clip
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.ema_decay = ema_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.tol = tol
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.min_delta = min_delta
+        self.scoring = scoring
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.device = device
+        self.dtype = dtype
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    _numeric_target = True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
+        y : array-like of shape (n,) or (n, n_targets)
+        sample_weight : array-like of shape (n,), default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
+
+        Returns
+        -------
+        self : RegularizedMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that are not valid; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one pass over the rows, from the current weights and the state of the optimiser.
+
+        The first call fixes the scale of the target, so it should have rows enough to tell it; one
+        row is refused unless ``scale_target=False``. ``target_range_`` is that of all calls. The
+        learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and the
+        weights are not averaged. With ``batch_norm=True`` a call needs two rows or more.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_targets)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        self : RegularizedMLPRegressor
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predictions in the units of the target, shape (n,) or (n, n_targets)."""
+        return self._in_units(self._raw(X))
+
+    def predict_mc(self, X, n_samples=100, random_state=None):
+        """Mean and spread over random dropout masks (Gal and Ghahramani 2016).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+        n_samples : int, default=100
+            Number of random nets.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n,) or (n, n_targets)
+            In the units of the target.
+
+        Raises
+        ------
+        ValueError
+            If every dropout rate is 0.
+        """
+        samples = self._in_units(self._monte_carlo(X, n_samples, random_state))
+        return samples.mean(axis=0), samples.std(axis=0)

@@ -1,0 +1,76 @@
+"""The table that `summary()` returns."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+import pandas as pd
+
+from skreg.estimators.resolve import penalties_undone
+from skreg.net.net import Net
+
+
+def _note(spec):
+    names = penalties_undone(spec)
+    if not names:
+        return ""
+    return (
+        f"Batch norm undoes the scale of the weights in front of it: in hidden layers "
+        f"{' and '.join(names)} cannot do here what they do with batch_norm=False."
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Layers of a net with shapes, parameters and active knobs.
+
+    Attributes
+    ----------
+    title : str
+    rows : list of tuple
+        Layer, output shape, number of parameters, regularizers.
+    n_parameters, n_zero : int
+        Number of all parameters, and of weights that are exactly zero.
+    note : str
+        Said of regularizers that cannot do what their names say; empty where all can.
+    """
+
+    title: str
+    rows: list[tuple[str, str, int, str]]
+    n_parameters: int
+    n_zero: int
+    note: str = ""
+
+    def frame(self):
+        """The rows as a DataFrame."""
+        return pd.DataFrame(self.rows, columns=["layer", "output shape", "parameters", "knobs"])
+
+    def __str__(self):
+        cells = [("Layer", "Output shape", "Parameters", "Knobs")]
+        cells += [(name, shape, f"{n:,}", knobs) for name, shape, n, knobs in self.rows]
+        width = [max(len(row[i]) for row in cells) for i in range(4)]
+        lines = [
+            f"{a:<{width[0]}}  {b:<{width[1]}}  {c:>{width[2]}}  {d}".rstrip()
+            for a, b, c, d in cells
+        ]
+        rule = "-" * max(len(self.title), *map(len, lines))
+        foot = f"Parameters: {self.n_parameters:,}"
+        if self.n_zero:
+            foot += f"; weights that are exactly zero: {self.n_zero:,}"
+        notes = textwrap.wrap(self.note, max(len(rule), 60))
+        return "\n".join([self.title, rule, lines[0], rule, *lines[1:], rule, foot, *notes])
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self):
+        return self.frame().to_html(index=False)
+
+
+def summarise(estimator, spec):
+    """Summary of a fitted estimator."""
+    net = Net.of(spec, estimator.n_features_in_)
+    rows = [(name, f"(None, {units})", n, knobs) for name, units, n, knobs in net.describe(spec)]
+    total = sum(n for _, _, n, _ in rows)
+    return Summary(type(estimator).__name__, rows, total, estimator.n_zero_weights_, _note(spec))

@@ -1,0 +1,418 @@
+"""Targets: how labels and numbers are checked, encoded, scaled and given back, for all estimators."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, ndtri, softmax
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from skreg.estimators.rows import warn
+from skreg.estimators.tables import TEXT_FOR_NUMBERS
+from skreg.estimators.weights import class_factors
+
+#: What an estimator knows of its target before it is trained.
+KNOWN = (
+    "classes_",
+    "_multilabel",
+    "_label_values",
+    "_flat_target",
+    "_n_targets",
+    "_target_mean",
+    "_target_scale",
+)
+
+#: Losses whose target is scaled by numbers that a few outliers do not move.
+ROBUST_LOSSES = ("huber", "absolute_error", "pinball")
+
+#: Median absolute deviation of a normal variable of standard deviation 1.
+_NORMAL_DEVIATION = float(ndtri(0.75))
+
+#: Shares of the rows beyond each of two quantiles, for targets of which half or more are one value.
+_TAILS = (0.25, 0.1, 0.05, 0.02, 0.01)
+
+#: Numbers between which squares can be added up.
+_SQUARES_OF = 1e-140, 1e140
+
+#: Rows from which on a first call of `partial_fit` is trusted with the scale of the target, and rows
+#: of a matrix with one label a row that cannot be an accident.
+_FEW_ROWS = 10
+
+
+class ClassTargets:
+    """What `BaseRegularizedMLP` asks of a classifier about its target."""
+
+    def _check_target(self, y):
+        """Labels (n,), or a matrix of labels (n, n_labels) in the user's coding."""
+        y = _dense(y)
+        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+            y = column_or_1d(y, warn=True)
+        kind = type_of_target(y, input_name="y")
+        if kind in ("binary", "multiclass", "multilabel-indicator"):
+            return np.asarray(y)
+        if kind == "continuous-multioutput" and _values_a_column(np.asarray(y)) <= 2:
+            raise ValueError(_many_classes(np.asarray(y)))
+        check_classification_targets(y)  # says what is wrong with other kinds
+        raise ValueError(_many_classes(np.asarray(y)))
+
+    def _encode(self, y, first, classes=None):
+        """Class numbers, or the 0/1 matrix of a multilabel target; sets classes_ at first."""
+        multilabel = np.ndim(y) == 2
+        if first:
+            found = np.arange(y.shape[1]) if multilabel else np.unique(y)
+            self.classes_ = found if classes is None else unique_labels(classes)
+            self._multilabel = multilabel
+            self._label_values = _label_values(y) if multilabel else None
+        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
+            )
+        if multilabel != self._multilabel or (multilabel and y.shape[1] != len(self.classes_)):
+            raise ValueError(
+                f"y has the shape {y.shape}, which does not fit the {len(self.classes_)} "
+                f"{'labels' if self._multilabel else 'classes'} seen first."
+            )
+        if multilabel:
+            return self._encode_labels(y, first)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has the classes {unknown.tolist()}, which are not among the classes seen "
+                f"first: {self.classes_.tolist()}. Fit with all classes, or pass classes= to the "
+                "first partial_fit."
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _encode_labels(self, y, first):
+        unknown = np.setdiff1d(y, self._label_values)
+        if len(unknown):
+            raise ValueError(
+                f"y has the values {unknown.tolist()}, but labels were coded as "
+                f"{self._label_values.tolist()} at first. Code them in the same way."
+            )
+        present = (y == self._label_values[1]).astype(np.int64)
+        if first:
+            warn_of_one_hot(present)
+        return present
+
+    def _decode_target(self, y):
+        return self._label_values[y] if self._multilabel else self.classes_[y]
+
+    def _strata(self, y):
+        return None if self._multilabel else y
+
+    def _n_outputs(self):
+        return 1 if len(self.classes_) == 2 and not self._multilabel else len(self.classes_)
+
+    def _loss_name(self):
+        binary = len(self.classes_) == 2
+        return "binomial" if self._multilabel or binary else "multinomial"
+
+    def _engine_target(self, y):
+        if self._loss_name() == "multinomial":
+            return np.asarray(y, dtype=np.int64)
+        return np.asarray(y, dtype=self.dtype).reshape(len(y), -1)
+
+    def _set_target_scale(self, y, weight):
+        """Class labels have no scale."""
+
+    def _check_first_call(self, y):
+        """Any first rows will do: classes can be named."""
+
+    def _see_targets(self, parts, *, first):
+        """Class labels have no range."""
+
+    def _class_factors(self, y, weight, *, partial=False):
+        """Weight of each class, shape (n_classes,); None where all count the same."""
+        if self.class_weight is not None and self._multilabel:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} has no meaning for multilabel targets. Use "
+                "class_weight=None and sample_weight."
+            )
+        if self.class_weight == "balanced" and partial:
+            raise ValueError(
+                "class_weight='balanced' cannot be known from a part of the rows. For partial_fit "
+                "pass sklearn.utils.class_weight.compute_class_weight's result as a dict."
+            )
+        return class_factors(self.class_weight, self.classes_, y, weight)
+
+    def _probabilities(self, raw):
+        """Link on the last axis of raw outputs."""
+        if self._multilabel:
+            return expit(raw)
+        if len(self.classes_) == 2:
+            # Not 1 - p, which would have no digits left where p is near 1.
+            return expit(np.concatenate([-raw, raw], axis=-1))
+        return softmax(raw, axis=-1)
+
+    def _build_module(self):
+        from skreg.estimators.module import build_module
+
+        return build_module(self._params, self._spec, self.n_features_in_)
+
+
+class NumberTargets:
+    """What `BaseRegularizedMLP` asks of a regressor about its target."""
+
+    def _check_target(self, y):
+        """Targets in the user's units, (n,) or (n, n_targets)."""
+        return check_numbers(y, self.loss)
+
+    def _encode(self, y, first, classes=None):
+        """Targets as (n, n_targets)."""
+        flat = y.ndim == 1
+        y = y.reshape(len(y), -1)
+        if first:
+            self._flat_target = flat
+            self._n_targets = y.shape[1]
+        elif y.shape[1] != self._n_targets:
+            raise ValueError(f"y has {y.shape[1]} targets, but {self._n_targets} were seen first.")
+        return y
+
+    def _decode_target(self, y):
+        return y[:, 0] if self._flat_target else y
+
+    def _strata(self, y):
+        return None
+
+    def _n_outputs(self):
+        return self._n_targets
+
+    def _loss_name(self):
+        return self.loss
+
+    def _set_target_scale(self, y, weight):
+        self._target_mean = np.zeros(y.shape[1])
+        self._target_scale = np.ones(y.shape[1])
+        if self.scale_target:
+            self._target_mean, self._target_scale = centre_and_scale(y, weight, self.loss)
+
+    def _check_first_call(self, y):
+        """Refuse rows that do not tell the scale of the target, which the first call fixes."""
+        # The scale of counts is a shift of the output of a log link: any will do.
+        if not self.scale_target or self.loss == "poisson":
+            return
+        remedy = (
+            f"Pass more rows in the first call, {_FEW_ROWS} or more if possible, or set "
+            "scale_target=False and standardise the targets yourself."
+        )
+        if len(y) == 1:
+            raise ValueError(
+                "The first call of partial_fit fixes the scale of the target, which one row does "
+                f"not tell. {remedy}"
+            )
+        if len(y) < _FEW_ROWS or (y == y[0]).all(axis=0).any():
+            warn(
+                f"The first call of partial_fit fixes the scale of the target: its {len(y)} rows "
+                f"are few, or have one value only, and tell little about it. {remedy}",
+                UserWarning,
+            )
+
+    def _see_targets(self, parts, *, first):
+        """Set the range of the targets, or widen it, and whether predictions keep to it."""
+        bounds = [bound for y in parts for bound in (y.min(axis=0), y.max(axis=0))]
+        if not first:
+            bounds += list(self.target_range_.T)
+        self.target_range_ = np.stack([np.min(bounds, axis=0), np.max(bounds, axis=0)], axis=1)
+        # As of this fit: predictions do not follow parameters that are set later.
+        self._clips = bool(self.clip)
+
+    def _engine_target(self, y):
+        return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
+
+    def _class_factors(self, y, weight, *, partial=False):
+        return None
+
+    def _in_units(self, raw):
+        if self._spec.loss == "poisson":
+            raw = np.exp(raw)
+        out = raw * self._target_scale + self._target_mean
+        if self._clips:
+            np.clip(out, *self.target_range_.T, out=out)
+        return out[..., 0] if self._flat_target else out
+
+    def _build_module(self):
+        from skreg.estimators.module import build_module
+
+        poisson = self._spec.loss == "poisson"
+        if poisson:
+            scale, offset = np.ones_like(self._target_scale), np.log(self._target_scale)
+        else:
+            scale, offset = self._target_scale, self._target_mean
+        return build_module(
+            self._params,
+            self._spec,
+            self.n_features_in_,
+            scale=scale,
+            offset=offset,
+            exponential=poisson,
+            bounds=self.target_range_ if self._clips else None,
+        )
+
+
+# -- labels ----------------------------------------------------------------------------------------
+
+
+def _dense(y):
+    return y.toarray() if hasattr(y, "toarray") else y
+
+
+def one_label_a_row(y, estimator):
+    """Labels (n,) of a classifier that takes no matrix of labels."""
+    y = _dense(y)
+    if np.ndim(y) == 2:
+        if np.shape(y)[1] > 1:
+            raise ValueError(
+                f"y has the shape {np.shape(y)}, but {estimator} takes one label a row. If y is "
+                "one-hot encoded, pass y.argmax(axis=1); if a row has several labels, wrap the "
+                "estimator in sklearn.multioutput.MultiOutputClassifier."
+            )
+        y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    return np.asarray(y)
+
+
+def _values_a_column(y):
+    return max(len(np.unique(column)) for column in y.T)
+
+
+def _many_classes(y):
+    """What is wrong with a matrix of more than two values, and what to do."""
+    values = np.unique(y)
+    shown = ", ".join(map(repr, values[:6].tolist())) + (", ..." if len(values) > 6 else "")
+    if _values_a_column(y) <= 2:
+        return (
+            f"y has {y.shape[1]} columns of labels with the values {shown}. A multilabel target is "
+            "a matrix of integers with the same two values in every column: code each column as 0 "
+            "and 1, for example by (y[:, j] == value).astype(int), or use "
+            "sklearn.preprocessing.MultiLabelBinarizer for lists of labels."
+        )
+    return (
+        f"y has {y.shape[1]} columns of classes, with the values {shown}. Multioutput targets of "
+        "several classes are not supported: wrap the estimator in "
+        "sklearn.multioutput.MultiOutputClassifier."
+    )
+
+
+def _label_values(y):
+    """The values that stand for an absent and a present label, in this order."""
+    values = np.unique(y)
+    if len(values) == 2:
+        return values
+    for absent, present in ((0, 1), (-1, 1)):
+        if len(values) == 0 or values[0] in (absent, present):
+            return np.array([absent, present]).astype(y.dtype)
+    raise ValueError(
+        f"Every label in y has the value {values[0].item()!r}, which does not tell whether it is present "
+        "or absent. Code labels as 0 and 1."
+    )
+
+
+def warn_of_one_hot(present):
+    """Warn where classes that exclude each other were given as a matrix; present (n, n_labels)."""
+    if len(present) >= _FEW_ROWS and (present.sum(axis=1) == 1).all():
+        warn(
+            f"Every row of y has exactly one of {present.shape[1]} labels: y looks one-hot encoded. "
+            "As a matrix it is a multilabel target, of which a row may be predicted no label or "
+            "several. If the labels exclude each other, pass y.argmax(axis=1) instead.",
+            UserWarning,
+        )
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def check_numbers(y, loss):
+    """Targets of a regressor as float64, (n,) or (n, n_targets)."""
+    try:
+        y = np.asarray(_dense(y), dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{error}. {TEXT_FOR_NUMBERS}") from None
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if loss == "poisson" and (y < 0).any():
+        raise ValueError(
+            f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
+            "loss='squared_error' for such targets."
+        )
+    return y
+
+
+def centre_and_scale(y, weight, loss):
+    """What is subtracted from each target and what it is divided by, each of shape (n_targets,).
+
+    The mean and the standard deviation; for the losses that outliers do not move, the median and
+    1.4826 times the median absolute deviation from it, which is the standard deviation of normal
+    targets; with "poisson" nothing and the mean.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n, n_targets)
+    weight : ndarray of shape (n,) or None
+    loss : str
+    """
+    if loss == "poisson":
+        mean = np.average(y, axis=0, weights=weight)
+        return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
+    if loss in ROBUST_LOSSES:
+        pairs = [_robust(column, weight) for column in y.T]
+        centre, scale = (np.array(part) for part in zip(*pairs, strict=True))
+    else:
+        size = _unit(y)
+        centre = np.average(y / size, axis=0, weights=weight) * size
+        scale = _deviation(y, weight, centre)
+    # A constant target, up to rounding, is left in its units.
+    constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(centre)
+    return centre, np.where(constant, 1.0, scale)
+
+
+def _deviation(y, weight, centre):
+    size = _unit(y)
+    return size * np.sqrt(np.average(((y - centre) / size) ** 2, axis=0, weights=weight))
+
+
+def _unit(y):
+    """1, or for numbers whose squares would overflow or vanish the largest of them."""
+    largest = np.abs(y).max()
+    low, high = _SQUARES_OF
+    return 1.0 if largest == 0 or low < largest < high else largest
+
+
+def _robust(y, weight):
+    """Median, and a scale that few rows do not move, of one target."""
+    (median,) = quantiles(y, weight, [0.5])
+    (deviation,) = quantiles(np.abs(y - median), weight, [0.5])
+    if deviation > 0:
+        return median, deviation / _NORMAL_DEVIATION
+    # Half of the target or more is one value, as in many counts and amounts.
+    for tail in _TAILS:
+        low, high = quantiles(y, weight, [tail, 1.0 - tail])
+        if high > low:
+            return median, (high - low) / (2.0 * float(ndtri(1.0 - tail)))
+    return median, float(_deviation(y, weight, median))
+
+
+def quantiles(values, weight, shares):
+    """Weighted quantiles: means of both neighbours where a share falls between two values.
+
+    A row of weight 2 counts as the row given twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quantiles(np.array([3.0, 1.0, 2.0, 4.0]), None, [0.5])
+    array([2.5])
+    >>> quantiles(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 2.0]), [0.5])
+    array([5.5])
+    """
+    if weight is None:
+        return np.quantile(values, shares, method="averaged_inverted_cdf")
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weight[order])
+    targets = np.asarray(shares) * total[-1]
+    # Sums of weights are rounded: a share that falls on the edge of a row must be seen to.
+    room = 1e-12 * total[-1]
+    last = len(values) - 1
+    left = np.minimum(np.searchsorted(total, targets - room), last)
+    right = np.minimum(np.searchsorted(total, targets + room), last)
+    return 0.5 * (values[order[left]] + values[order[right]])

@@ -1,0 +1,227 @@
+"""What one fit asks for (`Spec`, `Job`) and what it gets back (`Result`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+#: Fields of `Spec` that have to be equal for members of one stack; all others may differ.
+SHAPE_FIELDS = (
+    "embedded",
+    "hidden",
+    "n_outputs",
+    "activation",
+    "batch_norm",
+    "loss",
+    "solver",
+    "momentum",
+    "nesterov",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "batch_size",
+    "shuffle",
+    "dtype",
+    "device",
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Resolved hyperparameters of one network. Tuples hold one number a layer.
+
+    Attributes
+    ----------
+    embedded : tuple of int or None
+        Columns that a trained periodic embedding stands for (`skreg.net.periodic`), ascending. None
+        is a net without embeddings, an empty tuple one that found no column for them.
+    hidden : tuple of int
+        Units of each hidden layer, L in all.
+    n_outputs : int
+    activation, loss, solver, learning_rate, dtype, device : str
+    dropout : tuple of float, length L
+    l1, l2 : tuple of float, length L + 1
+    max_norm : float
+        Infinite for none.
+    ema_decay : float
+        Of the average over epochs of the parameters, which is what is validated and kept; 0 for none.
+    max_steps : int or None
+        Ends training after so many minibatches, in the middle of an epoch if need be.
+    """
+
+    embedded: tuple[int, ...] | None = None
+    hidden: tuple[int, ...] = ()
+    n_outputs: int = 1
+    activation: str = "relu"
+    batch_norm: bool = False
+    loss: str = "squared_error"
+    quantile: float = 0.5
+    dropout: tuple[float, ...] = ()
+    input_dropout: float = 0.0
+    l1: tuple[float, ...] = (0.0,)
+    l2: tuple[float, ...] = (0.0,)
+    weight_decay: float = 0.0
+    max_norm: float = math.inf
+    label_smoothing: float = 0.0
+    solver: str = "adam"
+    learning_rate_init: float = 1e-3
+    learning_rate: str = "constant"
+    power_t: float = 0.5
+    momentum: float = 0.9
+    nesterov: bool = True
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    ema_decay: float = 0.0
+    batch_size: int = 200
+    shuffle: bool = True
+    max_iter: int = 100
+    max_steps: int | None = None
+    max_time: float | None = None
+    tol: float | None = None
+    early_stopping: bool = False
+    patience: int = 10
+    min_delta: float = 0.0
+    dtype: str = "float32"
+    device: str = "cpu"
+
+    @property
+    def n_layers(self):
+        """Number of linear layers."""
+        return len(self.hidden) + 1
+
+    @property
+    def n_embedded(self):
+        """Number of embedded columns."""
+        return len(self.embedded or ())
+
+    @property
+    def numeric_embedding(self):
+        """What the estimators call it."""
+        return None if self.embedded is None else "periodic"
+
+
+@dataclass
+class Job:
+    """One network to train.
+
+    Attributes
+    ----------
+    spec : Spec
+    X : ndarray or CSR matrix, shape (n, d), of the dtype of the spec
+    y : ndarray
+        Class numbers, int64, shape (n,), for the multinomial loss; else floats, shape (n, o).
+    sample_weight : ndarray or None, shape (n,)
+        Positive; mean 1.
+    seed : int
+    X_val, y_val, sample_weight_val : as above or None
+    score : callable or None
+        ``score(raw)`` with the raw outputs of the validation rows, float64, shape (n_val, o); a larger
+        score is better. It raises `skreg.train.validation.Undefined` in an epoch in which the metric has
+        no value. None scores by the validation loss.
+    shows_nets : bool
+        Whether ``score`` is called as ``score(raw, nets)``. ``nets()`` gives a `Standing` of the net, or
+        of each member of a cohort that still counts.
+    start : dict or None
+        Parameters to start from, under "optimiser" its state and under "epoch" the number of epochs
+        behind it, so that the random bits go on.
+    keep_optimiser : bool
+        Whether the result carries the state of the optimiser.
+    driver : callable or None
+        ``driver(stack)`` runs through ``stack.epochs()`` in place of the engine, so that callbacks
+        see each epoch; such a job trains alone.
+    label : str
+        How warnings name this job.
+    n_batches : int or None
+        Minibatches an epoch; None follows from the batch size.
+    cohort : str or None
+        Names the ensemble that this net is a member of. Its members are trained in one stack and
+        stop together at the epoch at which the mean of their predictions is best; they share the
+        targets and weights of the validation rows. Their shapes and ``n_batches`` must be equal.
+    """
+
+    spec: Spec
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None = None
+    seed: int = 0
+    X_val: Any = None
+    y_val: np.ndarray | None = None
+    sample_weight_val: np.ndarray | None = None
+    score: Callable | None = None
+    shows_nets: bool = False
+    start: dict | None = None
+    keep_optimiser: bool = False
+    driver: Callable | None = None
+    label: str = ""
+    n_batches: int | None = None
+    cohort: str | None = None
+
+    @property
+    def alone(self):
+        """Whether this job can not share a stack."""
+        return self.driver is not None or self.start is not None
+
+
+@dataclass
+class Result:
+    """A trained network.
+
+    Attributes
+    ----------
+    params : dict of ndarray
+        ``weight_0 ... weight_L`` (units, inputs); ``bias_l`` or, in front of a batch norm, ``gain_l``,
+        ``shift_l``, ``mean_l``, ``variance_l`` (units,); of m embedded columns ``embed_frequency``,
+        ``embed_phase`` (m, 16), ``embed_weight`` (m, 3, 16) and ``embed_bias`` (m, 3).
+    history : dict of list
+        ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``; in a cohort
+        also ``ensemble_loss``, and the score is the ensemble's.
+    n_iter, best_iter, n_steps, best_step : int
+    stopped_by : str
+    optimiser : dict or None
+    seconds : float
+        Of the stack that it was trained in.
+    error : Exception or None
+        What the job's own ``score`` raised; it ended that job alone.
+    undefined : str or None
+        Why the metric had no value in the last epoch that it had none.
+    interrupted : bool
+        Whether the user interrupted while this was trained (`skreg.parallel.trainer`).
+    """
+
+    params: dict
+    history: dict = field(default_factory=dict)
+    n_iter: int = 0
+    best_iter: int = 0
+    best_loss: float = math.inf
+    n_steps: int = 0
+    best_step: int = 0
+    stopped_by: str = "max_iter"
+    optimiser: dict | None = None
+    seconds: float = 0.0
+    error: Exception | None = None
+    undefined: str | None = None
+    interrupted: bool = False
+
+
+@dataclass
+class Standing:
+    """A net at the end of an epoch, as a scorer that asks for nets is shown it.
+
+    Attributes
+    ----------
+    job : Job
+    outputs : ndarray of float64, shape (n_val, o)
+        Raw outputs of the validation rows.
+    result : callable
+        ``result()`` gives the `Result` that there would be if training ended with this epoch and its
+        weights were kept.
+    """
+
+    job: Job
+    outputs: np.ndarray
+    result: Callable

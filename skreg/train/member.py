@@ -1,0 +1,113 @@
+"""What the training loop remembers of one member besides its parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from skreg.train.stopping import Monitor
+
+
+@dataclass
+class Member:
+    """One member of a stack: its job, its history and when its training ends.
+
+    Attributes
+    ----------
+    index : int
+        Place of the job among those of the stack.
+    job : Job
+    monitor : Monitor or None
+    cohort : Cohort or None
+        The members with which it stops together.
+    ended : str or None
+        Why training ended; None while it goes on.
+    undefined : str or None
+        Why the metric had no value in the last epoch that it had none.
+    """
+
+    index: int
+    job: object
+    monitor: Monitor | None
+    cohort: object = None
+    history: dict = field(
+        default_factory=lambda: {
+            name: []
+            for name in ("epoch", "train_loss", "valid_loss", "valid_score", "learning_rate")
+        }
+    )
+    best_iter: int = 0
+    best_loss: float = math.inf
+    best_step: int = 0
+    n_steps: int = 0
+    ended: str | None = None
+    error: Exception | None = None
+    undefined: str | None = None
+
+    @classmethod
+    def of(cls, index, job):
+        """The member of a job, watched as its spec says."""
+        member = cls(index, job, None)
+        spec = job.spec
+        adaptive = spec.learning_rate == "adaptive"
+        options = {"adaptive": adaptive, "rate": spec.learning_rate_init}
+        if member.validated:
+            member.monitor = Monitor(spec.patience, spec.min_delta, **options)
+        elif spec.tol is not None or adaptive:
+            member.monitor = Monitor(spec.patience, spec.tol or 0.0, **options)
+        return member
+
+    @property
+    def validated(self):
+        """Whether validation rows decide which epoch is the best."""
+        return self.job.spec.early_stopping and self.job.X_val is not None
+
+    def record(self, epoch, train_loss, rate, valid_loss=math.nan, valid_score=math.nan):
+        """Write a row of history; without validation where an epoch ends in the middle."""
+        row = epoch, *map(float, (train_loss, valid_loss, valid_score, rate))
+        for name, value in zip(
+            ("epoch", "train_loss", "valid_loss", "valid_score", "learning_rate"), row, strict=True
+        ):
+            self.history[name].append(value)
+        if self.cohort is not None:
+            # Where an epoch ends in the middle, nothing was validated.
+            loss = math.nan if math.isnan(valid_loss) else self.cohort.loss
+            self.history["ensemble_loss"].append(loss)
+
+    def judge(self, epoch, n_steps, finite, train_loss, valid_loss, valid_score):
+        """Take the values of an epoch; whether its weights are to be kept."""
+        self.n_steps = n_steps
+        if not (finite and math.isfinite(train_loss) and self._sound(valid_loss, valid_score)):
+            self.ended = "diverged"
+            return False
+        improved, ended = True, False
+        if self.cohort is not None:
+            improved, ended = self.cohort.verdict
+        elif self.validated and self.job.score is not None:
+            improved, ended = self.monitor.update_scored(valid_loss, valid_score)
+        elif self.monitor is not None:
+            improved, ended = self.monitor.update(valid_loss if self.validated else train_loss)
+        improved = improved or not self.validated
+        if improved:
+            self.best_iter, self.best_step = epoch, n_steps
+        if self.validated and improved:
+            self.best_loss = valid_loss
+        elif not self.validated:
+            self.best_loss = min(self.best_loss, train_loss)
+        if ended:
+            self.ended = "patience" if self.validated else "tol"
+        elif epoch >= self.job.spec.max_iter and self.job.spec.max_steps is None:
+            self.ended = "max_iter"
+        return improved
+
+    def _sound(self, valid_loss, valid_score):
+        """Whether the validation of an epoch gives no sign of divergence.
+
+        A score that is undefined is none: the metric has no value there, the net is as it was.
+        """
+        scored = self.job.score is not None and self.cohort is None
+        return (
+            not self.validated
+            or math.isfinite(valid_loss)
+            or (scored and math.isfinite(valid_score))
+        )

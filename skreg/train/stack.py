@@ -1,0 +1,382 @@
+"""A stack in training: its epochs, limits, validation, and what becomes of members that end."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from skreg.backends.choose import step_type
+from skreg.net.net import Net
+from skreg.optim.schedule import factors
+from skreg.train.cohort import Cohort
+from skreg.train.feed import Epoch, Feed, Fingerprint, runs
+from skreg.train.job import Result
+from skreg.train.knobs import Knobs
+from skreg.train.member import Member
+from skreg.train.state import Average, Snapshot, State, initial_parameters
+from skreg.train.validation import Shows, validate
+from skreg.train.watch import Closing, Watch
+
+#: Seconds after which a step hands back, so that an interrupt or a limit of time is noticed.
+_PAUSE = 0.05
+
+#: A step that closes epochs by itself runs at most so many at a time, and so many rows: the order of all
+#: of these rows is held in memory.
+_MOST_EPOCHS, _MOST_PLACES = 64, 1 << 22
+
+
+class Control:
+    """Lets another thread end training early, and is told of its progress.
+
+    Attributes
+    ----------
+    cancelled : bool
+        Set it to end training within a twentieth of a second; the best weights so far are kept.
+    progress : callable or None
+        ``progress(stack)`` after each epoch, or after some that took no longer than a twentieth of a
+        second together.
+    """
+
+    def __init__(self, progress=None):
+        self.cancelled = False
+        self.progress = progress
+
+
+class Stack:
+    """Members of equal shape in training.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        In canonical order, so that streams are neighbours.
+    fingerprints : list of Fingerprint, optional
+    implementation : {"auto", "fused", "reference"}
+    control : Control, optional
+    cache : dict, optional
+        Tables on the device, shared between stacks.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    members : list of Member
+        Those still in the stack.
+    results : dict of int to Result
+        Of members that ended, by position in ``jobs``.
+    flops : float
+        Floating-point operations of all products so far.
+    """
+
+    def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
+        spec = jobs[0].spec
+        # Before the clock starts, since the first of its kind in a process may have to check its kernels.
+        self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
+        self.began = time.perf_counter()
+        self.control = control or Control()
+        self.cache = {} if cache is None else cache
+        self.results, self.flops, self.epoch = {}, 0.0, 0
+        self.device = torch.device(spec.device)
+        self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
+        self.cohorts = Cohort.among(self.members)
+        self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
+        net = Net.of(spec, jobs[0].X.shape[1])
+        # Filled on the host and sent as a whole.
+        state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
+        for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
+            job = jobs[same.start]
+            drawn = job.start or initial_parameters(net, job.seed)
+            state.load(same, drawn)
+        self.state = state.to(self.device)
+        self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
+        self.steps_done, self.step_seconds = 0, math.inf
+        self.steps_before = self.state.t
+        self.snapshot = Snapshot(self.state)
+        averaged = any(job.spec.ema_decay for job in jobs)
+        self.average = Average(self.state) if averaged else None
+        self.watch = None
+        if self.step_type.closes_epochs and all(Watch.can_watch(job) for job in jobs):
+            self.watch = Watch(self.members, self.device)
+        self._build()
+
+    @property
+    def spec(self):
+        """Spec of the first member still there."""
+        return self.members[0].job.spec
+
+    def _build(self):
+        jobs = [m.job for m in self.members]
+        specs = [job.spec for job in jobs]
+        self.feed = Feed(jobs, self.fingerprints, self.device, self.cache)
+        self.knobs = Knobs(specs)
+        self.step = self.step_type(self.state, self.knobs, self.feed, specs[0])
+        self.step.watch = self.watch
+        ends = [s.max_steps for s in specs if s.max_steps is not None]
+        self.step_limits = sorted(set(ends))
+        times = [s.max_time for s in specs if s.max_time is not None]
+        self.deadline = self.began + min(times) if times else math.inf
+        self.flops_per_row = self.state.net.flops * len(jobs)
+
+    def epochs(self, most=1):
+        """Train; yields itself after each epoch, or after ``most``, until no member is left."""
+        while self.members:
+            count = min(most, self._epochs_at_a_time())
+            if count > 1:
+                self._run_epochs(count)
+            else:
+                self._run_epoch()
+                self.epoch += 1
+            if self.control.progress is not None:
+                self.control.progress(self)
+            yield self
+            self._retire()
+
+    def run(self):
+        """Train to the end; returns the results in the order of the jobs."""
+        driver = self.members[0].job.driver
+        if driver is not None:
+            driver(self)
+        else:
+            for _ in self.epochs(_MOST_EPOCHS):
+                pass
+        if self.members:
+            self.interrupt("interrupt")
+        return [self.results[i] for i in range(len(self.results))]
+
+    def interrupt(self, reason):
+        """End all members that are left now; each keeps its best weights."""
+        self._end(self._training(), reason)
+        self._retire()
+
+    def rates(self, steps):
+        """Learning rates of the next ``steps`` minibatches, shape (steps, k)."""
+        done = self.steps_done + np.arange(steps)
+        columns = {}
+        out = np.empty((steps, len(self.members)))
+        for k, m in enumerate(self.members):
+            s = m.job.spec
+            key = (s.learning_rate, s.max_iter, s.power_t)
+            if key not in columns:
+                total = s.max_iter * self.feed.steps
+                columns[key] = factors(s.learning_rate, done, total, s.power_t)
+            factor = m.monitor.factor if m.monitor is not None else 1.0
+            out[:, k] = columns[key] * (s.learning_rate_init * factor)
+        return out.astype(self.spec.dtype)
+
+    def _run_epoch(self):
+        feed, step, done = self.feed, self.step, 0
+        rates = self.rates(feed.steps)
+        epoch = Epoch(*feed.epoch(self.first_epoch + self.epoch), rates)
+        # a member that diverges is reported later
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            while done < feed.steps:
+                stop, began = self._next_pause(done), time.perf_counter()
+                step.run(epoch, done, stop)
+                self._settle()
+                self.step_seconds = (time.perf_counter() - began) / (stop - done)
+                self.steps_done += stop - done
+                done = stop
+                if ended := self._limit_reached():
+                    for k in ended:
+                        m = self.members[k]
+                        m.record(self.epoch + 1, step.total[k] / done, rates[done - 1, k])
+                    if not self._training():
+                        break
+        self.flops += self.flops_per_row * done * feed.width
+        if self.watch is None:
+            self._close_epoch(step.take_losses() / done, rates[done - 1])
+        elif self._training():
+            self._note(step.close(epoch, self._closing()), rates[-1:])
+
+    def _epochs_at_a_time(self):
+        """Epochs that can be left to the step before the next look at limits."""
+        if self.watch is None:
+            return 1
+        steps = self.feed.steps
+        room = _MOST_PLACES // (steps * len(self.feed.streams) * self.feed.width)
+        left = max(m.job.spec.max_iter for m in self.members) - self.epoch
+        return int(min(_PAUSE / max(self.step_seconds * steps, 1e-7), room, left))
+
+    def _run_epochs(self, count):
+        """Let the step run several epochs and close them, where no scorer or callback has to see each."""
+        steps, began = self.feed.steps, time.perf_counter()
+        rates, closing = self.rates(count * steps), self._closing()
+        before = self.watch.epochs_run()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            losses = self.step.run_epochs(self.first_epoch + self.epoch, count, rates, closing)
+        ran = self.watch.epochs_run() - before
+        self._note(losses, rates[steps - 1 :: steps])
+        self.epoch += int(ran.max())
+        self.steps_done += int(ran.max()) * steps
+        self.state.t = self.steps_before + self.steps_done
+        self.flops += self.flops_per_row * ran.mean() * steps * self.feed.width
+        self.step_seconds = (time.perf_counter() - began) / (ran.max() * steps)
+        if self.control.cancelled:
+            self._end(self._training(), "interrupt")
+
+    def _closing(self):
+        return Closing(self.epoch, self.snapshot, self.average)
+
+    def _note(self, losses, rates):
+        """Note epochs that the step closed, and who ended."""
+        self.watch.record(self.epoch, losses, rates)
+        if self.watch.any_ended():
+            self.watch.flush(self.members, self.feed.steps)
+
+    def _settle(self):
+        """Wait until the device has done what it was given.
+
+        Otherwise the measured seconds of a step would be those of queueing it, and an interrupt or a limit
+        of time would be noticed only after all queued work. It costs some microseconds a pause.
+        """
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+
+    def _next_pause(self, done):
+        """Minibatch of this epoch before which limits are looked at, ``done`` of them being done."""
+        seconds = min(_PAUSE, max(0.0, self.deadline - time.perf_counter()))
+        # A clock may be too coarse for a step.
+        steps = min(self.feed.steps - done, max(1, int(seconds / max(self.step_seconds, 1e-7))))
+        if self.step_limits:
+            steps = min(steps, self.step_limits[0] - self.steps_done)
+        return done + steps
+
+    def _limit_reached(self):
+        """End members at their step or time limit, all at a cancellation; returns their places."""
+        if self.control.cancelled:
+            reason, due = "interrupt", self._training()
+        elif self.step_limits and self.steps_done >= self.step_limits[0]:
+            reason, reached = "max_iter", self.step_limits.pop(0)
+            due = [k for k in self._training() if self.members[k].job.spec.max_steps == reached]
+        elif time.perf_counter() > self.deadline:
+            reason, now = "max_time", time.perf_counter() - self.began
+            times = [(k, self.members[k].job.spec.max_time) for k in self._training()]
+            due = [k for k, limit in times if limit is not None and now > limit]
+            left = [limit for _, limit in times if limit is not None and now <= limit]
+            self.deadline = self.began + min(left, default=math.inf)
+        else:
+            return []
+        self._take_average(due)
+        self._end(due, reason)
+        return due
+
+    @property
+    def kept(self):
+        """What is validated and kept: the average, or the parameters as they are."""
+        return self.state if self.average is None else self.average
+
+    def _take_average(self, places=None):
+        """Bring the averages of some members, or of all, up to date, as at the end of an epoch."""
+        if self.average is not None:
+            self.average.update(self.state, self.knobs.ema_decay, self.epoch, places)
+
+    def _training(self):
+        """Places of the members that have not ended."""
+        return [k for k, m in enumerate(self.members) if m.ended is None]
+
+    def _end(self, places, reason):
+        """Mark members as ended; those without early stopping keep the weights of this moment."""
+        if self.watch is not None:
+            self.watch.flush(self.members, self.feed.steps)
+        finite, keep = self._finite(), []
+        for k in places:
+            m = self.members[k]
+            m.ended, m.n_steps = reason, self.steps_done
+            if finite[k] and not m.validated:
+                m.best_step = self.steps_done
+                keep.append(k)
+        if keep:
+            self.snapshot.keep(self.kept, keep)
+
+    def _finite(self):
+        """Whether all numbers of a member are finite, for each member."""
+        buffers = (self.state.theta, self.state.running)
+        # A sum is finite only if all that is added is, and takes one pass.
+        if all(math.isfinite(b.flat.sum()) for b in buffers):
+            return [True] * len(self.members)
+        views = [v.isfinite().flatten(1) for b in buffers for v in b.view.values()]
+        return torch.cat(views, dim=1).all(dim=1).tolist()
+
+    def _close_epoch(self, train_loss, rates):
+        """Write history, find the best epochs, end members whose time has come."""
+        self._take_average()
+        shows = Shows(self.kept, self.epoch + 1, self.steps_done, train_loss, rates)
+        valid_loss, valid_score, outputs = validate(
+            self.step, self.kept, self.feed, self.members, self.state.net, shows
+        )
+        finite, keep = self._finite(), []
+        sound = np.isfinite(train_loss + valid_loss) & finite
+        for cohort in self.cohorts:
+            self._ask(cohort, outputs, sound, valid_loss, valid_score, shows)
+        for k in self._training():
+            m = self.members[k]
+            values = float(train_loss[k]), float(valid_loss[k]), float(valid_score[k])
+            m.record(self.epoch + 1, values[0], rates[k], *values[1:])
+            if m.judge(self.epoch + 1, self.steps_done, finite[k], *values):
+                keep.append(k)
+        if keep:
+            self.snapshot.keep(self.kept, None if len(keep) == len(self.members) else keep)
+
+    def _ask(self, cohort, outputs, sound, valid_loss, valid_score, shows):
+        """Let a cohort judge the epoch by those of its members that have not diverged."""
+        places = [k for k in self._training() if self.members[k].cohort is cohort]
+        if not places:
+            return
+        count = [k for k in places if sound[k]]
+
+        def nets():
+            return [shows.standing(self.members[k], k, outputs[k].T, valid_loss[k]) for k in count]
+
+        try:
+            cohort.evaluate([outputs[k] for k in count], nets)
+        except Exception as error:
+            for k in places:
+                self.members[k].ended, self.members[k].error = "error", error
+        valid_score[places] = cohort.score
+
+    def _retire(self):
+        """Turn ended members into results, and close the gaps that they leave where that saves time."""
+        done = [
+            (k, m)
+            for k, m in enumerate(self.members)
+            if m.ended is not None and m.index not in self.results
+        ]
+        if done:
+            params = self.snapshot.members([k for k, _ in done])
+            for (k, m), own in zip(done, params, strict=True):
+                self.results[m.index] = self._result(k, m, own)
+        alive = self._training()
+        dead = len(self.members) - len(alive)
+        if not alive:
+            self.members = []
+        elif dead and (dead * 8 >= len(self.members) or dead * self.feed.steps >= 16):
+            self.members = [self.members[k] for k in alive]
+            self.fingerprints = [self.fingerprints[k] for k in alive]
+            self.state = self.state.take(alive)
+            self.snapshot = self.snapshot.take(alive)
+            self.average = self.average and self.average.take(alive)
+            self.watch = self.watch and self.watch.take(alive)
+            self._build()
+
+    def _optimiser(self, k, m):
+        # The state may have moved on with other members before it was noticed that this one had ended.
+        return {**self.state.optimiser(k), "t": self.steps_before + m.n_steps}
+
+    def _result(self, k, m, params):
+        return Result(
+            params=params,
+            history=m.history,
+            n_iter=len(m.history["epoch"]),
+            best_iter=m.best_iter,
+            best_loss=m.best_loss,
+            n_steps=m.n_steps,
+            best_step=m.best_step,
+            stopped_by=m.ended,
+            optimiser=self._optimiser(k, m) if m.job.keep_optimiser else None,
+            seconds=time.perf_counter() - self.began,
+            error=m.error,
+            undefined=m.undefined if m.cohort is None else m.cohort.undefined,
+        )

@@ -1,0 +1,200 @@
+"""The fused step equals the reference, in all that a stack can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skreg.net.activation import KINDS
+from skreg.train.feed import CHUNK_ENTRIES
+from skreg.train.stack import Stack
+from tests.backends.test_oracle import LOSSES, SOLVERS
+from tests.train.helpers import assert_same_result, distance, fit, make_job
+
+pytest.importorskip("numba")
+
+#: Streams by (rows, seed, weighted): one, as many as members, and between.
+STREAMS = {
+    "one": [(40, 0, False)] * 3,
+    "all differ": [(40, 0, False), (41, 0, False), (40, 1, False)],
+    "pairs": [(40, 0, False)] * 2 + [(43, 5, False)] * 2,
+    "weights": [(40, 0, True)] * 2 + [(43, 0, False)],
+}
+
+
+def both(jobs):
+    return zip(fit(jobs, "fused"), fit(jobs, "reference"), strict=True)
+
+
+def settings(**shared):
+    """Three members that differ in every knob that may differ."""
+    return [
+        make_job(
+            n_val=20, dropout=rates, l1=l1, weight_decay=decay, learning_rate_init=rate, **shared
+        )
+        for rates, l1, decay, rate in (
+            ((0.0, 0.0), 0.0, 0.0, 0.01),
+            ((0.5, 0.1), (0.01, 0.0, 0.02), 0.0, 0.003),
+            ((0.0, 0.9), 0.001, 0.3, 0.02),
+        )
+    ]
+
+
+@pytest.mark.parametrize("activation", KINDS)
+def test_activations(activation):
+    for one, other in both(settings(activation=activation)):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", KINDS)
+def test_activations_in_full(activation, dtype, batch_norm):
+    # With a small epsilon Adam would turn a gradient that is zero but for rounding, as that of a shift
+    # in front of another batch norm, into a step of full size.
+    jobs = settings(activation=activation, dtype=dtype, batch_norm=batch_norm, epsilon=0.1)
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10 if dtype == "float64" else 3e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses(loss):
+    jobs = settings(loss=loss, batch_norm=True, weighted=True, **LOSSES[loss])
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_solvers(name, batch_norm):
+    shared = {"batch_norm": batch_norm, "l1": (0.01, 0.0, 0.1), "l2": 0.02, **SOLVERS[name]}
+    jobs = [
+        make_job(seed=seed, max_norm=bound, **shared) for seed, bound in ((0, 1.0), (1, np.inf))
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_streams(streams, input_dropout):
+    """Minibatches, weights and bits of every stream reach its members, and only them."""
+    jobs = [
+        make_job(
+            n=n,
+            table=n,
+            n_val=n - 20,
+            seed=seed,
+            weighted=weighted,
+            dropout=0.1 * (i + 1),
+            input_dropout=input_dropout,
+            batch_norm=True,
+        )
+        for i, (n, seed, weighted) in enumerate(streams)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_embedding(streams, input_dropout):
+    jobs = [
+        make_job(
+            n=n,
+            table=n,
+            n_val=n - 20,
+            seed=seed,
+            weighted=weighted,
+            embedded=(0, 3),
+            input_dropout=input_dropout * (i + 1),
+            batch_norm=i < 2 or input_dropout > 0,
+        )
+        for i, (n, seed, weighted) in enumerate(streams)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (7, 5)], ids=str)
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+def test_embedding_in_float32(input_dropout, hidden):
+    # A large epsilon for the same reason as in `test_activations_in_full`.
+    options = {"embedded": (1, 2), "dtype": "float32", "hidden": hidden, "epsilon": 0.1}
+    options["n_val"] = 20
+    jobs = [
+        make_job(seed=seed, input_dropout=input_dropout, batch_norm=bool(hidden), **options)
+        for seed in (0, 1)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-5)
+
+
+def test_targets_of_one_stream_may_differ():
+    jobs = [make_job(n_outputs=2, batch_norm=True) for _ in range(2)]
+    jobs[1].y = jobs[1].y[:, ::-1].copy()
+    pairs = list(both(jobs))
+    for one, other in pairs:
+        assert_same_result(one, other, atol=1e-10)
+    assert distance(pairs[0][0].params, pairs[1][0].params) > 1e-3
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_float32(solver):
+    """Few steps and a smooth objective: rounding has no time to grow.
+
+    With a small epsilon Adam would turn a gradient that is zero but for rounding into a full step.
+    """
+    jobs = settings(dtype="float32", batch_norm=True, solver=solver, max_iter=2, epsilon=0.1)
+    for one, other in both(jobs):
+        assert one.params["weight_0"].dtype == np.float32
+        assert_same_result(one, other, atol=2e-5)
+
+
+def test_input_dropout_and_max_norm_in_float32():
+    jobs = settings(dtype="float32", batch_norm=True, input_dropout=0.4, max_norm=1.0, max_iter=2)
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=2e-5)
+
+
+def test_poisson_loss_of_wild_predictions():
+    """Beyond the exponent where exp is cut, both go back along the same line."""
+    job = make_job(loss="poisson", hidden=(), max_iter=4, learning_rate_init=1.0)
+    start = fit(job).params
+    job.start = {**start, "bias_0": start["bias_0"] + 100.0}
+    for one, other in both([job]):
+        assert 0 < one.history["train_loss"][-1] < one.history["train_loss"][0] < np.inf
+        assert one.params["bias_0"] < job.start["bias_0"]
+        for name in ("params", "history"):
+            values, expected = getattr(one, name), getattr(other, name)
+            for key in values:
+                np.testing.assert_allclose(values[key], expected[key], rtol=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "pinball"])
+def test_ties_of_losses_with_a_kink(loss):
+    """A linear model starts with residuals of exactly zero where the target is zero."""
+    job = make_job(hidden=(), loss=loss, quantile=0.2)
+    job.y[::2] = 0.0
+    for one, other in both([job]):
+        assert_same_result(one, other, atol=1e-12)
+
+
+def test_large_tables_are_validated_in_chunks(monkeypatch):
+    monkeypatch.setitem(CHUNK_ENTRIES, "cpu", 64)
+    seen = []
+    jobs = [make_job(n_val=150, n_outputs=2, max_iter=1) for _ in range(2)]
+    jobs[0].score = lambda raw: seen.append(raw) or 0.0
+    chunked = fit(jobs, "fused")
+    monkeypatch.undo()
+    whole = fit(jobs, "fused")
+    assert seen[0].shape == seen[1].shape == (150, 2)
+    np.testing.assert_allclose(seen[0], seen[1], atol=1e-12)
+    for one, other in zip(chunked, whole, strict=True):
+        assert_same_result(one, other, atol=1e-12)
+
+
+def test_a_stack_on_the_cpu_is_fused_unless_told_otherwise():
+    assert Stack([make_job()]).step_type.__name__ == "FusedStep"
+    assert Stack([make_job()], implementation="reference").step_type.__name__ == "ReferenceStep"

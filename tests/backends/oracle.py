@@ -1,0 +1,214 @@
+"""One net as anyone would write it in torch: nn.Sequential, autograd, torch.optim.
+
+It takes from the engine only what it cannot know: the starting weights, the order of the rows and
+the random bits of dropout.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from skreg.backends.constants import HUBER_DELTA
+from skreg.net.dropout import keep_mask
+from skreg.net.net import Net
+from skreg.train.feed import Feed, Fingerprint
+from skreg.train.random import thresholds
+from skreg.train.state import initial_parameters
+
+ACTIVATIONS = {
+    "elu": nn.ELU,
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "selu": nn.SELU,
+    "mish": nn.Mish,
+}
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """torch's, but its running variance is the biased one, so that weights can stand for rows."""
+
+    def forward(self, z):
+        with torch.no_grad():
+            self.running_mean.lerp_(z.mean(0), self.momentum)
+            self.running_var.lerp_(z.var(0, correction=0), self.momentum)
+        return F.batch_norm(z, None, None, self.weight, self.bias, training=True, eps=self.eps)
+
+
+class GivenMask(nn.Module):
+    """Inverted dropout by a mask that is set from outside."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate, self.keep = rate, None
+
+    def forward(self, x):
+        return x * self.keep / (1 - self.rate)
+
+
+class Periodic(nn.Module):
+    """Periodic embeddings, column by column, behind the columns as they are."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.columns = columns
+        self.frequency, self.phase, self.weight, self.bias = (
+            nn.Parameter(torch.empty(len(columns), *shape))
+            for shape in ((16,), (16,), (3, 16), (3,))
+        )
+
+    def forward(self, x):
+        parts = [x]
+        for i, j in enumerate(self.columns):
+            angle = 2 * torch.pi * x[:, [j]] * self.frequency[i] + self.phase[i]
+            parts.append(F.linear(torch.cos(angle), self.weight[i], self.bias[i]))
+        return torch.cat(parts, dim=1)
+
+
+class PlainNet:
+    """Trains the net of one job."""
+
+    def __init__(self, job):
+        self.job, spec = job, job.spec
+        self.owner = [*range(job.X.shape[1]), *(j for j in spec.embedded or () for _ in range(3))]
+        sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
+        self.embedding = Periodic(spec.embedded) if spec.embedded else nn.Identity()
+        self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
+        modules = [self.embedding, self.masks[0]]
+        for i in range(len(spec.hidden)):
+            modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
+            if spec.batch_norm:
+                modules.append(BatchNorm(sizes[i + 1]))
+            modules += [ACTIVATIONS[spec.activation](), self.masks[i + 1]]
+        modules.append(nn.Linear(sizes[-2], sizes[-1]))
+        self.net = nn.Sequential(*modules).to(getattr(torch, spec.dtype))
+        self.linears = [m for m in self.net if isinstance(m, nn.Linear)]
+        self.norms = [m for m in self.net if isinstance(m, BatchNorm)]
+        self._start(initial_parameters(Net.of(spec, job.X.shape[1]), job.seed))
+        if self.norms and spec.embedded and not spec.input_dropout:
+            # Batch norm takes off what it adds: without rounding its gradient were zero.
+            self.embedding.bias.requires_grad_(False)
+        self.optimiser = self._optimiser()
+
+    def _start(self, given):
+        with torch.no_grad():
+            for i, linear in enumerate(self.linears):
+                linear.weight.copy_(torch.from_numpy(given[f"weight_{i}"]))
+                if linear.bias is not None:
+                    linear.bias.zero_()
+            for name, values in self.embedding.named_parameters():
+                values.copy_(torch.from_numpy(given[f"embed_{name}"]))
+
+    def _optimiser(self):
+        spec = self.job.spec
+        weights = [m.weight for m in self.linears]
+        known = {id(w) for w in weights}
+        others = [p for p in self.net.parameters() if id(p) not in known]
+        groups = [
+            {"params": weights, "weight_decay": spec.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        if spec.solver == "sgd":
+            return torch.optim.SGD(
+                groups,
+                lr=spec.learning_rate_init,
+                momentum=spec.momentum,
+                nesterov=spec.nesterov and spec.momentum > 0,
+            )
+        kind = torch.optim.AdamW if spec.weight_decay else torch.optim.Adam
+        betas = (spec.beta_1, spec.beta_2)
+        return kind(groups, lr=spec.learning_rate_init, betas=betas, eps=spec.epsilon)
+
+    def loss(self, f, y, weight):
+        """Weighted loss of a minibatch; y (b,) or (b, o), weight (b,)."""
+        spec = self.job.spec
+        if spec.loss == "multinomial":
+            rows = F.cross_entropy(f, y, reduction="none", label_smoothing=spec.label_smoothing)
+        elif spec.loss == "binomial":
+            y = y + spec.label_smoothing * (0.5 - y)
+            rows = F.binary_cross_entropy_with_logits(f, y, reduction="none").sum(1)
+        elif spec.loss == "squared_error":
+            rows = F.mse_loss(f, y, reduction="none").sum(1) / 2
+        elif spec.loss == "absolute_error":
+            rows = F.l1_loss(f, y, reduction="none").sum(1)
+        elif spec.loss == "huber":
+            rows = F.huber_loss(f, y, reduction="none", delta=HUBER_DELTA).sum(1)
+        elif spec.loss == "poisson":
+            rows = F.poisson_nll_loss(f, y, log_input=True, full=False, reduction="none").sum(1)
+        else:
+            q = spec.quantile
+            rows = torch.where(y > f, q * (y - f), (1 - q) * (f - y)).sum(1)
+        return (rows * weight).mean()
+
+    def penalty(self):
+        """The part of the objective that has a gradient."""
+        strengths = zip(self.job.spec.l2, self.linears, strict=True)
+        return sum(l2 / 2 * (m.weight**2).sum() for l2, m in strengths)
+
+    def train(self, max_steps=None):
+        """Minibatches as the engine takes them; returns the mean loss of each epoch."""
+        job, spec = self.job, self.job.spec
+        X, y = torch.from_numpy(job.X), torch.from_numpy(job.y)
+        feed = Feed([job], [Fingerprint.of(job)], torch.device("cpu"), {})
+        weight = torch.ones(len(X), dtype=X.dtype)
+        if job.sample_weight is not None:
+            weight = torch.from_numpy(job.sample_weight).to(X.dtype)
+        curve, done = [], 0
+        for epoch in range(spec.max_iter):
+            order, coef, _, keys = feed.epoch(epoch)
+            total = 0.0
+            for s in range(feed.steps):
+                rows = order[s, 0][coef[s, 0] > 0]
+                self._draw(keys[:, s, :, 0], len(rows))
+                loss = self.loss(self.net(X[rows]), y[rows], weight[rows])
+                self.optimiser.zero_grad()
+                (loss + self.penalty()).backward()
+                self.optimiser.step()
+                self._prox()
+                total += loss.item()
+                done += 1
+                if done == max_steps:
+                    return curve
+            curve.append(total / feed.steps)
+        return curve
+
+    def _draw(self, keys, rows):
+        """Masks of one step; inputs count row by row, units unit by unit."""
+        sizes = (self.job.X.shape[1], *self.job.spec.hidden)
+        for layer, (mask, size) in enumerate(zip(self.masks, sizes, strict=True)):
+            pair = [torch.tensor([int(k)]) for k in keys[:, layer]]
+            limit = torch.tensor([int(thresholds(mask.rate))])
+            shape = (rows, size) if layer == 0 else (size, rows)
+            keep = keep_mask(*shape, pair, limit, "cpu")[0]
+            mask.keep = keep[:, self.owner] if layer == 0 else keep.T
+
+    @torch.no_grad()
+    def _prox(self):
+        """Soft-thresholding in the metric of the step, then the bound on the norms."""
+        spec = self.job.spec
+        for l1, linear in zip(spec.l1, self.linears, strict=True):
+            w, lr = linear.weight, spec.learning_rate_init
+            if l1:
+                scale = 1.0
+                if spec.solver != "sgd":
+                    state = self.optimiser.state[w]
+                    v = state["exp_avg_sq"] / (1 - spec.beta_2 ** state["step"].item())
+                    scale = v.sqrt() + spec.epsilon
+                w.copy_(w.sign() * (w.abs() - lr * l1 / scale).clamp(min=0))
+            norm = w.norm(dim=1, keepdim=True)
+            w.copy_(w * (spec.max_norm / norm).clamp(max=1))
+
+    def params(self):
+        """Parameters by the engine's names."""
+        named = {f"weight_{i}": m.weight for i, m in enumerate(self.linears)}
+        named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}
+        named |= {f"embed_{name}": p for name, p in self.embedding.named_parameters()}
+        for i, m in enumerate(self.norms):
+            named[f"gain_{i}"], named[f"shift_{i}"] = m.weight, m.bias
+            named[f"mean_{i}"], named[f"variance_{i}"] = m.running_mean, m.running_var
+        return {name: value.detach().numpy() for name, value in named.items()}
