@@ -86,6 +86,27 @@ class Block:
         """
         raise NotImplementedError
 
+    def emit(self, program, a):
+        """Append its calls to the program of a net on the CPU, and note what it does on the way back.
+
+        Parameters
+        ----------
+        program : skreg.backends.cpu.program.Program
+            Of training, or of evaluation (`Program.training`).
+        a : skreg.backends.cpu.program.Value or Units
+            What the blocks before it have made.
+
+        Returns
+        -------
+        Value or Units
+
+        Raises
+        ------
+        NotImplementedError
+            Where it is not written for the CPU; the reference trains such nets.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no kernels for the CPU")
+
     def predict(self, params, steps):
         """Append what it does at predict to the steps of a net (`skreg.net.prediction`).
 

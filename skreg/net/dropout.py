@@ -115,6 +115,10 @@ class Dropout(Block):
         """See `Block.evaluate`."""
         return a
 
+    def emit(self, program, a):
+        """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
+        return program.units(a, dropout=self.place)
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(Mask(self.place, self.units))
@@ -153,6 +157,18 @@ class InputDropout(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return a.mT
+
+    def emit(self, program, a):
+        """See `Block.emit`."""
+        if not (program.training and program.model.knobs.input_dropout):
+            return a
+        from skreg.backends.cpu.program import Value
+        from skreg.backends.cpu.units import input_dropout_kernel
+
+        a = program.value(a)
+        out, kernel = program.buffer(a.n), input_dropout_kernel(program.dtype)
+        program.add(kernel, d=a.n, x=a.at, out=out, **program.mask(0))
+        return Value(out, a.n, by_row=True)
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -100,6 +100,31 @@ class Linear(Block):
         """See `Block.evaluate`."""
         return self._shifted(p, p[self.weight] @ a)
 
+    def emit(self, program, a):
+        """See `Block.emit`; its bias is left to what comes behind it."""
+        from skreg.backends.cpu.pieces import AT_HAND
+        from skreg.backends.cpu.program import Units
+
+        a, h, d = program.value(a), self.n_out, self.n_in
+        z, weight = program.buffer(h), program.weight(self.weight, h, d)
+        program.product(h, AT_HAND, d, weight, program.factor(a), z)
+
+        def back(slope):
+            dz, dweight = (slope, 0, AT_HAND, False), program.gradient(self.weight)
+            program.product(h, d, AT_HAND, dz, program.factor(a, flip=True), dweight)
+            if a.trained == 0:
+                return None
+            first = d - a.trained
+            weight, at = (
+                program.weight(self.weight, h, d, first, flip=True),
+                program.part_of(a, first),
+            )
+            program.product(a.trained, AT_HAND, h, weight, dz, at)
+            return at
+
+        program.on_way_back(back)
+        return Units(z, h, self.bias)
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         weight = params[self.weight].astype(np.float64)

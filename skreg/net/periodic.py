@@ -183,6 +183,30 @@ class Periodic(Block):
         names = ("frequency", "phase", "weight", "bias")
         return periodic(a, self._on(a.device)[0], *(p[f"embed_{name}"] for name in names))
 
+    def emit(self, program, a):
+        """See `Block.emit`."""
+        from skreg.backends.cpu.periodic import embedding_gradient_kernel, embedding_kernel
+        from skreg.backends.cpu.program import Value
+
+        mixed = EMBEDDED_WIDTH - 1
+        sizes = {"d": self.n_columns, "m": len(self.columns), "f": N_FREQUENCIES, "q": mixed}
+        columns = program.address(np.array(self.columns, dtype=np.int64))
+        learned = {n: program.parameter(f"embed_{n}") for n in ("frequency", "phase", "weight")}
+        out, work = program.buffer(self.n_out), program.buffer(3)
+        shared = {"x": program.value(a).at, "columns": columns, "work": work}
+        shared |= {**sizes, **learned, **program.mask(0)}
+        bias = program.parameter("embed_bias")
+        program.add(embedding_kernel(program.dtype), bias=bias, out=out, **shared)
+
+        def back(slope):
+            names = ("frequency", "phase", "weight", "bias")
+            slopes = {f"d{name}": program.gradient(f"embed_{name}") for name in names}
+            kernel = embedding_gradient_kernel(program.dtype)
+            program.add(kernel, slope=slope, before_norm=self.before_norm, **slopes, **shared)
+
+        program.on_way_back(back)
+        return Value(out, self.n_out, trained=self.made)
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, self.owner)]

@@ -20,12 +20,20 @@ from numba.extending import overload
 from skreg.backends.constants import COSINE, SINE
 from skreg.backends.cpu.pieces import (
     INLINE,
-    compiled,
-    float_types,
+    KEYS_0,
+    KEYS_1,
+    MEMBERS,
+    B,
+    entry,
     inline,
+    kernel,
     mask_base,
+    matrix,
+    numbers,
     part,
     random_u32,
+    rows_at,
+    vector,
 )
 
 _TURN = 2 * math.pi
@@ -94,23 +102,11 @@ def _drop(line, column, limit, scale, key0, key1):
         line[i] = line[i] * scale if u >= limit else zero
 
 
-def embedding_signature(dtype):
-    """Type of the forward kernel of an embedding."""
-    f, _, m, u, nothing = float_types(dtype)
-    columns, cube = types.Array(types.int64, 1, "C"), types.Array(f, 3, "C")
-    return nothing(m, m, columns, m, m, cube, m, u, f, u, u)
-
-
-def embedding_gradient_signature(dtype):
-    """Type of the backward kernel of an embedding."""
-    f, _, m, u, nothing = float_types(dtype)
-    columns, cube = types.Array(types.int64, 1, "C"), types.Array(f, 3, "C")
-    return nothing(m, m, columns, m, m, cube, u, f, u, u, types.int64, m, m, cube, m)
-
-
 @functools.cache
 def embedding_kernel(dtype):
-    """From a minibatch to the inputs of the first linear layer, input dropout included.
+    """From a minibatch to the inputs ``out`` (d', b) of the first linear layer, input dropout included.
+
+    Columns as they are come first, behind them what was made of some.
 
     Parameters
     ----------
@@ -118,33 +114,54 @@ def embedding_kernel(dtype):
         ``"float32"`` or ``"float64"``.
     """
     F = getattr(np, dtype)
-    PER_TURN = F(1 / _TURN)
+    PER_TURN, ZERO, ITEM = F(1 / _TURN), F(0), np.dtype(dtype).itemsize
+    WHOLE, BITS = np.int64(0), np.uint32(0)
 
-    @compiled(embedding_signature(dtype))
-    def embed(x, out, columns, frequency, phase, weight, bias, limit, scale, key0, key1):
-        """x (b, d) -> out (d', b): columns as they are, then what was made of some.
-
-        columns (m,); frequency, phase (m, f); weight (m, q, f); bias (m, q).
-        """
-        (m, f), q = frequency.shape, bias.shape[1]
-        b, d = x.shape
-        wave = np.empty(b, F)
+    @kernel("d m f q x columns frequency phase weight bias out work limits scales place")
+    def embed(frame, row, k):
+        (
+            d,
+            m,
+            f,
+            q,
+            x,
+            columns,
+            frequency,
+            phase,
+            weight,
+            bias,
+            out,
+            work,
+            limits,
+            scales,
+            place,
+        ) = numbers(row, 15)
+        b = frame[B]
+        x, out = matrix(ZERO, rows_at(frame, x), b, d), matrix(ZERO, out, d + m * q, b)
+        columns, wave = vector(WHOLE, columns, m), vector(ZERO, work, b)
+        frequency = matrix(ZERO, frequency + k * m * f * ITEM, m, f)
+        phase = matrix(ZERO, phase + k * m * f * ITEM, m, f)
+        weight = matrix(ZERO, weight + k * m * q * f * ITEM, m * q, f)
+        bias = vector(ZERO, bias + k * m * q * ITEM, m * q)
+        limit, scale = entry(BITS, limits, k), entry(ZERO, scales, k)
         for j in range(d):
             for i in range(b):
                 out[j, i] = x[i, j]
         for c in range(m):
             value, first = out[columns[c]], d + c * q
             for o in range(q):
-                out[first + o, :] = bias[c, o]
+                out[first + o, :] = bias[c * q + o]
             for n in range(f):
                 rate, start = frequency[c, n], phase[c, n] * PER_TURN
                 for i in range(b):
                     wave[i] = cosine(value[i] * rate + start)
                 for o in range(q):
-                    w, line = weight[c, o, n], out[first + o]
+                    w, line = weight[c * q + o, n], out[first + o]
                     for i in range(b):
                         line[i] += w * wave[i]
         if limit > 0:
+            at = place * frame[MEMBERS] + k
+            key0, key1 = entry(BITS, frame[KEYS_0], at), entry(BITS, frame[KEYS_1], at)
             for j in range(d + m * q):
                 column = j if j < d else columns[(j - d) // q]
                 _drop(out[j], column, limit, scale, key0, key1)
@@ -156,6 +173,9 @@ def embedding_kernel(dtype):
 def embedding_gradient_kernel(dtype):
     """Gradient of the parameters of an embedding, from that of what it made of columns.
 
+    ``slope`` (m q, b) is overwritten by itself behind the mask; ``before_norm``: not 0 where a batch
+    norm follows, so that the bias counts nothing unless inputs are dropped, and is left where it is.
+
     Parameters
     ----------
     dtype : str
@@ -163,31 +183,48 @@ def embedding_gradient_kernel(dtype):
     """
     F = getattr(np, dtype)
     TURN, PER_TURN = F(_TURN), F(1 / _TURN)
+    ZERO, ITEM, WHOLE, BITS = F(0), np.dtype(dtype).itemsize, np.int64(0), np.uint32(0)
 
-    @compiled(embedding_gradient_signature(dtype))
-    def embed_backward(
-        slope,
-        x,
-        columns,
-        frequency,
-        phase,
-        weight,
-        limit,
-        scale,
-        key0,
-        key1,
-        idle,
-        dfrequency,
-        dphase,
-        dweight,
-        dbias,
-    ):
-        """slope (m q, b) is overwritten by itself behind the mask; x (b, d).
-
-        ``idle``: not 0 where the bias counts nothing and is left where it is.
-        """
-        (m, f), q, b = frequency.shape, dbias.shape[1], x.shape[0]
-        value, wave, push = np.empty(b, F), np.empty(b, F), np.empty(b, F)
+    @kernel(
+        "d m f q x columns frequency phase weight slope dfrequency dphase dweight dbias work "
+        "limits scales place before_norm"
+    )
+    def embed_backward(frame, row, k):
+        (
+            d,
+            m,
+            f,
+            q,
+            x,
+            columns,
+            frequency,
+            phase,
+            weight,
+            slope,
+            dfrequency,
+            dphase,
+            dweight,
+            dbias,
+            work,
+            limits,
+            scales,
+            place,
+            before_norm,
+        ) = numbers(row, 19)
+        b = frame[B]
+        x, slope = matrix(ZERO, rows_at(frame, x), b, d), matrix(ZERO, slope, m * q, b)
+        columns = vector(WHOLE, columns, m)
+        frequency = matrix(ZERO, frequency + k * m * f * ITEM, m, f)
+        phase = matrix(ZERO, phase + k * m * f * ITEM, m, f)
+        weight = matrix(ZERO, weight + k * m * q * f * ITEM, m * q, f)
+        dfrequency, dphase = matrix(ZERO, dfrequency, m, f), matrix(ZERO, dphase, m, f)
+        dweight, dbias = matrix(ZERO, dweight, m * q, f), vector(ZERO, dbias, m * q)
+        value, wave = vector(ZERO, work, b), vector(ZERO, work + b * ITEM, b)
+        push = vector(ZERO, work + 2 * b * ITEM, b)
+        limit, scale = entry(BITS, limits, k), entry(ZERO, scales, k)
+        at = place * frame[MEMBERS] + k
+        key0, key1 = entry(BITS, frame[KEYS_0], at), entry(BITS, frame[KEYS_1], at)
+        idle = before_norm != 0 and limit == 0
         for c in range(m):
             column = columns[c]
             for i in range(b):
@@ -199,18 +236,18 @@ def embedding_gradient_kernel(dtype):
                 total = F(0)
                 for i in range(b):
                     total += line[i]
-                dbias[c, o] = F(0) if idle != 0 else total
+                dbias[c * q + o] = F(0) if idle else total
             for n in range(f):
                 rate, start = frequency[c, n], phase[c, n] * PER_TURN
                 for i in range(b):
                     wave[i] = cosine(value[i] * rate + start)
                     push[i] = F(0)
                 for o in range(q):
-                    w, line, total = weight[c, o, n], slope[c * q + o], F(0)
+                    w, line, total = weight[c * q + o, n], slope[c * q + o], F(0)
                     for i in range(b):
                         total += line[i] * wave[i]
                         push[i] += w * line[i]
-                    dweight[c, o, n] = total
+                    dweight[c * q + o, n] = total
                 turned, shifted = F(0), F(0)
                 for i in range(b):
                     s = push[i] * sine(value[i] * rate + start)
