@@ -7,6 +7,7 @@ import torch
 
 from skreg.net.batch_norm import BATCH_NORM_MOMENTUM
 from skreg.net.block import Minibatch, Rows
+from skreg.net.net import KNOBS
 from skreg.objective import losses, penalties
 
 
@@ -52,10 +53,13 @@ class ReferenceStep:
             return torch.as_tensor(array, dtype=dtype, device=device)
 
         self.knobs = knobs
+        self.of_blocks = {
+            knob.name: put(getattr(knobs, knob.name)) for knob in KNOBS if not knob.shared
+        }
         self.rates = put(knobs.rates)
         self.threshold = torch.as_tensor(knobs.threshold.astype(np.int64), device=device)
         self.l1, self.l2 = put(knobs.l1), put(knobs.l2)
-        self.decay, self.bound = put(knobs.decay), put(knobs.bound)
+        self.decay, self.bound = put(knobs.weight_decay), put(knobs.max_norm)
         self.smoothing, self.quantile = put(knobs.smoothing), put(knobs.quantile)
         self.stream_of = torch.as_tensor(feed.stream_of, device=device)
         self.target_of = torch.as_tensor(feed.target_of, device=device)
@@ -94,7 +98,8 @@ class ReferenceStep:
 
     def _loss(self, p, batch):
         """Loss of each member (k,), and what tracked parameters are moved towards, by name."""
-        minibatch = Minibatch(batch.share[self.stream_of], self._masks(batch.keys))
+        share, keys = batch.share[self.stream_of], batch.keys
+        minibatch = Minibatch(share, self._masks(keys), keys, self.of_blocks)
         rows = Rows(batch.x, self.feed.streams, self.stream_of)
         per_row = losses.rowwise(
             self.spec.loss,
@@ -145,7 +150,7 @@ class ReferenceStep:
                     t=state.t,
                     **options,
                 )
-            if penalised and self.knobs.max_norm:
+            if penalised and self.knobs.bounds_norms:
                 p.copy_(penalties.project_max_norm(p, self.bound))
 
     def take_losses(self):

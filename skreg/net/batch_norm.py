@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from skreg.net.block import Block
+from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Affine
 
@@ -80,6 +81,19 @@ class BatchNorm(Block):
         Number of the linear layer.
     units : int
     """
+
+    knobs = (
+        Knob(
+            "batch_norm",
+            "flag",
+            """\
+    batch_norm : bool, default=True
+        Batch norm between each hidden linear layer and its activation [2]_.
+""",
+            each="hidden",
+            shared=True,
+        ),
+    )
 
     def __init__(self, layer, units):
         self.layer, self.units = layer, units

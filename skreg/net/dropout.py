@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from skreg.net.block import Block
+from skreg.net.knob import Knob
 from skreg.net.prediction import Mask
 
 _MASK32 = 0xFFFFFFFF
@@ -103,6 +104,19 @@ class Dropout(Block):
     units : int
     """
 
+    knobs = (
+        Knob(
+            "dropout",
+            "rate",
+            """\
+    dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.2
+        Rate of *dropping* hidden units in training, one for all hidden layers or one for each. The
+        units that stay are scaled up in training, so prediction uses all units as they are [1]_.
+""",
+            each="hidden",
+        ),
+    )
+
     def __init__(self, layer, units):
         self.layer, self.place, self.units = layer, layer + 1, units
 
@@ -142,6 +156,17 @@ class InputDropout(Block):
     n_columns : int
     """
 
+    knobs = (
+        Knob(
+            "input_dropout",
+            "rate",
+            """\
+    input_dropout : float in [0, 1), default=0.0
+        Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
+""",
+        ),
+    )
+
     def __init__(self, n_columns):
         self.n_columns = self.n_out = n_columns
 
@@ -160,7 +185,7 @@ class InputDropout(Block):
 
     def emit(self, program, a):
         """See `Block.emit`."""
-        if not (program.training and program.model.knobs.input_dropout):
+        if not (program.training and program.model.knobs.drops_inputs):
             return a
         from skreg.backends.cpu.program import Value
         from skreg.backends.cpu.units import input_dropout_kernel

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from skreg.net.block import Block, Rows
+from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Affine
 
@@ -63,6 +64,50 @@ class Linear(Block):
     bias : bool, default=True
         Without where a batch norm follows, whose shift stands in for it.
     """
+
+    knobs = (
+        Knob(
+            "l1",
+            "strength",
+            """\
+    l1 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
+        Strength of the L1 penalty, one for all linear layers or one for each. It is applied by
+        proximal steps in the metric of the optimiser, which give weights that are exactly zero. In
+        front of a batch norm it removes few weights and hardly any columns: batch norm undoes the
+        scale of the weights in front of it, so they can shrink without changing what the net
+        computes. Set ``batch_norm=False`` to select weights or columns.
+""",
+            each="linear",
+        ),
+        Knob(
+            "l2",
+            "strength",
+            """\
+    l2 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
+        Strength of the L2 penalty, one for all linear layers or one for each. In front of a batch
+        norm it does not regularize, for the same reason, and only changes the effective learning
+        rate; set ``batch_norm=False``, or penalise the output layer alone by a list.
+""",
+            each="linear",
+        ),
+        Knob(
+            "weight_decay",
+            "strength",
+            """\
+    weight_decay : float >= 0, default=0.01
+        Decoupled decay of the weights: each step multiplies them by 1 - learning rate times this
+        [3]_.
+""",
+        ),
+        Knob(
+            "max_norm",
+            "bound",
+            """\
+    max_norm : float > 0 or None, default=None
+        Bound on the norm of each unit's incoming weights, by projection after each step [1]_.
+""",
+        ),
+    )
 
     def __init__(self, layer, n_in, n_out, *, gain, bias=True):
         self.layer, self.n_in, self.n_out = layer, n_in, n_out

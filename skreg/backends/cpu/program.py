@@ -372,13 +372,13 @@ class Training(Program):
                 solver_kernel(spec.solver, self.dtype),
                 **{"n": n, "p": self.parameter(name), "g": self.gradient(name), "options": options},
                 **{"m": moments[0][name], "v": moments[-1][name]},
-                weight_decays=self.knob(knobs.decay) if penalised else none,
+                weight_decays=self.knob(knobs.weight_decay) if penalised else none,
                 l1s=self.knob(knobs.l1[parameter.layer]) if penalised else none,
                 l2s=self.knob(knobs.l2[parameter.layer]) if penalised else none,
             )
-            if penalised and knobs.max_norm:
+            if penalised and knobs.bounds_norms:
                 h, d = parameter.shape
-                at, limits = self.parameter(name), self.knob(knobs.bound)
+                at, limits = self.parameter(name), self.knob(knobs.max_norm)
                 self.add(max_norm_kernel(self.dtype), h=h, n=d, weight=at, max_norms=limits)
 
 

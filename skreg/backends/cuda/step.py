@@ -94,7 +94,7 @@ class FusedCudaStep(ReferenceStep):
             self.slots, self.x = k, self._new(self.s, d, b)
             self.inputs, self.made = self._new(k, sizes[0], b), self._new(k, sizes[0] - d, b)
         else:
-            self.slots = k if self.knobs.input_dropout else self.s
+            self.slots = k if self.knobs.drops_inputs else self.s
             self.x = self._new(self.slots, b, d)
             self.inputs = self.x.mT
         self.z = [self._new(k, h, b) for h in sizes[1:]]
@@ -129,7 +129,7 @@ class FusedCudaStep(ReferenceStep):
         """The inputs of the first layer."""
         embedded, b, d = bool(self.spec.embedded), self.b, self.feed.rows[0].d
         # Behind an embedding a column is dropped with all that was made of it.
-        drop = self.knobs.input_dropout and not embedded
+        drop = self.knobs.drops_inputs and not embedded
         stream_of = self.stream_of if drop else self.streams
         masks = self.keys[0], self.limit[0], self.scale[0]
         steps = (1, b) if embedded else (d, 1)
@@ -166,7 +166,7 @@ class FusedCudaStep(ReferenceStep):
 
     def _constants_of_columns(self):
         shapes = {"WAVES": N_FREQUENCIES, "MADE": EMBEDDED_WIDTH - 1}
-        return {"DROP": self.knobs.input_dropout, **shapes}
+        return {"DROP": self.knobs.drops_inputs, **shapes}
 
     def _parts(self):
         """Slices of slots and members of the first layer's products, and the shape of one.
@@ -288,7 +288,7 @@ class FusedCudaStep(ReferenceStep):
             **numbers,
             BLOCK=kernels.WIDEST,
         )
-        if self.knobs.max_norm:
+        if self.knobs.bounds_norms:
             for i in range(self.net.n_layers):
                 weight = state.theta.view[f"weight_{i}"]
                 h, n = weight.shape[1:]
