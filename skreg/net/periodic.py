@@ -192,20 +192,19 @@ class Periodic(Block):
         sizes = {"d": self.n_columns, "m": len(self.columns), "f": N_FREQUENCIES, "q": mixed}
         columns = program.address(np.array(self.columns, dtype=np.int64))
         learned = {n: program.parameter(f"embed_{n}") for n in ("frequency", "phase", "weight")}
-        out, work = program.buffer(self.n_out), program.buffer(3)
-        shared = {"x": program.value(a).at, "columns": columns, "work": work}
+        shared = {"x": program.value(a).at, "columns": columns, "out": program.buffer(self.n_out)}
         shared |= {**sizes, **learned, **program.mask(0)}
         bias = program.parameter("embed_bias")
-        program.add(embedding_kernel(program.dtype), bias=bias, out=out, **shared)
+        program.add(embedding_kernel(program.dtype), bias=bias, **shared)
 
         def back(slope):
             names = ("frequency", "phase", "weight", "bias")
             slopes = {f"d{name}": program.gradient(f"embed_{name}") for name in names}
-            kernel = embedding_gradient_kernel(program.dtype)
-            program.add(kernel, slope=slope, before_norm=self.before_norm, **slopes, **shared)
+            slopes |= {"slope": slope, "work": program.buffer(1), "before_norm": self.before_norm}
+            program.add(embedding_gradient_kernel(program.dtype), **slopes, **shared)
 
         program.on_way_back(back)
-        return Value(out, self.n_out, trained=self.made)
+        return Value(shared["out"], self.n_out, trained=self.made)
 
     def predict(self, params, steps):
         """See `Block.predict`."""
