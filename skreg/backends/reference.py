@@ -147,7 +147,7 @@ class ReferenceStep:
                     beta_1=spec.beta_1,
                     beta_2=spec.beta_2,
                     epsilon=spec.epsilon,
-                    t=state.t,
+                    t=torch.as_tensor(state.t, device=p.device).view(-1, *[1] * (p.dim() - 1)),
                     **options,
                 )
             if penalised and self.knobs.bounds_norms:

@@ -45,14 +45,19 @@ def adam_step(p, grad, m, v, *, lr, decay, l1, l2, beta_1, beta_2, epsilon, t):
         Parameters, gradient of the loss, first and second moments.
     lr, decay, l1, l2 : tensors that broadcast against p
     beta_1, beta_2, epsilon : float
-    t : int
+    t : int, or int64 tensor that broadcasts against p
         Number of this step, from 1 (Kingma and Ba 2015; Loshchilov and Hutter 2019).
     """
     d = grad + l2 * p
     m.mul_(beta_1).add_(d, alpha=1 - beta_1)
     v.mul_(beta_2).addcmul_(d, d, value=1 - beta_2)
-    step = lr / ((v / (1 - beta_2**t)).sqrt() + epsilon)
-    w = p * (1 - lr * decay) - step * (m / (1 - beta_1**t))
+    # Their powers in float64, whatever the parameters are.
+    t = torch.as_tensor(
+        t, dtype=torch.float64, device=p.device if p.device.type != "mps" else "cpu"
+    )
+    first, second = ((1 - beta**t).to(p) for beta in (beta_1, beta_2))
+    step = lr / ((v / second).sqrt() + epsilon)
+    w = p * (1 - lr * decay) - step * (m / first)
     p.copy_(soft_threshold(w, step * l1))
 
 

@@ -55,6 +55,8 @@ class Fingerprint:
     seed: int
     target: bytes
     valid: bytes
+    #: Epochs behind it where the stack's first begins; below 0 for one that joins the stack later.
+    begin: int = 0
 
     @classmethod
     def of(cls, job):
@@ -77,17 +79,17 @@ class Fingerprint:
             if job.X_val is not None:
                 valid = b"".join(map(content, (job.X_val, job.y_val, job.sample_weight_val)))
             own = content(job.X), content(job.sample_weight), job.seed, content(job.y)
-            out.append(cls(*own, valid))
+            out.append(cls(*own, valid, (job.start or {}).get("epoch", 0)))
         return out
 
     @property
     def stream(self):
         """Members that agree on this share minibatches."""
-        return self.rows, self.weights, self.seed
+        return self.rows, self.weights, self.seed, self.begin
 
     def sort_key(self):
         """Sort key of the canonical order: streams stay together, whatever the timing of threads."""
-        return self.rows, self.weights, self.seed, self.valid, self.target
+        return self.rows, self.weights, self.seed, self.begin, self.valid, self.target
 
 
 def runs(keys):
@@ -212,6 +214,7 @@ class Feed:
         self.targets, self.target_of = runs([(f.stream, f.target) for f in fingerprints])
         first = [jobs[s.start] for s in self.streams]
         self.seeds = [job.seed for job in first]
+        self.begins = np.array([fingerprints[s.start].begin for s in self.streams])
         self.rows = [
             self._cached(fingerprints[s.start].rows, lambda job=job: Rows(job.X, device))
             for job, s in zip(first, self.streams, strict=True)
@@ -281,7 +284,7 @@ class Feed:
         self._even = as_tensor(even.astype(spec.dtype), self.device)
 
     def epoch(self, number, count=1):
-        """Order, row coefficients, shares and mask keys of an epoch, or of ``count`` in a row.
+        """Order, row coefficients, shares and mask keys of an epoch of the stack, or of ``count``.
 
         Returns
         -------
@@ -296,7 +299,9 @@ class Feed:
         for i, rows in enumerate(self.rows):
             for place in range(count):
                 places = (
-                    generator(self.seeds[i], Purpose.ROW_ORDER, number + place).permutation(rows.n)
+                    generator(
+                        self.seeds[i], Purpose.ROW_ORDER, self.begins[i] + number + place
+                    ).permutation(rows.n)
                     if shuffled
                     else np.arange(rows.n)
                 )
@@ -304,7 +309,9 @@ class Feed:
             if self.weights[i] is not None:
                 coef[:, i] = self.weights[i][order[:, i]]
         numbers = range(number, number + count)
-        keys = [mask_keys(self.seeds, n, self.steps, self.spec.n_layers) for n in numbers]
+        keys = [
+            mask_keys(self.seeds, self.begins + n, self.steps, self.spec.n_layers) for n in numbers
+        ]
         keys = np.ascontiguousarray(np.concatenate(keys, axis=1)[..., self.stream_of])
         order = sent(self._by_step(order), self.device)
         if not weighted:

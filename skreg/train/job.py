@@ -153,8 +153,8 @@ class Job:
 
     @property
     def alone(self):
-        """Whether this job can not share a stack."""
-        return self.driver is not None or self.start is not None
+        """Whether this job can not share a stack: kernels of other devices know one clock a stack."""
+        return self.driver is not None or (self.start is not None and self.spec.device != "cpu")
 
 
 @dataclass

@@ -24,6 +24,12 @@ class Member:
         Why training ended; None while it goes on.
     undefined : str or None
         Why the metric had no value in the last epoch that it had none.
+    epochs_before, steps_before : int
+        Epochs and minibatches of the stack before this member joined it.
+    began : float
+        When it did, by `time.perf_counter`.
+    optimiser_steps : int
+        Steps of its optimiser before it did.
     """
 
     index: int
@@ -43,6 +49,10 @@ class Member:
     ended: str | None = None
     error: Exception | None = None
     undefined: str | None = None
+    epochs_before: int = 0
+    steps_before: int = 0
+    began: float = 0.0
+    optimiser_steps: int = 0
 
     @classmethod
     def of(cls, index, job):
@@ -56,6 +66,18 @@ class Member:
         elif spec.tol is not None or adaptive:
             member.monitor = Monitor(spec.patience, spec.tol or 0.0, **options)
         return member
+
+    @property
+    def last_step(self):
+        """Minibatch of the stack with which this member ends at the latest, None where none is set."""
+        most = self.job.spec.max_steps
+        return None if most is None else self.steps_before + most
+
+    @property
+    def deadline(self):
+        """Time at which it ends at the latest, by `time.perf_counter`."""
+        most = self.job.spec.max_time
+        return math.inf if most is None else self.began + most
 
     @property
     def validated(self):

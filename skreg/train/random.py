@@ -31,14 +31,15 @@ def mask_keys(seeds, epoch, n_steps, n_layers):
     Parameters
     ----------
     seeds : array-like of int, shape (s,)
-    epoch, n_steps, n_layers : int
+    epoch : int or array-like of int, shape (s,)
+    n_steps, n_layers : int
 
     Returns
     -------
     keys : ndarray of uint32, shape (2, n_steps, n_layers, s)
     """
     seeds = np.asarray(seeds, dtype=np.uint64)
-    base = _splitmix64(_splitmix64(seeds) ^ _U64(epoch))
+    base = _splitmix64(_splitmix64(seeds) ^ np.asarray(epoch).astype(np.uint64))
     place = np.arange(n_steps * n_layers, dtype=np.uint64).reshape(n_steps, n_layers, 1)
     with np.errstate(over="ignore"):
         key = _splitmix64(base + place * _U64(0xD1342543DE82EF95))

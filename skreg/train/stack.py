@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +18,7 @@ from skreg.train.feed import Epoch, Feed, Fingerprint, runs
 from skreg.train.job import Result
 from skreg.train.knobs import Knobs
 from skreg.train.member import Member
+from skreg.train.plan import shape_key
 from skreg.train.state import Average, Snapshot, State, initial_parameters
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
@@ -80,20 +82,12 @@ class Stack:
         self.cache = {} if cache is None else cache
         self.results, self.flops, self.epoch = {}, 0.0, 0
         self.device = torch.device(spec.device)
-        self.members = [Member.of(i, job) for i, job in enumerate(jobs)]
+        self.net = Net.of(spec, jobs[0].X.shape[1])
+        self.steps_done, self.step_seconds = 0, math.inf
+        self.state = self._begin_of(jobs)
+        self.members = self._members_of(jobs, self.state)
         self.cohorts = Cohort.among(self.members)
         self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
-        net = Net.of(spec, jobs[0].X.shape[1])
-        # Filled on the host and sent as a whole.
-        state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
-        for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
-            job = jobs[same.start]
-            drawn = job.start or initial_parameters(net, job.seed)
-            state.load(same, drawn)
-        self.state = state.to(self.device)
-        self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
-        self.steps_done, self.step_seconds = 0, math.inf
-        self.steps_before = self.state.t
         self.snapshot = Snapshot(self.state)
         averaged = any(job.spec.ema_decay for job in jobs)
         self.average = Average(self.state) if averaged else None
@@ -107,6 +101,92 @@ class Stack:
         """Spec of the first member still there."""
         return self.members[0].job.spec
 
+    def _begin_of(self, jobs):
+        """The state that jobs start from."""
+        spec = jobs[0].spec
+        # Filled on the host and sent as a whole.
+        state = State(self.net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
+        for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
+            job = jobs[same.start]
+            state.load(same, job.start or initial_parameters(self.net, job.seed))
+        return state.to(self.device)
+
+    def _members_of(self, jobs, state):
+        """Members that join now, the places of their results being the next ones."""
+        members, now = [], time.perf_counter() if self.epoch else self.began
+        first = len(self.results) + len(getattr(self, "members", []))
+        for i, job in enumerate(jobs):
+            member = Member.of(first + i, job)
+            member.epochs_before, member.steps_before = self.epoch, self.steps_done
+            member.began, member.optimiser_steps = now, int(state.t[i])
+            members.append(member)
+        return members
+
+    def join(self, jobs):
+        """Take in more jobs, between two epochs. Each member has a clock of its own: it is trained as
+        if alone.
+
+        Parameters
+        ----------
+        jobs : list of Job
+            Of the shape of those in training (`skreg.train.plan.shape_key`). Their results come behind
+            those of the others.
+
+        Raises
+        ------
+        ValueError
+            Where a job cannot be trained with the others: it has another shape, belongs to an ensemble
+            or is driven by a callback, has to be asked for a score where the others are judged by
+            numbers, or is trained on another device than the CPU, whose kernels know one clock a stack.
+        """
+        self._check_joins(jobs)
+        if self.watch is not None:
+            self.watch.flush(self.members, self.feed.steps)
+        state = self._begin_of(jobs)
+        members = self._members_of(jobs, state)
+        if self.average is None and any(job.spec.ema_decay for job in jobs):
+            # The average of those without one is their parameters.
+            self.average = Average(self.state)
+        self.average = self.average and self.average.join(Average(state))
+        self.snapshot = self.snapshot.join(Snapshot(state))
+        self.state = self.state.join(state)
+        if self.watch is not None:
+            self.watch = self.watch.join(Watch(members, self.device))
+        self.members = [*self.members, *members]
+        self.fingerprints = [
+            *self.fingerprints,
+            *(replace(f, begin=f.begin - self.epoch) for f in Fingerprint.of_all(jobs)),
+        ]
+        self._build()
+
+    def _check_joins(self, jobs):
+        if not self.members:
+            raise ValueError("All members of this stack have ended. Train the jobs in a new one.")
+        shape = shape_key(self.members[0].job)
+        for job in jobs:
+            if shape_key(job) != shape or job.cohort is not None or job.alone:
+                raise ValueError(f"This {job.label or 'job'} cannot be trained with the others.")
+            if self.device.type != "cpu":
+                raise ValueError("Only stacks on the CPU take in more jobs.")
+            if self.watch is not None and not Watch.can_watch(job):
+                raise ValueError(
+                    f"This {job.label or 'job'} has to be asked for a score, while the others are "
+                    "judged by numbers."
+                )
+
+    def drop(self, places, reason="dropped"):
+        """End members now, between two epochs; each keeps its best weights.
+
+        Parameters
+        ----------
+        places : list of int
+            Places in ``members``. Places of the others may change.
+        reason : str
+            What `Result.stopped_by` says.
+        """
+        self._end([k for k in places if self.members[k].ended is None], reason)
+        self._retire()
+
     def _build(self):
         jobs = [m.job for m in self.members]
         specs = [job.spec for job in jobs]
@@ -114,10 +194,8 @@ class Stack:
         self.knobs = Knobs(specs)
         self.step = self.step_type(self.state, self.knobs, self.feed, specs[0])
         self.step.watch = self.watch
-        ends = [s.max_steps for s in specs if s.max_steps is not None]
-        self.step_limits = sorted(set(ends))
-        times = [s.max_time for s in specs if s.max_time is not None]
-        self.deadline = self.began + min(times) if times else math.inf
+        self.step_limits = sorted({m.last_step for m in self.members if m.last_step is not None})
+        self.deadline = min((m.deadline for m in self.members), default=math.inf)
         self.flops_per_row = self.state.net.flops * len(jobs)
 
     def epochs(self, most=1):
@@ -153,13 +231,13 @@ class Stack:
 
     def rates(self, steps):
         """Learning rates of the next ``steps`` minibatches, shape (steps, k)."""
-        done = self.steps_done + np.arange(steps)
         columns = {}
         out = np.empty((steps, len(self.members)))
         for k, m in enumerate(self.members):
             s = m.job.spec
-            key = (s.learning_rate, s.max_iter, s.power_t)
+            key = (s.learning_rate, s.max_iter, s.power_t, m.steps_before)
             if key not in columns:
+                done = self.steps_done - m.steps_before + np.arange(steps)
                 total = s.max_iter * self.feed.steps
                 columns[key] = factors(s.learning_rate, done, total, s.power_t)
             factor = m.monitor.factor if m.monitor is not None else 1.0
@@ -169,7 +247,7 @@ class Stack:
     def _run_epoch(self):
         feed, step, done = self.feed, self.step, 0
         rates = self.rates(feed.steps)
-        epoch = Epoch(*feed.epoch(self.first_epoch + self.epoch), rates)
+        epoch = Epoch(*feed.epoch(self.epoch), rates)
         # a member that diverges is reported later
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while done < feed.steps:
@@ -182,7 +260,8 @@ class Stack:
                 if ended := self._limit_reached():
                     for k in ended:
                         m = self.members[k]
-                        m.record(self.epoch + 1, step.total[k] / done, rates[done - 1, k])
+                        number = self.epoch + 1 - m.epochs_before
+                        m.record(number, step.total[k] / done, rates[done - 1, k])
                     if not self._training():
                         break
         self.flops += self.flops_per_row * done * feed.width
@@ -197,7 +276,7 @@ class Stack:
             return 1
         steps = self.feed.steps
         room = _MOST_PLACES // (steps * len(self.feed.streams) * self.feed.width)
-        left = max(m.job.spec.max_iter for m in self.members) - self.epoch
+        left = max(m.epochs_before + m.job.spec.max_iter for m in self.members) - self.epoch
         return int(min(_PAUSE / max(self.step_seconds * steps, 1e-7), room, left))
 
     def _run_epochs(self, count):
@@ -206,12 +285,12 @@ class Stack:
         rates, closing = self.rates(count * steps), self._closing()
         before = self.watch.epochs_run()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            losses = self.step.run_epochs(self.first_epoch + self.epoch, count, rates, closing)
+            losses = self.step.run_epochs(self.epoch, count, rates, closing)
         ran = self.watch.epochs_run() - before
         self._note(losses, rates[steps - 1 :: steps])
         self.epoch += int(ran.max())
         self.steps_done += int(ran.max()) * steps
-        self.state.t = self.steps_before + self.steps_done
+        self.state.t -= (count - int(ran.max())) * steps
         self.flops += self.flops_per_row * ran.mean() * steps * self.feed.width
         self.step_seconds = (time.perf_counter() - began) / (ran.max() * steps)
         if self.control.cancelled:
@@ -250,13 +329,12 @@ class Stack:
             reason, due = "interrupt", self._training()
         elif self.step_limits and self.steps_done >= self.step_limits[0]:
             reason, reached = "max_iter", self.step_limits.pop(0)
-            due = [k for k in self._training() if self.members[k].job.spec.max_steps == reached]
+            due = [k for k in self._training() if self.members[k].last_step == reached]
         elif time.perf_counter() > self.deadline:
-            reason, now = "max_time", time.perf_counter() - self.began
-            times = [(k, self.members[k].job.spec.max_time) for k in self._training()]
-            due = [k for k, limit in times if limit is not None and now > limit]
-            left = [limit for _, limit in times if limit is not None and now <= limit]
-            self.deadline = self.began + min(left, default=math.inf)
+            reason, now = "max_time", time.perf_counter()
+            times = [(k, self.members[k].deadline) for k in self._training()]
+            due = [k for k, limit in times if now > limit]
+            self.deadline = min((limit for _, limit in times if now <= limit), default=math.inf)
         else:
             return []
         self._take_average(due)
@@ -271,7 +349,8 @@ class Stack:
     def _take_average(self, places=None):
         """Bring the averages of some members, or of all, up to date, as at the end of an epoch."""
         if self.average is not None:
-            self.average.update(self.state, self.knobs.ema_decay, self.epoch, places)
+            before = np.array([self.epoch - m.epochs_before for m in self.members])
+            self.average.update(self.state, self.knobs.ema_decay, before, places)
 
     def _training(self):
         """Places of the members that have not ended."""
@@ -284,9 +363,9 @@ class Stack:
         finite, keep = self._finite(), []
         for k in places:
             m = self.members[k]
-            m.ended, m.n_steps = reason, self.steps_done
+            m.ended, m.n_steps = reason, self.steps_done - m.steps_before
             if finite[k] and not m.validated:
-                m.best_step = self.steps_done
+                m.best_step = m.n_steps
                 keep.append(k)
         if keep:
             self.snapshot.keep(self.kept, keep)
@@ -305,7 +384,7 @@ class Stack:
         self._take_average()
         shows = Shows(self.kept, self.epoch + 1, self.steps_done, train_loss, rates)
         valid_loss, valid_score, outputs = validate(
-            self.step, self.kept, self.feed, self.members, self.state.net, shows
+            self.step, self.kept, self.feed, self.members, self.net, shows
         )
         finite, keep = self._finite(), []
         sound = np.isfinite(train_loss + valid_loss) & finite
@@ -314,8 +393,9 @@ class Stack:
         for k in self._training():
             m = self.members[k]
             values = float(train_loss[k]), float(valid_loss[k]), float(valid_score[k])
-            m.record(self.epoch + 1, values[0], rates[k], *values[1:])
-            if m.judge(self.epoch + 1, self.steps_done, finite[k], *values):
+            epoch, steps = self.epoch + 1 - m.epochs_before, self.steps_done - m.steps_before
+            m.record(epoch, values[0], rates[k], *values[1:])
+            if m.judge(epoch, steps, finite[k], *values):
                 keep.append(k)
         if keep:
             self.snapshot.keep(self.kept, None if len(keep) == len(self.members) else keep)
@@ -363,7 +443,7 @@ class Stack:
 
     def _optimiser(self, k, m):
         # The state may have moved on with other members before it was noticed that this one had ended.
-        return {**self.state.optimiser(k), "t": self.steps_before + m.n_steps}
+        return {**self.state.optimiser(k), "t": m.optimiser_steps + m.n_steps}
 
     def _result(self, k, m, params):
         return Result(
@@ -376,7 +456,7 @@ class Stack:
             best_step=m.best_step,
             stopped_by=m.ended,
             optimiser=self._optimiser(k, m) if m.job.keep_optimiser else None,
-            seconds=time.perf_counter() - self.began,
+            seconds=time.perf_counter() - m.began,
             error=m.error,
             undefined=m.undefined if m.cohort is None else m.cohort.undefined,
         )

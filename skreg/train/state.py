@@ -47,6 +47,12 @@ class Buffer:
         chosen = [v[index].reshape(-1) for v in self.view.values()]
         return self._of(torch.cat(chosen) if chosen else self.flat, len(index))
 
+    def join(self, other):
+        """A new buffer with the members of another behind those of this one."""
+        pairs = zip(self.view.values(), other.view.values(), strict=True)
+        parts = [part.reshape(-1) for pair in pairs for part in pair]
+        return self._of(torch.cat(parts) if parts else self.flat, self.k + other.k)
+
     def copy_members(self, other, index):
         """Take over the members ``index`` (None: all) of another buffer."""
         if index is None:
@@ -90,8 +96,8 @@ class State:
         Running statistics of batch norm.
     moments : list of Buffer
         Of the optimiser: first and second moments of Adam, or the velocity of SGD.
-    t : int
-        Steps taken.
+    t : ndarray of int64, shape (k,)
+        Steps that the optimiser of each member has taken.
     """
 
     def __init__(self, net, k, solver, dtype, device):
@@ -105,18 +111,27 @@ class State:
             Buffer(net.learned(), k, torch_dtype, device)
             for _ in range(1 if solver == "sgd" else 2)
         ]
-        self.t = 0
+        self.t = np.zeros(k, dtype=np.int64)
 
     def take(self, index):
         """A new state with the members of ``index``."""
         other = State.__new__(State)
-        other.net, other.solver, other.t = self.net, self.solver, self.t
+        other.net, other.solver, other.t = self.net, self.solver, self.t[index]
         other.k = len(index)
         index = torch.as_tensor(index, device=self.theta.flat.device)
         other.theta = self.theta.take(index)
         other.running = self.running.take(index)
         other.moments = [m.take(index) for m in self.moments]
         return other
+
+    def join(self, other):
+        """A new state with the members of another behind those of this one."""
+        out = State.__new__(State)
+        out.net, out.solver, out.k = self.net, self.solver, self.k + other.k
+        out.t = np.concatenate([self.t, other.t])
+        out.theta, out.running = self.theta.join(other.theta), self.running.join(other.running)
+        out.moments = [a.join(b) for a, b in zip(self.moments, other.moments, strict=True)]
+        return out
 
     def to(self, device):
         """The same on a device."""
@@ -132,13 +147,13 @@ class State:
         self.running.load(k, arrays)
         if "optimiser" in arrays:
             saved = arrays["optimiser"]
-            self.t = saved["t"]
+            self.t[k] = saved["t"]
             for buffer, values in zip(self.moments, saved["moments"], strict=True):
                 buffer.load(k, values)
 
     def optimiser(self, k):
         """State of the optimiser of one member."""
-        return {"t": self.t, "moments": [m.member(k) for m in self.moments]}
+        return {"t": int(self.t[k]), "moments": [m.member(k) for m in self.moments]}
 
 
 class Snapshot:
@@ -170,6 +185,12 @@ class Snapshot:
         other.theta, other.running = self.theta.take(index), self.running.take(index)
         return other
 
+    def join(self, other):
+        """A new snapshot with the members of another behind those of this one."""
+        out = type(self).__new__(type(self))
+        out.theta, out.running = self.theta.join(other.theta), self.running.join(other.running)
+        return out
+
     def members(self, index):
         """Copies of the arrays of some members, a dict for each of them."""
         parts = zip(self.theta.members(index), self.running.members(index), strict=True)
@@ -196,9 +217,9 @@ class Average(Snapshot):
         state : State
         decay : ndarray of float, shape (k,)
             What the average keeps of itself; 0 makes it the parameters themselves.
-        epoch : int
-            Epochs before this one. At most epoch / (epoch + 1) is kept, so that it begins as the plain
-            mean of the first epochs and owes nothing to the initial parameters.
+        epoch : ndarray of int, shape (k,)
+            Epochs of each member before this one. At most epoch / (epoch + 1) is kept, so that it
+            begins as the plain mean of the first epochs and owes nothing to the initial parameters.
         index : list of int, optional
             Members to bring up to date; None is all.
         """

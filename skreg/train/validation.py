@@ -23,7 +23,7 @@ class Shows:
     nets : State or Snapshot
         What is validated.
     epoch, n_steps : int
-        Epochs and minibatches done.
+        Epochs and minibatches that the stack has done.
     train_loss, rates : ndarray, shape (k,)
     """
 
@@ -41,7 +41,7 @@ class Shows:
 
     def _result(self, member, place, valid_loss):
         row = {
-            "epoch": self.epoch,
+            "epoch": self.epoch - member.epochs_before,
             "train_loss": float(self.train_loss[place]),
             "valid_loss": valid_loss,
             "learning_rate": float(self.rates[place]),
@@ -53,11 +53,11 @@ class Shows:
             history={
                 name: [*values, row.get(name, math.nan)] for name, values in member.history.items()
             },
-            n_iter=self.epoch,
-            best_iter=self.epoch,
+            n_iter=self.epoch - member.epochs_before,
+            best_iter=self.epoch - member.epochs_before,
             best_loss=valid_loss,
-            n_steps=self.n_steps,
-            best_step=self.n_steps,
+            n_steps=self.n_steps - member.steps_before,
+            best_step=self.n_steps - member.steps_before,
         )
 
 

@@ -20,8 +20,9 @@ import torch
 BEST, REFERENCE, MIN_DELTA = range(3)
 
 #: Rows of its counts: what is watched (below), epochs of patience and since it was last renewed, the most
-#: epochs, the best one, the last one run, and why the member ended (below).
-WATCHED, PATIENCE, WAITED, MOST, BEST_EPOCH, LAST_EPOCH, ENDED = range(7)
+#: epochs, the best one, the last one run, why the member ended (below), and the epochs of the stack before it
+#: joined. Epochs of a member are counted from then.
+WATCHED, PATIENCE, WAITED, MOST, BEST_EPOCH, LAST_EPOCH, ENDED, BEFORE = range(8)
 
 #: What is watched.
 NOTHING, TRAIN_LOSS, VALID_LOSS = range(3)
@@ -62,14 +63,14 @@ class Watch:
     Attributes
     ----------
     numbers : float64 tensor, shape (3, k)
-    counts : int64 tensor, shape (7, k)
+    counts : int64 tensor, shape (8, k)
     records : list of tuple
         First epoch, training and validation losses (epochs, k), rates (epochs, k), since the last `flush`.
     """
 
     def __init__(self, members, device):
         numbers = np.full((3, len(members)), math.inf)
-        counts = np.zeros((7, len(members)), dtype=np.int64)
+        counts = np.zeros((8, len(members)), dtype=np.int64)
         for k, m in enumerate(members):
             monitor = m.monitor
             if monitor is not None:
@@ -77,6 +78,7 @@ class Watch:
                 counts[PATIENCE, k] = monitor.patience
                 numbers[MIN_DELTA, k] = monitor.min_delta
             counts[MOST, k] = m.job.spec.max_iter
+            counts[BEFORE, k] = m.epochs_before
         self.numbers = torch.from_numpy(numbers).to(device)
         self.counts = torch.from_numpy(counts).to(device)
         self.records, self._told = [], 0
@@ -98,13 +100,21 @@ class Watch:
         other.records, other._told = [], 0
         return other
 
+    def join(self, other):
+        """A new watch with the members of another behind those of this one; both have no records."""
+        out = Watch.__new__(Watch)
+        out.numbers = torch.cat([self.numbers, other.numbers], dim=1)
+        out.counts = torch.cat([self.counts, other.counts], dim=1)
+        out.records, out._told = [], 0
+        return out
+
     def judge(self, epoch, finite, train_loss, valid_loss):
         """Take the losses of an epoch; all arguments but the first are tensors (k,) on the device.
 
         Parameters
         ----------
         epoch : int or int64 tensor of shape ()
-            Number of the epoch, from 1.
+            Number of the epoch of the stack, from 1.
         finite : bool tensor
             Whether parameters and statistics are.
         train_loss, valid_loss : float64 tensor
@@ -115,7 +125,8 @@ class Watch:
             Whose parameters are the best so far and are to be kept.
         """
         best, reference, min_delta = self.numbers
-        watched, patience, waited, most, best_epoch, last_epoch, ended = self.counts
+        watched, patience, waited, most, best_epoch, last_epoch, ended, before = self.counts
+        epoch = epoch - before
         on = ended == GOES_ON
         validated = watched == VALID_LOSS
         value = torch.where(validated, valid_loss, train_loss)
@@ -152,12 +163,13 @@ class Watch:
         self._told = int((counts[ENDED] != GOES_ON).sum())
         for k, m in enumerate(members):
             last = int(counts[LAST_EPOCH, k])
-            n = last - first  # epochs that it took part in
+            before = m.epochs_before
+            n = last + before - first  # epochs that it took part in
             if m.ended is not None or n <= 0:
                 continue
             history, rows = m.history, slice(0, n)
             train, valid, rates = (c[rows, k].tolist() for c in columns)
-            history["epoch"].extend(range(first + 1, last + 1))
+            history["epoch"].extend(range(last - n + 1, last + 1))
             history["train_loss"].extend(train)
             history["valid_loss"].extend(valid)
             history["valid_score"].extend([math.nan] * n)
@@ -169,7 +181,7 @@ class Watch:
             if best and counts[WATCHED, k] == VALID_LOSS:
                 m.best_loss = history["valid_loss"][best - 1]
             elif best:
-                m.best_loss = min([m.best_loss, *train[: best - first]])
+                m.best_loss = min([m.best_loss, *train[: best + before - first]])
 
     def _columns(self):
         """Training losses, validation losses and rates of all epochs that were recorded, (epochs, k)."""
@@ -201,8 +213,9 @@ class Watch:
         return int((self._counts()[ENDED] != GOES_ON).sum()) > self._told
 
     def epochs_run(self):
-        """Epochs of each member so far, shape (k,)."""
-        return self._counts()[LAST_EPOCH].copy()
+        """Epoch of the stack that each member was last trained in, shape (k,)."""
+        counts = self._counts()
+        return counts[LAST_EPOCH] + counts[BEFORE]
 
     def _counts(self):
         # A tensor on the CPU is viewed without an operation of torch: those release Python's lock, and

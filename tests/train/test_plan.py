@@ -92,11 +92,18 @@ def test_shapes_are_separated(name):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}, {"start": {}}],
-    ids=["columns", "minibatches", "input_dropout", "start"],
+    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}],
+    ids=["columns", "minibatches", "input_dropout"],
 )
 def test_what_else_is_separated(changes):
     assert sorted(plan([make_job(), make_job(**changes)])) == [[0], [1]]
+
+
+def test_those_that_go_on_share_stacks_on_the_cpu_alone():
+    """Each member has a clock there; kernels of other devices know one a stack."""
+    assert plan([make_job(), make_job(start={})]) == [[0, 1]]
+    elsewhere = [make_job(device="meta"), make_job(device="meta", start={})]
+    assert sorted(plan(elsewhere)) == [[0], [1]]
 
 
 @pytest.mark.parametrize(

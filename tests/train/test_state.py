@@ -61,13 +61,14 @@ def test_a_buffer_of_nothing():
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_take_keeps_everything_of_the_chosen_members(solver):
     state = filled(solver=solver)
-    state.t = 7
+    state.t[:] = 7, 8, 9, 10
     taken = state.take([3, 1])
-    assert (taken.k, taken.t, len(taken.moments)) == (2, 7, {"adam": 2, "sgd": 1}[solver])
+    assert (taken.k, len(taken.moments)) == (2, {"adam": 2, "sgd": 1}[solver])
+    assert taken.t.tolist() == [10, 8]
     for new, old in ((0, 3), (1, 1)):
         assert distance(taken.theta.member(new), state.theta.member(old)) == 0
         assert distance(taken.running.member(new), state.running.member(old)) == 0
-        assert taken.optimiser(new)["t"] == 7
+        assert taken.optimiser(new)["t"] == 7 + old
         moments = zip(taken.optimiser(new)["moments"], state.optimiser(old)["moments"], strict=True)
         assert all(distance(a, b) == 0 for a, b in moments)
     taken.theta.flat.zero_()
@@ -79,10 +80,24 @@ def test_load_sets_one_member():
     source = filled()
     arrays = {**source.theta.member(0), **source.running.member(0)}
     state.load(2, {**arrays, "optimiser": source.optimiser(0) | {"t": 11}})
-    assert state.t == 11
+    assert state.t.tolist() == [0, 0, 11, 0]
     assert distance(state.theta.member(2), source.theta.member(0)) == 0
     assert distance(state.optimiser(2)["moments"][1], source.optimiser(0)["moments"][1]) == 0
     assert distance(state.theta.member(1), other.theta.member(1)) == 0
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_states_join(solver):
+    """Members of the one, then those of the other, with all that they carry."""
+    one, other = filled(solver=solver), filled(solver=solver).take([2, 0])
+    one.t[:], other.t[:] = 3, (8, 9)
+    both = one.join(other)
+    assert (both.k, both.t.tolist()) == (6, [3, 3, 3, 3, 8, 9])
+    for k, (state, place) in enumerate([*((one, i) for i in range(4)), (other, 0), (other, 1)]):
+        assert distance(both.theta.member(k), state.theta.member(place)) == 0
+        assert distance(both.running.member(k), state.running.member(place)) == 0
+        moments = zip(both.optimiser(k)["moments"], state.optimiser(place)["moments"], strict=True)
+        assert all(distance(a, b) == 0 for a, b in moments)
 
 
 @pytest.mark.parametrize("places", [None, [0, 2]])
@@ -124,9 +139,10 @@ def test_members_are_handed_out_as_copies():
 def test_a_state_on_a_device_is_the_same(monkeypatch):
     """The same numbers and views, as the flat numbers are sent as a whole."""
     state = filled()
-    state.t = 5
+    state.t[:] = 5
     sent = state.to(torch.device("meta"))
-    assert (sent.t, sent.k, sent.theta.flat.device.type) == (5, 4, "meta")
+    assert sent.t.tolist() == [5] * 4
+    assert (sent.k, sent.theta.flat.device.type) == (4, "meta")
     assert {n: v.shape for n, v in sent.theta.view.items()} == {
         n: v.shape for n, v in state.theta.view.items()
     }

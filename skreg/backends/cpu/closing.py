@@ -28,6 +28,7 @@ from skreg.backends.cpu.pieces import (
 )
 from skreg.train.watch import (
     ALL_EPOCHS,
+    BEFORE,
     BEST,
     BEST_EPOCH,
     DIVERGED,
@@ -55,16 +56,17 @@ _DOUBLE, _WHOLE, _WORD = np.float64(0), np.int64(0), np.uint32(0)
 def average_kernel(dtype):
     """Take a parameter of a member into its average.
 
-    ``penalised``: where it is zero, so is the average.
+    ``penalised``: where it is zero, so is the average. ``before``: epochs of the stack before each
+    member joined.
     """
     F = getattr(np, dtype)
     ZERO, HALF, ONE, ITEM = F(0), F(0.5), F(1), np.dtype(dtype).itemsize
 
-    @kernel("n own new penalised decays")
+    @kernel("n own new penalised decays before")
     def average(frame, row, k):
-        n, own, new, penalised, decays = numbers(row, 5)
+        n, own, new, penalised, decays, before = numbers(row, 6)
         own, new = vector(ZERO, own + k * n * ITEM, n), vector(ZERO, new + k * n * ITEM, n)
-        epochs = frame[EPOCHS]
+        epochs = frame[EPOCHS] - entry(_WHOLE, before, k)
         share = F(1 - min(entry(_DOUBLE, decays, k), epochs / (epochs + 1)))
         for j in range(n):
             a, b = own[j], new[j]
@@ -113,6 +115,7 @@ def finite_kernel(dtype):
 @part
 def judge(numbers, counts, k, epoch, sound, train_loss, valid_loss):
     """Take the losses of an epoch of member k; whether its parameters are the best (`Watch.judge`)."""
+    epoch -= counts[BEFORE, k]
     counts[LAST_EPOCH, k] = epoch
     watched = counts[WATCHED, k]
     value = valid_loss if watched == VALID_LOSS else train_loss
@@ -160,7 +163,7 @@ def judge_kernel():
         sound = frame[SOUND] != 0
         best = judge(
             matrix(_DOUBLE, watched, 3, n),
-            matrix(_WHOLE, counts, 7, n),
+            matrix(_WHOLE, counts, 8, n),
             k,
             epochs + 1,
             sound,

@@ -26,6 +26,7 @@ from skreg.backends.cpu.units import (
 )
 from skreg.net.activation import NUMBERS
 from skreg.net.parameter import Role
+from skreg.train.watch import BEFORE
 
 
 @dataclass(frozen=True)
@@ -434,7 +435,7 @@ def sizes(buffer):
     return [(name, math.prod(shape)) for name, shape in buffer.pairs]
 
 
-def averaging(model, state, average, decays):
+def averaging(model, state, average, decays, watch):
     """The program that takes the parameters of a member into its average.
 
     Parameters
@@ -443,17 +444,18 @@ def averaging(model, state, average, decays):
     state : State
     average : Average
     decays : ndarray of float64, shape (k,)
+    watch : Watch
     """
     program = Program(model, state, 0)
-    at = program.address(decays)
+    shared = {"decays": program.address(decays)}
+    shared["before"] = program.address(watch.counts.numpy()[BEFORE])
     for own, new in ((average.theta, state.theta), (average.running, state.running)):
         olds, news = places(own), places(new)
         for name, n in sizes(own):
             penalised = name in model.net.penalised
             pair = {"own": olds[name], "new": news[name], "n": n}
-            program.add(
-                closing.average_kernel(program.dtype), **pair, penalised=penalised, decays=at
-            )
+            kernel = closing.average_kernel(program.dtype)
+            program.add(kernel, **pair, penalised=penalised, **shared)
     return program
 
 

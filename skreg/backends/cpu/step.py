@@ -152,13 +152,13 @@ class FusedStep:
 
     def _train(self, epoch, first, stop, closed=0, closing=None):
         """Call the loop, on the threads there are."""
-        clock = np.full(self.k, self.state.t, dtype=np.int64)
+        clock = self.state.t.copy()
         self.state.t += stop - first
         losses = np.full((2, closed, self.k), math.nan)
         order = epoch.order.numpy()
         steps = order.shape[0] // max(1, closed)
         if self.watch is None:
-            counts = np.zeros((7, self.k), dtype=np.int64)
+            counts = np.zeros((8, self.k), dtype=np.int64)
         else:
             counts = self.watch.counts.numpy()
         parts = _parts(self.k)
@@ -314,7 +314,8 @@ class _Thread:
         kept = step.state if closing.average is None else closing.average
         averaging = Program(model, step.state, 0)
         if closing.average is not None:
-            averaging = program.averaging(model, step.state, kept, step.knobs.ema_decay)
+            decays = step.knobs.ema_decay
+            averaging = program.averaging(model, step.state, kept, decays, step.watch)
         validation = Evaluation(model, kept, step.valid_rows)
         chunk = validation.losses(valid) if len(step.groups) else _NOTHING
         groups = step.members[2]

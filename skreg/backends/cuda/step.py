@@ -322,7 +322,8 @@ class FusedCudaStep(ReferenceStep):
         self.order.copy_(epoch.order)
         self.coef.copy_(epoch.coef)
         self.share.copy_(epoch.share)
-        t = self.state.t - first + np.arange(1, self.steps + 1)
+        # Members of a stack on a GPU have one clock (`Job.alone`).
+        t = self.state.t[0] - first + np.arange(1, self.steps + 1)
         corrections = np.ones((self.steps, 2))
         if spec.solver != "sgd":
             betas = np.array([spec.beta_1, spec.beta_2])
