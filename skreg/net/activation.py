@@ -231,6 +231,15 @@ class Activation(Block):
         """See `Block.evaluate`."""
         return activation(a, self.name)
 
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.units(a, activation=NUMBERS[self.name])
+
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        known = NUMBERS[self.name] <= kernels.LAST_ACTIVATION
+        return "" if known else f"activation={self.name!r}"
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(KINDS[self.name].numpy)

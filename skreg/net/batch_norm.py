@@ -116,6 +116,10 @@ class BatchNorm(Block):
             a, *(p[n] for n in (self.gain, self.shift, self.mean, self.variance))
         )
 
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.units(a, shift=self.shift, norm=(self.gain, self.mean, self.variance))
+
     def predict(self, params, steps):
         """See `Block.predict`: folded into the linear layer in front of it."""
         gain, shift, mean, variance = (

@@ -86,6 +86,37 @@ class Block:
         """
         raise NotImplementedError
 
+    def launch(self, tape, a):
+        """Append its launches in training to those of a minibatch on CUDA.
+
+        Of the way forward at once; of the way back by `tape.on_way_back`. A net with a block that does not
+        have this is trained by the reference there.
+
+        Parameters
+        ----------
+        tape : skreg.backends.cuda.tape.Tape
+        a : Values or Units
+            What the block in front of it made; None for the first block.
+
+        Returns
+        -------
+        Values or Units
+            What it makes, see `skreg.backends.cuda.tape`.
+        """
+        raise NotImplementedError
+
+    def missing_on_cuda(self, kernels, sparse):
+        """What is missing for `launch` to be called, in words; "" where nothing is.
+
+        Parameters
+        ----------
+        kernels : module
+            `skreg.backends.cuda.kernels`.
+        sparse : bool
+            Whether the tables are; of concern to first blocks.
+        """
+        return type(self).__name__ if type(self).launch is Block.launch else ""
+
     def predict(self, params, steps):
         """Append what it does at predict to the steps of a net (`skreg.net.prediction`).
 

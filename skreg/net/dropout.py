@@ -115,6 +115,10 @@ class Dropout(Block):
         """See `Block.evaluate`."""
         return a
 
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.units(a, mask=self.place)
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(Mask(self.place, self.units))
@@ -153,6 +157,14 @@ class InputDropout(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return a.mT
+
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.gather(drops=tape.drops(0))
+
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        return "sparse tables" if sparse else ""
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -100,6 +100,24 @@ class Linear(Block):
         """See `Block.evaluate`."""
         return self._shifted(p, p[self.weight] @ a)
 
+    def launch(self, tape, a):
+        """See `Block.launch`; on the way back a gradient takes the place of the activations."""
+        inputs, weight = tape.value(a), tape.parameter(self.weight)
+        product = tape.buffer(self.n_out, tape.b)
+        tape.multiply(weight, inputs.tensor, product)
+
+        def back(gradient):
+            tape.multiply(gradient, inputs.tensor.mT, tape.gradient(self.weight))
+            if not inputs.learned:
+                return None
+            own = inputs.learned == self.n_in
+            into = inputs.tensor if own else tape.buffer(inputs.learned, tape.b)
+            tape.multiply(weight[:, :, self.n_in - inputs.learned :].mT, gradient, into)
+            return into
+
+        tape.on_way_back(back)
+        return tape.units(product, shift=self.bias)
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         weight = params[self.weight].astype(np.float64)

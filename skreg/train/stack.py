@@ -6,7 +6,6 @@ import math
 import time
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 
 from skreg.backends.choose import step_type
@@ -74,7 +73,7 @@ class Stack:
     def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
         spec = jobs[0].spec
         # Before the clock starts, since the first of its kind in a process may have to check its kernels.
-        self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
+        self.step_type = step_type(jobs[0], implementation)
         self.began = time.perf_counter()
         self.control = control or Control()
         self.cache = {} if cache is None else cache

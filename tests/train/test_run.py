@@ -310,12 +310,15 @@ def test_defaults_of_a_spec_are_a_linear_model():
 
 
 def test_arrows_of_import_point_one_way():
-    """Layers and objective know no engine; the engine knows neither scikit-learn nor pandas."""
+    """Layers and objective know no engine; the engine knows neither scikit-learn nor pandas.
+
+    Triton is asked for where there is CUDA alone, and numba by the first fit.
+    """
     code = (
         "import sys, skreg.net, skreg.objective.losses, skreg.objective.penalties\n"
         "found = {'skreg.train'} & set(sys.modules)\n"
         "import skreg.train\n"
-        "found |= {'sklearn', 'pandas', 'skorch', 'matplotlib'} & set(sys.modules)\n"
+        "found |= {'sklearn', 'pandas', 'skorch', 'matplotlib', 'triton', 'numba'} & set(sys.modules)\n"
         "raise SystemExit(', '.join(found) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -78,7 +78,7 @@ class Launch:
         self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
 
 
-def block(n, most=None):
+def program_width(n, most=None):
     """Width of a program for rows of n entries; rows of more than ``most`` are taken in pieces."""
     return min(WIDEST, most or WIDEST, max(16, triton.next_power_of_2(n)))
 

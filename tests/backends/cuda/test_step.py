@@ -17,11 +17,16 @@ from sklearn.model_selection import GridSearchCV
 import skreg
 from skreg.backends import self_check
 from skreg.net.activation import NUMBERS
+from skreg.net.block import Block
+from skreg.net.net import Net
 from skreg.train.feed import Epoch
 from skreg.train.stack import Stack
 from tests.train.helpers import assert_same_result, fit, make_job, make_spec
 
 TRITON = importlib.util.find_spec("triton") is not None
+#: Columns of the nets that a test is made with.
+EMBEDDED = (None, (0, 2, 3))
+
 INTERPRETED = Path(__file__).with_name("interpreted_step.py")
 
 needs_triton = pytest.mark.skipif(not TRITON, reason="the kernels for CUDA need triton")
@@ -52,17 +57,25 @@ def interpreted(*arguments):
 
 
 @needs_triton
-def test_an_activation_that_the_kernels_lack_is_left_to_the_reference(monkeypatch):
-    from skreg.backends.cuda import kernels as triton_kernels
+def test_what_a_block_lacks_is_named(monkeypatch):
+    """So a net with it is left to the reference; new activations among them, until kernels have them."""
+    from skreg.backends.cuda import kernels
     from skreg.backends.cuda.step import FusedCudaStep
 
+    class Scale(Block):
+        def train(self, p, a, minibatch):
+            return 2 * a
+
     last = list(NUMBERS)[-1]
-    spec = make_spec(activation=last, device="cuda")
-    assert FusedCudaStep.takes(spec, sparse=False)
-    assert not FusedCudaStep.takes(spec, sparse=True)
-    monkeypatch.setattr(triton_kernels, "LAST_ACTIVATION", NUMBERS[last] - 1)
-    assert not FusedCudaStep.takes(spec, sparse=False)
-    assert FusedCudaStep.takes(make_spec(device="cuda"), sparse=False)
+    for embedded in EMBEDDED:
+        net = Net.of(make_spec(activation=last, batch_norm=True, embedded=embedded), 4)
+        assert FusedCudaStep.lacks(net, sparse=False) == ""
+        assert FusedCudaStep.lacks(net, sparse=True) == "sparse tables"
+        other = Net([*net.blocks[:-1], Scale(), net.blocks[-1]])
+        assert FusedCudaStep.lacks(other, sparse=False) == "Scale"
+    monkeypatch.setattr(kernels, "LAST_ACTIVATION", NUMBERS[last] - 1)
+    assert FusedCudaStep.lacks(net, sparse=False) == f"activation={last!r}"
+    assert FusedCudaStep.lacks(Net.of(make_spec(), 4), sparse=False) == ""
 
 
 @needs_triton
@@ -78,9 +91,6 @@ def test_in_the_interpreter_in_full():
 
 
 # On a GPU.
-
-#: Columns of the nets that a test is made with.
-EMBEDDED = (None, (0, 2, 3))
 
 
 def settings(**shared):
