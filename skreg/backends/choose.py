@@ -7,6 +7,7 @@ import warnings
 import scipy.sparse as sp
 import torch
 
+from skreg.backends import self_check
 from skreg.backends.reference import ReferenceStep
 from skreg.net.net import Net
 
@@ -101,7 +102,5 @@ def _on_cuda(job):
 
 def _examined(fused, spec):
     """The step if its kernels prove themselves, else the reason why they are not used."""
-    from skreg.backends import self_check
-
     reason = self_check.verdict(fused, spec)
     return (None, reason) if reason else (fused, "")

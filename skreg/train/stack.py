@@ -8,7 +8,6 @@ import time
 import numpy as np
 import torch
 
-from skreg.backends.choose import step_type
 from skreg.net.net import Net
 from skreg.optim.schedule import factors
 from skreg.train.cohort import Cohort
@@ -52,8 +51,9 @@ class Stack:
     ----------
     jobs : list of Job
         In canonical order, so that streams are neighbours.
+    step_type : type
+        What carries out the steps, with the interface of `skreg.backends.reference.ReferenceStep`.
     fingerprints : list of Fingerprint, optional
-    implementation : {"auto", "fused", "reference"}
     control : Control, optional
     cache : dict, optional
         Tables on the device, shared between stacks.
@@ -70,11 +70,9 @@ class Stack:
         Floating-point operations of all products so far.
     """
 
-    def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
-        spec = jobs[0].spec
-        # Before the clock starts, since the first of its kind in a process may have to check its kernels.
-        self.step_type = step_type(jobs[0], implementation)
+    def __init__(self, jobs, step_type, fingerprints=None, control=None, cache=None):
         self.began = time.perf_counter()
+        spec, self.step_type = jobs[0].spec, step_type
         self.control = control or Control()
         self.cache = {} if cache is None else cache
         self.results, self.flops, self.epoch = {}, 0.0, 0

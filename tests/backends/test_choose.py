@@ -14,8 +14,11 @@ from skreg.backends import choose as implementations
 from skreg.backends import self_check
 from skreg.backends.choose import step_type
 from skreg.backends.reference import ReferenceStep
-from skreg.train.stack import Stack
-from tests.train.helpers import NUMBA, make_job
+from tests.train.helpers import (
+    NUMBA,
+    make_job,
+    stack_of,
+)
 
 CUDA = make_job(device="cuda")
 SPARSE = dataclasses.replace(CUDA, X=sp.csr_array(CUDA.X))
@@ -53,7 +56,7 @@ def test_the_cpu_has_its_own(monkeypatch):
     """And asks for no kernels of another device."""
     monkeypatch.setitem(sys.modules, "skreg.backends.cuda.step", None)
     assert step_type(make_job()).__name__ == "FusedStep"
-    assert Stack([make_job()]).step_type.__name__ == "FusedStep"
+    assert stack_of(make_job()).step_type.__name__ == "FusedStep"
 
 
 @pytest.mark.skipif(not NUMBA, reason="the fused step of the CPU needs numba")

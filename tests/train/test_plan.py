@@ -21,8 +21,11 @@ from skreg.train.plan import (
     stack_bytes,
     threads_for,
 )
-from skreg.train.stack import Stack
-from tests.train.helpers import fit, make_job
+from tests.train.helpers import (
+    fit,
+    make_job,
+    stack_of,
+)
 
 MIXED = [
     {"seed": 0},
@@ -214,7 +217,7 @@ def test_stack_bytes_covers_what_the_kernels_for_embedded_columns_take():
     from skreg.backends.cuda.step import FusedCudaStep
 
     jobs = [make_job(**EMBEDDED, seed=seed, input_dropout=0.2) for seed in range(3)]
-    stack = Stack(jobs, implementation="reference")
+    stack = stack_of(jobs, "reference")
     step = FusedCudaStep(stack.state, stack.knobs, stack.feed, stack.spec)
     given = [stack.snapshot.theta.flat]
     for launch in step.launches:

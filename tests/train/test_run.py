@@ -20,6 +20,7 @@ from tests.train.helpers import (
     fit,
     make_job,
     outputs,
+    stack_of,
     train_module,
 )
 
@@ -294,7 +295,7 @@ def test_fused_on_demand_says_what_it_needs(missing, monkeypatch):
     device = "meta" if missing == "device" else "cpu"
     expected = "numba cannot be imported" if missing == "numba" else "CPU and for CUDA alone"
     with pytest.raises(RuntimeError, match=f"device='{device}': .*{expected}"):
-        Stack([make_job(device=device)], implementation="fused")
+        stack_of(make_job(device=device), "fused")
 
 
 def test_progress_hears_every_epoch():

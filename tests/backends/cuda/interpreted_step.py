@@ -57,9 +57,7 @@ def settings(**shared):
 
 def kernel_results(jobs):
     """Results of jobs that are trained by the CUDA step."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stack_module, "step_type", lambda *_: FusedCudaStep)
-        return fit(jobs)
+    return fit(jobs, FusedCudaStep)
 
 
 def assert_equals_reference(jobs):

@@ -20,8 +20,13 @@ from skreg.net.activation import NUMBERS
 from skreg.net.block import Block
 from skreg.net.net import Net
 from skreg.train.feed import Epoch
-from skreg.train.stack import Stack
-from tests.train.helpers import assert_same_result, fit, make_job, make_spec
+from tests.train.helpers import (
+    assert_same_result,
+    fit,
+    make_job,
+    make_spec,
+    stack_of,
+)
 
 TRITON = importlib.util.find_spec("triton") is not None
 #: Columns of the nets that a test is made with.
@@ -147,7 +152,7 @@ def test_the_self_check_finds_nothing(embedded):
 
     spec = make_job(device="cuda", dtype="float32", batch_norm=True, embedded=embedded).spec
     assert self_check._examine(FusedCudaStep, spec) == ""
-    assert Stack([make_job(device="cuda", embedded=embedded)]).step_type is FusedCudaStep
+    assert stack_of(make_job(device="cuda", embedded=embedded)).step_type is FusedCudaStep
 
 
 @on_cuda
@@ -171,7 +176,7 @@ def test_the_nets_of_an_estimator_as_it_is_are_trained_by_the_kernels(monkeypatc
 @on_cuda
 @pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
 def test_minibatches_and_the_ends_of_epochs_were_recorded(embedded):
-    stack = Stack(settings(batch_norm=True, embedded=embedded, max_iter=8, early_stopping=True))
+    stack = stack_of(settings(batch_norm=True, embedded=embedded, max_iter=8, early_stopping=True))
     stack.run()
     assert stack.step.minibatch.recorded
     assert stack.step.ends.recorded
@@ -203,7 +208,7 @@ def test_early_stopping_is_that_of_the_cpu():
 @pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
 def test_nothing_waits_for_the_device_inside_an_epoch(implementation, embedded):
-    stack = Stack(settings(batch_norm=True, embedded=embedded), implementation=implementation)
+    stack = stack_of(settings(batch_norm=True, embedded=embedded), implementation)
     feed, step = stack.feed, stack.step
     rates = np.full((feed.steps, 3), 0.01)
     epochs = [Epoch(*feed.epoch(number), rates) for number in range(2)]
@@ -229,7 +234,7 @@ def closed_epochs(stack, count):
 def test_nothing_waits_for_the_device_from_epoch_to_epoch():
     """Orders are sent, members judged and the best kept without a look from the host."""
     options = {"batch_norm": True, "early_stopping": True, "ema_decay": 0.5, "weighted": True}
-    stack = Stack(settings(**options))
+    stack = stack_of(settings(**options))
     assert stack.watch is not None
     closed_epochs(stack, 3)  # compiles, records, allocates
     stack.epoch += 3
