@@ -233,7 +233,7 @@ class Activation(Block):
 
     def launch(self, tape, a):
         """See `Block.launch`."""
-        return tape.units(a, activation=NUMBERS[self.name])
+        return tape.units(a, activation=self.name)
 
     def missing_on_cuda(self, kernels, sparse):
         """See `Block.missing_on_cuda`."""

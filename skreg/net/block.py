@@ -95,13 +95,12 @@ class Block:
         Parameters
         ----------
         tape : skreg.backends.cuda.tape.Tape
-        a : Values or Units
+        a : skreg.backends.cuda.tape.Value or Units
             What the block in front of it made; None for the first block.
 
         Returns
         -------
-        Values or Units
-            What it makes, see `skreg.backends.cuda.tape`.
+        Value or Units
         """
         raise NotImplementedError
 

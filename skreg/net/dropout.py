@@ -117,7 +117,7 @@ class Dropout(Block):
 
     def launch(self, tape, a):
         """See `Block.launch`."""
-        return tape.units(a, mask=self.place)
+        return tape.units(a, dropout=self.place)
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -108,11 +108,11 @@ class Linear(Block):
 
         def back(gradient):
             tape.multiply(gradient, inputs.tensor.mT, tape.gradient(self.weight))
-            if not inputs.learned:
+            if not inputs.trained:
                 return None
-            own = inputs.learned == self.n_in
-            into = inputs.tensor if own else tape.buffer(inputs.learned, tape.b)
-            tape.multiply(weight[:, :, self.n_in - inputs.learned :].mT, gradient, into)
+            own = inputs.trained == self.n_in
+            into = inputs.tensor if own else tape.buffer(inputs.trained, tape.b)
+            tape.multiply(weight[:, :, self.n_in - inputs.trained :].mT, gradient, into)
             return into
 
         tape.on_way_back(back)

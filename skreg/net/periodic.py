@@ -185,7 +185,10 @@ class Periodic(Block):
 
     def launch(self, tape, a):
         """See `Block.launch`; the gradient that comes back is that of what was made of columns."""
-        kernels, m = tape.kernels, len(self.columns)
+        from skreg.backends.cuda import kernels
+        from skreg.backends.cuda.tape import Value
+
+        m = len(self.columns)
         x, inputs = tape.gather(features_first=True).tensor, tape.buffer(self.n_out, tape.b)
         place = np.full(self.n_columns, -1)
         place[list(self.columns)] = np.arange(m)
@@ -214,7 +217,7 @@ class Periodic(Block):
             )
 
         tape.on_way_back(back)
-        return tape.values(inputs, learned=self.made)
+        return Value(inputs, trained=self.made)
 
     def missing_on_cuda(self, kernels, sparse):
         """See `Block.missing_on_cuda`."""

@@ -1,7 +1,7 @@
 """What blocks write the launches of a minibatch on (`skreg.net.block.Block.launch`).
 
 Blocks are asked in their order: each appends what it launches on the way forward, and says what it does on
-the way back. Between them goes a small object: `Values`, where activations lie, or `Units`, a product to
+the way back. Between them goes a small object: `Value`, where activations lie, or `Units`, a product to
 whose units something is still to be done. What is pending is done by whoever needs the values, so that norm,
 activation and dropout of a hidden layer are one launch forward and one backward.
 
@@ -17,23 +17,23 @@ import torch
 
 from skreg.backends.cuda import kernels
 from skreg.backends.cuda.kernels import Launch, program_width
+from skreg.net.activation import NUMBERS
 
 
 @dataclass(frozen=True)
-class Values:
+class Value:
     """Activations as they lie on the device.
 
     Attributes
     ----------
     tensor : tensor, shape (k, d, b), or (s, d, b) where the members of a stream share them
         Features first; of tables that are taken as they are it is a view of the rows.
-    learned : int, default=0
-        How many of the features were made of something that is learned, and so need a gradient: the last
-        ones.
+    trained : int, default=0
+        How many of the features, the last ones, need a gradient: they were made of something learned.
     """
 
     tensor: torch.Tensor
-    learned: int = 0
+    trained: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,20 @@ class Units:
         The parameter that is added: a bias, or the shift of a batch norm.
     norm : tuple of str or None
         Of a batch norm: its gain, and the running mean and variance.
-    activation : int or None
-        Its number.
-    mask : int or None
-        The place of a dropout among all masks.
+    activation : str or None
+    dropout : int or None
+        Place of its mask among all masks.
     """
 
     product: torch.Tensor
     shift: str | None = None
     norm: tuple[str, str, str] | None = None
-    activation: int | None = None
-    mask: int | None = None
+    activation: str | None = None
+    dropout: int | None = None
 
 
 #: What may be pending, in the order in which the row kernel does it. A batch norm is pending with its shift.
-_ORDER = ("shift", "activation", "mask")
+_ORDER = ("shift", "activation", "dropout")
 
 
 class Tape:
@@ -80,8 +79,7 @@ class Tape:
     Attributes
     ----------
     launches : list of callable
-    kernels : module
-        `skreg.backends.cuda.kernels`, so that blocks need not import triton.
+    knobs : Knobs
     k, s, b, d : int
         Members, streams, rows of a minibatch, columns of the tables.
     stream_of : int64 tensor, shape (k,)
@@ -89,12 +87,10 @@ class Tape:
         Number of the minibatch in its epoch.
     """
 
-    kernels = kernels
-
     def __init__(self, state, gradient, knobs, tables, idle):
         self.launches, self._ways_back = [], []
         self._state, self._gradient, self._idle = state, gradient, idle
-        self._knobs, self._tables = knobs, tables
+        self.knobs, self._tables = knobs, tables
         self.k, self.s, self.b, self.d = state.k, tables.s, tables.b, tables.d
         self.stream_of, self.counter = tables.stream_of, tables.counter
 
@@ -123,7 +119,7 @@ class Tape:
 
     def drops(self, place):
         """Whether any member drops anything there."""
-        return bool(self._knobs.threshold[place].any())
+        return bool(self.knobs.threshold[place].any())
 
     def buffer(self, *shape):
         """Room for numbers of each member, shape (k, ...)."""
@@ -167,19 +163,17 @@ class Tape:
         """Append all that is done on the way back, from the gradient of the product that came last."""
         for function in reversed(self._ways_back):
             gradient = function(gradient)
+            if gradient is None:
+                break
 
     # What flows between blocks.
-
-    def values(self, tensor, learned=0):
-        """What a block made that needs nothing more; see `Values`."""
-        return Values(tensor, learned)
 
     def units(self, a, **pending):
         """The same with something more pending, in one launch with what is pending already if it can be.
 
         Parameters
         ----------
-        a : Values, Units, or tensor of shape (k, h, b)
+        a : Value, Units, or tensor of shape (k, h, b)
         **pending
             Fields of `Units`.
 
@@ -213,7 +207,7 @@ class Tape:
         shift : str or None
             The parameter that is still to be added.
         """
-        if isinstance(a, Units) and a.norm is None and a.activation is None and a.mask is None:
+        if isinstance(a, Units) and a.norm is None and a.activation is None and a.dropout is None:
             return a.product, a.shift
         return self.value(a).tensor, None
 
@@ -222,13 +216,13 @@ class Tape:
 
         Parameters
         ----------
-        a : Values or Units
+        a : Value or Units
 
         Returns
         -------
-        Values
+        Value
         """
-        if isinstance(a, Values):
+        if isinstance(a, Value):
             return a
         h = a.product.shape[1]
         out, mean, inverse = self.buffer(h, self.b), self.buffer(h), self.buffer(h)
@@ -248,16 +242,16 @@ class Tape:
             return gradient
 
         self.on_way_back(back)
-        return Values(out, learned=h)
+        return Value(out, trained=h)
 
     def _launch_units(self, kernel, a, *own):
-        h, mask = a.product.shape[1], 0 if a.mask is None else a.mask
+        h, mask = a.product.shape[1], 0 if a.dropout is None else a.dropout
         self.add(
             *(kernel, (self.k * h,), *own, self._tables.share, self.stream_of, *self.mask(mask)),
             *(self.counter, h, self.b, self.s),
-            ACT=0 if a.activation is None else a.activation,
+            ACT=NUMBERS[a.activation or "identity"],
             NORM=a.norm is not None,
-            DROP=a.mask is not None and self.drops(a.mask),
+            DROP=a.dropout is not None and self.drops(a.dropout),
             BLOCK=program_width(self.b),
         )
 
@@ -275,7 +269,7 @@ class Tape:
 
         Returns
         -------
-        Values
+        Value
         """
         tables, b, d = self._tables, self.b, self.d
         slots, stream_of = (self.k, self.stream_of) if drops else (self.s, tables.streams)
@@ -286,7 +280,7 @@ class Tape:
             DROP=drops,
             BLOCK=program_width(d),
         )
-        return Values(x if features_first else x.mT)
+        return Value(x if features_first else x.mT)
 
     def multiply(self, left, right, out):
         """Products of the members, ``out = left @ right``; the members of a stream may share the right one.
