@@ -62,12 +62,12 @@ class Block:
         ----------
         p : dict of tensor
             Learned parameters by name, shape (k, ...).
-        a : tensor, shape (k, d, b), or Rows for the first block
+        a : tensor, shape (k, d, b), or SharedRows for the first block
         minibatch : Minibatch
 
         Returns
         -------
-        tensor, shape (k, h, b), or Rows
+        tensor, shape (k, h, b), or SharedRows
         """
         raise NotImplementedError
 
@@ -163,7 +163,7 @@ class Block:
 
 
 @dataclass
-class Rows:
+class SharedRows:
     """The rows of a minibatch; the members of one stream share them.
 
     Attributes

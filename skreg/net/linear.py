@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.net.block import Block, Rows
+from skreg.net.block import Block, SharedRows
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Affine
 
@@ -92,7 +92,7 @@ class Linear(Block):
     def train(self, p, a, minibatch):
         """See `Block.train`."""
         weight = p[self.weight]
-        if isinstance(a, Rows):
+        if isinstance(a, SharedRows):
             return self._shifted(p, shared_linear(weight, a.x, a.streams))
         return self._shifted(p, linear(weight, a))
 

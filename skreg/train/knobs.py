@@ -17,7 +17,7 @@ class Knobs:
     scale : ndarray, shape (L + 1, k)
         1 / (1 - rate).
     l1, l2 : ndarray, shape (L + 1, k)
-    decay, bound, smoothing, quantile : ndarray, shape (k,)
+    weight_decay, max_norm, smoothing, quantile : ndarray, shape (k,)
     ema_decay : ndarray of float64, shape (k,)
     """
 
@@ -33,18 +33,18 @@ class Knobs:
 
         self.l1 = np.ascontiguousarray(column("l1").T)
         self.l2 = np.ascontiguousarray(column("l2").T)
-        self.decay = column("weight_decay")
-        self.bound = column("max_norm")
+        self.weight_decay = column("weight_decay")
+        self.max_norm = column("max_norm")
         self.smoothing = column("label_smoothing")
         self.quantile = column("quantile")
         self.ema_decay = np.array([s.ema_decay for s in specs], dtype=np.float64)
 
     @property
-    def input_dropout(self):
+    def drops_inputs(self):
         """Whether any member drops inputs."""
         return bool(self.threshold[0].any())
 
     @property
-    def max_norm(self):
+    def bounds_norms(self):
         """Whether any member bounds its norms."""
-        return bool(np.isfinite(self.bound).any())
+        return bool(np.isfinite(self.max_norm).any())

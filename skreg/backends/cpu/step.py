@@ -163,9 +163,9 @@ class FusedStep:
             state.running.flat.numpy(),
             self.total,
             *by_member,
-            *(knobs.decay, knobs.bound, knobs.smoothing, knobs.quantile),
+            *(knobs.weight_decay, knobs.max_norm, knobs.smoothing, knobs.quantile),
             np.array(solver, dtype=np.float64),
-            np.array([knobs.input_dropout, knobs.max_norm], dtype=np.int64),
+            np.array([knobs.drops_inputs, knobs.bounds_norms], dtype=np.int64),
         )
 
     def _validation(self):
@@ -199,7 +199,7 @@ class FusedStep:
             x = np.zeros((1, self.shape, b, d), dtype=dtype)
             shape = (1, self.shape, *(() if classes else (o,)), b)
             y = np.zeros(shape, dtype=np.int64 if classes else dtype)
-        own, made = ((b, d) if self.knobs.input_dropout else (0, 0)), (0, 0)
+        own, made = ((b, d) if self.knobs.drops_inputs else (0, 0)), (0, 0)
         if self.embedded:
             own, made = (sizes[0], b), (sizes[0] - d, b)
         hidden = sum(sizes[1:-1])

@@ -112,16 +112,24 @@ class FusedCudaStep(ReferenceStep):
         tape.add(
             *(kernels.adam if adam else kernels.sgd, (len(pieces), self.k)),
             *(state.theta.flat, self.gradient.flat, *moments, tape.put(pieces), *rates),
-            *(self.decay, self.l1, self.l2, tape.counter, self.k),
+            *(self.weight_decay, self.l1, self.l2, tape.counter, self.k),
             **numbers,
             BLOCK=kernels.WIDEST,
         )
-        if self.knobs.max_norm:
+        if self.knobs.bounds_norms:
             for name in self.net.penalised:
                 weight = tape.parameter(name)
                 h, n = weight.shape[1:]
                 grid = (self.k * h,)
-                tape.add(kernels.max_norm, grid, weight, self.bound, h, n, BLOCK=program_width(n))
+                tape.add(
+                    kernels.project_max_norm,
+                    grid,
+                    weight,
+                    self.max_norm,
+                    h,
+                    n,
+                    BLOCK=program_width(n),
+                )
 
     # Training.
 

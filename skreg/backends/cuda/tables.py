@@ -28,7 +28,7 @@ class Tables:
         As of `skreg.train.feed.Epoch`; keys (layers, steps, s, 2) are bits of uint32 as int32.
     rates, corrections : tensors, shapes (steps, k) and (steps, 2)
         Learning rates, and 1 / (1 - beta^t) of both moments of Adam.
-    limit, scale : tensors, shape (layers, k)
+    threshold, scale : tensors, shape (layers, k)
         Of the masks: thresholds as bits of uint32, and 1 / (1 - rate).
     members : list of slice
         Those of each stream.
@@ -50,7 +50,7 @@ class Tables:
         self.coef, self.share = self.new(steps, s, b), self.new(steps, s, b)
         self.keys = self.new(layers, steps, s, 2, dtype=torch.int32)
         self.rates, self.corrections = self.new(steps, k), self.new(steps, 2)
-        self.limit = self.put(knobs.threshold.view(np.int32))
+        self.threshold = self.put(knobs.threshold.view(np.int32))
         self.scale = self.put(knobs.scale)
         self.stream_of, self.target_of = self.put(feed.stream_of), self.put(feed.target_of)
         self.streams = self.put(np.arange(s))

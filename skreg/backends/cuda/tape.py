@@ -113,9 +113,9 @@ class Tape:
         return self._idle[name].long()
 
     def mask(self, place):
-        """Keys, limit and scale of a mask, as kernels take them: of the inputs, or a hidden layer."""
+        """Keys, threshold and scale of a mask, as kernels take them: of the inputs, or a hidden layer."""
         tables = self._tables
-        return tables.keys[place], tables.limit[place], tables.scale[place]
+        return tables.keys[place], tables.threshold[place], tables.scale[place]
 
     def drops(self, place):
         """Whether any member drops anything there."""

@@ -65,7 +65,11 @@ def test_a_linear_model_takes_nine():
 
 
 def test_bounds_on_norms_take_one_for_each_linear_layer():
-    assert names(make_job(**HIDDEN, max_norm=1.0))[-3:] == ["max_norm", "max_norm", "add_"]
+    assert names(make_job(**HIDDEN, max_norm=1.0))[-3:] == [
+        "project_max_norm",
+        "project_max_norm",
+        "add_",
+    ]
 
 
 def test_members_of_a_stream_share_a_product():
