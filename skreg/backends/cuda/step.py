@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from skreg.backends.constants import LOSSES
-from skreg.backends.cuda import kernels
+from skreg.backends.cuda import kernels, losses, optimisers
 from skreg.backends.cuda.kernels import program_width
 from skreg.backends.cuda.recording import Sequence
 from skreg.backends.cuda.tables import Tables
@@ -83,8 +83,8 @@ class FusedCudaStep(ReferenceStep):
         product, shift = tape.product_of(a)
         o, b, tables, loss = product.shape[1], tape.b, self.tables, self.spec.loss
         bias = tape.parameter(shift) if shift else tape.buffer(o)
-        kernel = kernels.multinomial if loss == "multinomial" else kernels.pointwise
-        width = program_width(b, kernels.LOSS_ROWS)
+        kernel = losses.multinomial if loss == "multinomial" else losses.pointwise
+        width = program_width(b, losses.LOSS_ROWS)
         row_losses, total = tape.buffer(b), tape.buffer()
         tape.add(
             *(kernel, (math.ceil(b / width), self.k), product, row_losses, bias),
@@ -110,7 +110,7 @@ class FusedCudaStep(ReferenceStep):
         else:
             numbers = {"MOMENTUM": spec.momentum, "NESTEROV": bool(spec.nesterov)}
         tape.add(
-            *(kernels.adam if adam else kernels.sgd, (len(pieces), self.k)),
+            *(optimisers.adam if adam else optimisers.sgd, (len(pieces), self.k)),
             *(state.theta.flat, self.gradient.flat, *moments, tape.put(pieces), *rates),
             *(self.weight_decay, self.l1, self.l2, tape.counter, self.k),
             **numbers,
@@ -122,7 +122,7 @@ class FusedCudaStep(ReferenceStep):
                 h, n = weight.shape[1:]
                 grid = (self.k * h,)
                 tape.add(
-                    kernels.project_max_norm,
+                    optimisers.project_max_norm,
                     grid,
                     weight,
                     self.max_norm,
@@ -213,7 +213,7 @@ class FusedCudaStep(ReferenceStep):
 
 
 def _pieces(theta, k, penalised):
-    """Pieces of the parameters of a member as `skreg.backends.cuda.kernels.adam` takes them.
+    """Pieces of the parameters of a member as `skreg.backends.cuda.optimisers.adam` takes them.
 
     Parameters
     ----------
