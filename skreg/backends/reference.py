@@ -7,6 +7,7 @@ import torch
 
 from skreg.net.batch_norm import BATCH_NORM_MOMENTUM
 from skreg.net.block import Minibatch, SharedRows
+from skreg.net.net import KNOBS
 from skreg.objective import losses, penalties
 from skreg.optim.adam import adam_step
 from skreg.optim.sgd import sgd_step
@@ -54,6 +55,9 @@ class ReferenceStep:
             return torch.as_tensor(array, dtype=dtype, device=device)
 
         self.knobs = knobs
+        self.of_blocks = {
+            knob.name: put(getattr(knobs, knob.name)) for knob in KNOBS if not knob.shared
+        }
         self.rates = put(knobs.rates)
         self.threshold = torch.as_tensor(knobs.threshold.astype(np.int64), device=device)
         self.l1, self.l2 = put(knobs.l1), put(knobs.l2)
@@ -96,7 +100,8 @@ class ReferenceStep:
 
     def _loss(self, p, batch):
         """Loss of each member (k,), and what tracked parameters are moved towards, by name."""
-        minibatch = Minibatch(batch.share[self.stream_of], self._masks(batch.keys))
+        share, keys = batch.share[self.stream_of], batch.keys
+        minibatch = Minibatch(share, self._masks(keys), keys, self.of_blocks)
         rows = SharedRows(batch.x, self.feed.streams, self.stream_of)
         per_row = losses.rowwise(
             self.spec.loss,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from skreg.backends.reference import ReferenceStep
-from skreg.net.net import Net
+from skreg.net.net import SHARED, Net
 from skreg.train.feed import Epoch, Feed, Fingerprint
 from skreg.train.job import Job, Spec
 from skreg.train.knobs import Knobs
@@ -26,7 +26,7 @@ from skreg.train.state import State, initial_parameters
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 #: Fields of `Spec` that choose the code of the kernels, besides whether columns are embedded.
-KEY = ("device", "dtype", "activation", "batch_norm", "loss", "solver", "nesterov")
+KEY = ("device", "dtype", "activation", "loss", "solver", "nesterov", *SHARED)
 
 #: Standard deviation of the columns: with larger ones the exponentials of Poisson losses explode.
 _EPOCHS, _RATE, _SPREAD = 2, 0.01, 0.25

@@ -39,6 +39,7 @@ from skreg.estimators.scoring import (
 from skreg.estimators.split import hold_out
 from skreg.estimators.tables import of_validation_rows, validated
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, normalised, weigh
+from skreg.net.net import SHARED
 from skreg.parallel import submit
 from skreg.train.feed import batches_of, n_batches
 from skreg.train.job import Job
@@ -344,7 +345,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return start
 
     def _check_continues(self, spec, optimiser):
-        names = ["hidden", "n_outputs", "batch_norm", "loss", "numeric_embedding"]
+        names = ["hidden", "n_outputs", *SHARED, "loss", "numeric_embedding"]
         names += ["solver"] if optimiser else []
         for name in names:
             now, then = getattr(spec, name), getattr(self._spec, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from skreg.net.net import KNOBS
+
 OBJECTIVE = """
     The objective is::
 
@@ -34,28 +36,6 @@ default="relu"
         one-hot encoding, are left as they are. A sparse matrix is made dense one minibatch at a time,
         and its columns are embedded in the same way. "auto" is "periodic", but None for tables of
         more than 256 such columns, and without hidden layers, so that the model stays linear.
-    dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.2
-        Rate of *dropping* hidden units in training, one for all hidden layers or one for each. The
-        units that stay are scaled up in training, so prediction uses all units as they are [1]_.
-    input_dropout : float in [0, 1), default=0.0
-        Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
-    batch_norm : bool, default=True
-        Batch norm between each hidden linear layer and its activation [2]_.
-    l1 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
-        Strength of the L1 penalty, one for all linear layers or one for each. It is applied by
-        proximal steps in the metric of the optimiser, which give weights that are exactly zero. In
-        front of a batch norm it removes few weights and hardly any columns: batch norm undoes the
-        scale of the weights in front of it, so they can shrink without changing what the net
-        computes. Set ``batch_norm=False`` to select weights or columns.
-    l2 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
-        Strength of the L2 penalty, one for all linear layers or one for each. In front of a batch
-        norm it does not regularize, for the same reason, and only changes the effective learning
-        rate; set ``batch_norm=False``, or penalise the output layer alone by a list.
-    weight_decay : float >= 0, default=0.01
-        Decoupled decay of the weights: each step multiplies them by 1 - learning rate times this
-        [3]_.
-    max_norm : float > 0 or None, default=None
-        Bound on the norm of each unit's incoming weights, by projection after each step [1]_.
 """
 
 TRAINING = """
@@ -183,6 +163,7 @@ def describe(head, parameters, attributes, tail):
         + OBJECTIVE
         + "\n    Parameters\n    ----------"
         + ARCHITECTURE
+        + "".join(knob.doc for knob in KNOBS)
         + parameters.strip("\n")
         + TRAINING
         + "\n    Attributes\n    ----------\n"

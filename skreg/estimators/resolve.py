@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOp
 
 from skreg.estimators.rows import warn
 from skreg.net.activation import KINDS
+from skreg.net.net import KNOBS
 from skreg.train.job import Spec
 
 SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
@@ -28,18 +29,26 @@ _rate = Interval(Real, 0, 1, closed="left")
 _not_negative = Interval(Real, 0, None, closed="left")
 _positive = Interval(Real, 0, None, closed="neither")
 
+_OF_KINDS = {
+    "flag": ["boolean"],
+    "rate": [_rate],
+    "strength": [_not_negative],
+    "bound": [None, _positive],
+}
+
+
+def _constraint(knob):
+    """What a knob of a block may be."""
+    several = knob.each is not None and knob.kind != "flag"
+    return [*_OF_KINDS[knob.kind], *(["array-like"] if several else [])]
+
+
 #: Constraints of the parameters that both estimators have.
 CONSTRAINTS = {
+    **{knob.name: _constraint(knob) for knob in KNOBS},
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(KINDS))],
     "numeric_embedding": [None, StrOptions({"auto", "periodic"})],
-    "dropout": [_rate, "array-like"],
-    "input_dropout": [_rate],
-    "batch_norm": ["boolean"],
-    "l1": [_not_negative, "array-like"],
-    "l2": [_not_negative, "array-like"],
-    "weight_decay": [_not_negative],
-    "max_norm": [None, _positive],
     "solver": [StrOptions({"adam", "adamw", "sgd"})],
     "learning_rate_init": [_positive],
     "learning_rate": [StrOptions(set(SCHEDULES))],
@@ -202,13 +211,23 @@ def check_parameters(estimator):
         )
     return {
         "hidden": hidden,
-        "dropout": per_layer(
-            "dropout", estimator.dropout, len(hidden), what="hidden layers", upper=1.0
-        ),
-        "l1": per_layer("l1", estimator.l1, len(hidden) + 1, what="linear layers"),
-        "l2": per_layer("l2", estimator.l2, len(hidden) + 1, what="linear layers"),
+        **{knob.name: _resolved(knob, estimator, len(hidden)) for knob in KNOBS},
         "device": resolve_device(estimator.device, estimator.dtype),
     }
+
+
+def _resolved(knob, estimator, n_hidden):
+    """The value of a knob in a spec."""
+    value = getattr(estimator, knob.name)
+    if knob.kind == "flag":
+        return bool(value) and (knob.each is None or n_hidden > 0)
+    if knob.kind == "bound":
+        return math.inf if value is None else float(value)
+    if knob.each is None:
+        return float(value)
+    n_layers = {"hidden": n_hidden, "linear": n_hidden + 1}[knob.each]
+    upper = 1.0 if knob.kind == "rate" else math.inf
+    return per_layer(knob.name, value, n_layers, what=f"{knob.each} layers", upper=upper)
 
 
 def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **overrides):
@@ -241,12 +260,8 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
         **parts,
         "n_outputs": n_outputs,
         "activation": e.activation,
-        "batch_norm": bool(e.batch_norm) and bool(parts["hidden"]),
         "loss": loss,
         "quantile": float(getattr(e, "quantile", 0.5)),
-        "input_dropout": float(e.input_dropout),
-        "weight_decay": float(e.weight_decay),
-        "max_norm": math.inf if e.max_norm is None else float(e.max_norm),
         "label_smoothing": float(getattr(e, "label_smoothing", 0.0)),
         # "adam" and "adamw" are one update: `l2` and `weight_decay` are parameters of their own.
         "solver": "sgd" if e.solver == "sgd" else "adam",

@@ -1,7 +1,8 @@
 """Activations by scikit-learn's and torch's names: all that each of them is.
 
 A new one is an entry of `KINDS`; estimators, prediction, export, the reference and the kernels of the
-CPU take it from there. On CUDA the reference trains such nets until `skreg.backends.cuda.kernels` has it too.
+CPU take it from there. On CUDA the reference trains such nets until `skreg.backends.cuda.kernels` has
+it too.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Kind:
         On float64 arrays, for prediction; may overwrite its argument.
     compiled : callable
         Makes value and derivative, functions of ``(act, y)``, for the kernels of the CPU. It is given
-        the float type ``F``, and ``exp`` and ``erf`` for that type. Selects and not branches, or loops do not
-        become vector code; a NaN has to come out as a NaN. ``act`` is not read.
+        the float type ``F``, and ``exp`` and ``erf`` for that type. Selects and not branches, or loops
+        do not become vector code; a NaN has to come out as a NaN. ``act`` is not read.
     gain : float, default=1.0
         Of the initial weights in front of it (He et al. 2015; Klambauer et al. 2017).
     """
@@ -230,6 +231,10 @@ class Activation(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return activation(a, self.name)
+
+    def emit(self, program, a):
+        """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
+        return program.units(a, activation=self.name)
 
     def launch(self, tape, a):
         """See `Block.launch`."""

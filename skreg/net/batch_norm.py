@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from skreg.net.block import Block
+from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Affine
 
@@ -81,6 +82,19 @@ class BatchNorm(Block):
     units : int
     """
 
+    knobs = (
+        Knob(
+            "batch_norm",
+            "flag",
+            """\
+    batch_norm : bool, default=True
+        Batch norm between each hidden linear layer and its activation [2]_.
+""",
+            each="hidden",
+            shared=True,
+        ),
+    )
+
     def __init__(self, layer, units):
         self.layer, self.units = layer, units
         self.gain, self.shift = f"gain_{layer}", f"shift_{layer}"
@@ -115,6 +129,10 @@ class BatchNorm(Block):
         return batch_norm_eval(
             a, *(p[n] for n in (self.gain, self.shift, self.mean, self.variance))
         )
+
+    def emit(self, program, a):
+        """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
+        return program.units(a, shift=self.shift, norm=(self.gain, self.mean, self.variance))
 
     def launch(self, tape, a):
         """See `Block.launch`."""

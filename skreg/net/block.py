@@ -14,6 +14,9 @@ import torch
 class Block:
     """One part of a net, with all that it does. A subclass overrides what it has."""
 
+    #: The `Knob` declarations of what it can be told.
+    knobs = ()
+
     #: Name of the `skreg.train.random.Purpose` that its initial numbers are drawn for. Blocks of one
     #: purpose draw one after the other from one generator, so that others change nothing for them.
     draws = "INITIAL_WEIGHTS"
@@ -85,6 +88,27 @@ class Block:
         tensor, shape (k, h, b)
         """
         raise NotImplementedError
+
+    def emit(self, program, a):
+        """Append its calls to the program of a net on the CPU, and note what it does on the way back.
+
+        Parameters
+        ----------
+        program : skreg.backends.cpu.program.Program
+            Of training, or of evaluation (`Program.training`).
+        a : skreg.backends.cpu.program.Value or Units
+            What the blocks before it have made.
+
+        Returns
+        -------
+        Value or Units
+
+        Raises
+        ------
+        NotImplementedError
+            Where it is not written for the CPU; the reference trains such nets.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no kernels for the CPU")
 
     def launch(self, tape, a):
         """Append its launches in training to those of a minibatch on CUDA.
@@ -194,10 +218,16 @@ class Minibatch:
     masks : list of tuple or None
         For the inputs and each hidden layer ``rate``, ``threshold`` and ``keys`` as
         `skreg.net.dropout` takes them; None where no member drops anything.
+    keys : int64 tensor, shape (2, places, k)
+        Of random bits: for the inputs and each hidden layer.
+    knobs : dict of tensor
+        Of all knobs that differ from member to member, by name, shape (k,) or (layers, k).
     seen : dict of tensor
         By the name of a tracked parameter, what this minibatch moves it towards.
     """
 
     share: torch.Tensor
     masks: list
+    keys: torch.Tensor | None = None
+    knobs: dict = field(default_factory=dict)
     seen: dict = field(default_factory=dict)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from skreg.net.block import Block
+from skreg.net.knob import Knob
 from skreg.net.prediction import Mask
 
 _MASK32 = 0xFFFFFFFF
@@ -103,6 +104,19 @@ class Dropout(Block):
     units : int
     """
 
+    knobs = (
+        Knob(
+            "dropout",
+            "rate",
+            """\
+    dropout : float in [0, 1) or array-like of shape (n_hidden_layers,), default=0.2
+        Rate of *dropping* hidden units in training, one for all hidden layers or one for each. The
+        units that stay are scaled up in training, so prediction uses all units as they are [1]_.
+""",
+            each="hidden",
+        ),
+    )
+
     def __init__(self, layer, units):
         self.layer, self.place, self.units = layer, layer + 1, units
 
@@ -114,6 +128,10 @@ class Dropout(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return a
+
+    def emit(self, program, a):
+        """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
+        return program.units(a, dropout=self.place)
 
     def launch(self, tape, a):
         """See `Block.launch`."""
@@ -142,6 +160,17 @@ class InputDropout(Block):
     n_columns : int
     """
 
+    knobs = (
+        Knob(
+            "input_dropout",
+            "rate",
+            """\
+    input_dropout : float in [0, 1), default=0.0
+        Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
+""",
+        ),
+    )
+
     def __init__(self, n_columns):
         self.n_columns = self.n_out = n_columns
 
@@ -157,6 +186,18 @@ class InputDropout(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return a.mT
+
+    def emit(self, program, a):
+        """See `Block.emit`."""
+        if not (program.training and program.model.knobs.drops_inputs):
+            return a
+        from skreg.backends.cpu.program import Value
+        from skreg.backends.cpu.units import input_dropout_kernel
+
+        a = program.value(a)
+        out, kernel = program.buffer(a.n), input_dropout_kernel(program.dtype)
+        program.add(kernel, d=a.n, x=a.at, out=out, **program.mask(0))
+        return Value(out, a.n, by_row=True)
 
     def launch(self, tape, a):
         """See `Block.launch`."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from skreg.net.block import Block, SharedRows
+from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Affine
 
@@ -64,6 +65,50 @@ class Linear(Block):
         Without where a batch norm follows, whose shift stands in for it.
     """
 
+    knobs = (
+        Knob(
+            "l1",
+            "strength",
+            """\
+    l1 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
+        Strength of the L1 penalty, one for all linear layers or one for each. It is applied by
+        proximal steps in the metric of the optimiser, which give weights that are exactly zero. In
+        front of a batch norm it removes few weights and hardly any columns: batch norm undoes the
+        scale of the weights in front of it, so they can shrink without changing what the net
+        computes. Set ``batch_norm=False`` to select weights or columns.
+""",
+            each="linear",
+        ),
+        Knob(
+            "l2",
+            "strength",
+            """\
+    l2 : float >= 0 or array-like of shape (n_hidden_layers + 1,), default=0.0
+        Strength of the L2 penalty, one for all linear layers or one for each. In front of a batch
+        norm it does not regularize, for the same reason, and only changes the effective learning
+        rate; set ``batch_norm=False``, or penalise the output layer alone by a list.
+""",
+            each="linear",
+        ),
+        Knob(
+            "weight_decay",
+            "strength",
+            """\
+    weight_decay : float >= 0, default=0.01
+        Decoupled decay of the weights: each step multiplies them by 1 - learning rate times this
+        [3]_.
+""",
+        ),
+        Knob(
+            "max_norm",
+            "bound",
+            """\
+    max_norm : float > 0 or None, default=None
+        Bound on the norm of each unit's incoming weights, by projection after each step [1]_.
+""",
+        ),
+    )
+
     def __init__(self, layer, n_in, n_out, *, gain, bias=True):
         self.layer, self.n_in, self.n_out = layer, n_in, n_out
         self.gain, self.width = gain, n_out
@@ -99,6 +144,31 @@ class Linear(Block):
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
         return self._shifted(p, p[self.weight] @ a)
+
+    def emit(self, program, a):
+        """See `Block.emit`; its bias is left to what comes behind it."""
+        from skreg.backends.cpu.pieces import AT_HAND
+        from skreg.backends.cpu.program import Units
+
+        a, h, d = program.value(a), self.n_out, self.n_in
+        z, weight = program.buffer(h), program.weight(self.weight, h, d)
+        program.product(h, AT_HAND, d, weight, program.factor(a), z)
+
+        def back(slope):
+            dz, dweight = (slope, 0, AT_HAND, False), program.gradient(self.weight)
+            program.product(h, d, AT_HAND, dz, program.factor(a, flip=True), dweight)
+            if a.trained == 0:
+                return None
+            first = d - a.trained
+            weight, at = (
+                program.weight(self.weight, h, d, first, flip=True),
+                program.part_of(a, first),
+            )
+            program.product(a.trained, AT_HAND, h, weight, dz, at)
+            return at
+
+        program.on_way_back(back)
+        return Units(z, h, self.bias)
 
     def launch(self, tape, a):
         """See `Block.launch`; on the way back a gradient takes the place of the activations."""

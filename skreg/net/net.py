@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from types import SimpleNamespace
 
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
@@ -11,6 +12,15 @@ from skreg.net.dropout import Dropout, InputDropout
 from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
+
+#: All knobs of nets, in the order in which the estimators document them.
+KNOBS = tuple(knob for block in (Dropout, InputDropout, BatchNorm, Linear) for knob in block.knobs)
+
+#: Names of those that members of a stack share.
+SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
+
+#: Fields of a spec that say what the blocks of a net are.
+WIRING = ("embedded", "hidden", "n_outputs", "activation", *SHARED)
 
 
 class Net:
@@ -70,9 +80,7 @@ class Net:
         Net
             The same object for equal nets.
         """
-        return _net(
-            spec.embedded, spec.hidden, spec.n_outputs, spec.activation, spec.batch_norm, n_columns
-        )
+        return _net(n_columns, *(getattr(spec, name) for name in WIRING))
 
     @property
     def n_columns(self):
@@ -157,20 +165,25 @@ class Net:
 
 
 @functools.lru_cache(maxsize=256)
-def _net(embedded, hidden, n_outputs, activation, batch_norm, n_columns):
-    """The blocks of a net in their order. Nets are not changed once they are made, so they are shared."""
-    last = len(hidden)
-    if embedded:
-        first = Periodic(embedded, n_columns, before_norm=batch_norm and last > 0)
+def _net(n_columns, *wiring):
+    """The net for so many columns. Nets are not changed once they are made, so they are shared."""
+    return Net(_blocks(n_columns, SimpleNamespace(**dict(zip(WIRING, wiring, strict=True)))))
+
+
+def _blocks(n_columns, spec):
+    """The blocks of a net in their order."""
+    last = len(spec.hidden)
+    if spec.embedded:
+        before_norm = spec.batch_norm and last > 0
+        first = Periodic(spec.embedded, n_columns, before_norm=before_norm)
     else:
         first = InputDropout(n_columns)
-    blocks, n_in = [first], first.n_out
-    for layer, units in enumerate(hidden):
-        blocks.append(Linear(layer, n_in, units, gain=KINDS[activation].gain, bias=not batch_norm))
-        if batch_norm:
+    blocks, n_in, gain = [first], first.n_out, KINDS[spec.activation].gain
+    for layer, units in enumerate(spec.hidden):
+        blocks.append(Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm))
+        if spec.batch_norm:
             blocks.append(BatchNorm(layer, units))
-        blocks += [Activation(activation, units), Dropout(layer, units)]
+        blocks += [Activation(spec.activation, units), Dropout(layer, units)]
         n_in = units
     # A linear model starts at zero: its objective is convex.
-    blocks.append(Linear(last, n_in, n_outputs, gain=1.0 if last else 0.0))
-    return Net(blocks)
+    return [*blocks, Linear(last, n_in, spec.n_outputs, gain=1.0 if last else 0.0)]

@@ -183,6 +183,29 @@ class Periodic(Block):
         names = ("frequency", "phase", "weight", "bias")
         return periodic(a, self._on(a.device)[0], *(p[f"embed_{name}"] for name in names))
 
+    def emit(self, program, a):
+        """See `Block.emit`."""
+        from skreg.backends.cpu.periodic import embedding_gradient_kernel, embedding_kernel
+        from skreg.backends.cpu.program import Value
+
+        mixed = EMBEDDED_WIDTH - 1
+        sizes = {"d": self.n_columns, "m": len(self.columns), "f": N_FREQUENCIES, "q": mixed}
+        columns = program.address(np.array(self.columns, dtype=np.int64))
+        learned = {n: program.parameter(f"embed_{n}") for n in ("frequency", "phase", "weight")}
+        shared = {"x": program.value(a).at, "columns": columns, "out": program.buffer(self.n_out)}
+        shared |= {**sizes, **learned, **program.mask(0)}
+        bias = program.parameter("embed_bias")
+        program.add(embedding_kernel(program.dtype), bias=bias, **shared)
+
+        def back(slope):
+            names = ("frequency", "phase", "weight", "bias")
+            slopes = {f"d{name}": program.gradient(f"embed_{name}") for name in names}
+            slopes |= {"slope": slope, "work": program.buffer(1), "before_norm": self.before_norm}
+            program.add(embedding_gradient_kernel(program.dtype), **slopes, **shared)
+
+        program.on_way_back(back)
+        return Value(shared["out"], self.n_out, trained=self.made)
+
     def launch(self, tape, a):
         """See `Block.launch`; the gradient that comes back is that of what was made of columns."""
         from skreg.backends.cuda import kernels

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 import numpy as np
 
+from skreg.net.net import KNOBS, WIRING
+
 #: Fields of `Spec` that have to be equal for members of one stack; all others may differ.
 SHAPE_FIELDS = (
-    "embedded",
-    "hidden",
-    "n_outputs",
-    "activation",
-    "batch_norm",
+    *WIRING,
     "loss",
     "solver",
     "momentum",
@@ -29,10 +27,13 @@ SHAPE_FIELDS = (
     "device",
 )
 
+#: A field for each knob of a block; tuples hold one number a layer.
+_OfBlocks = make_dataclass("_OfBlocks", [(k.name, Any, k.off) for k in KNOBS], frozen=True)
+
 
 @dataclass(frozen=True)
-class Spec:
-    """Resolved hyperparameters of one network. Tuples hold one number a layer.
+class Spec(_OfBlocks):
+    """Resolved hyperparameters of one network: the knobs of its blocks (`skreg.net.net.KNOBS`) and these.
 
     Attributes
     ----------
@@ -43,10 +44,6 @@ class Spec:
         Units of each hidden layer, L in all.
     n_outputs : int
     activation, loss, solver, learning_rate, dtype, device : str
-    dropout : tuple of float, length L
-    l1, l2 : tuple of float, length L + 1
-    max_norm : float
-        Infinite for none.
     ema_decay : float
         Of the average over epochs of the parameters, which is what is validated and kept; 0 for none.
     max_steps : int or None
@@ -57,15 +54,8 @@ class Spec:
     hidden: tuple[int, ...] = ()
     n_outputs: int = 1
     activation: str = "relu"
-    batch_norm: bool = False
     loss: str = "squared_error"
     quantile: float = 0.5
-    dropout: tuple[float, ...] = ()
-    input_dropout: float = 0.0
-    l1: tuple[float, ...] = (0.0,)
-    l2: tuple[float, ...] = (0.0,)
-    weight_decay: float = 0.0
-    max_norm: float = math.inf
     label_smoothing: float = 0.0
     solver: str = "adam"
     learning_rate_init: float = 1e-3

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from skreg.net.net import KNOBS
 from skreg.train.random import thresholds
 
 
 class Knobs:
     """Per-member hyperparameters of k members with L hidden layers.
 
+    Each knob that members do not share is an array of its name, shape (k,), or (layers, k) where layers
+    have a number each (`skreg.net.net.KNOBS`).
+
     Attributes
     ----------
-    threshold : ndarray of uint32, shape (L + 1, k)
+    rates : ndarray of float64, shape (L + 1, k)
         Of dropout; row 0 is the input's, row l + 1 that of hidden layer l.
+    threshold : ndarray of uint32, shape (L + 1, k)
     scale : ndarray, shape (L + 1, k)
         1 / (1 - rate).
-    l1, l2 : ndarray, shape (L + 1, k)
-    weight_decay, max_norm, smoothing, quantile : ndarray, shape (k,)
+    smoothing, quantile : ndarray, shape (k,)
     ema_decay : ndarray of float64, shape (k,)
     """
 
@@ -29,14 +33,13 @@ class Knobs:
         self.scale = (1.0 / (1.0 - self.rates)).astype(dtype)
 
         def column(name):
-            return np.array([getattr(s, name) for s in specs], dtype=dtype)
+            values = np.array([getattr(s, name) for s in specs], dtype=dtype)
+            return np.ascontiguousarray(values.T)
 
-        self.l1 = np.ascontiguousarray(column("l1").T)
-        self.l2 = np.ascontiguousarray(column("l2").T)
-        self.weight_decay = column("weight_decay")
-        self.max_norm = column("max_norm")
-        self.smoothing = column("label_smoothing")
-        self.quantile = column("quantile")
+        for knob in KNOBS:
+            if not knob.shared:
+                setattr(self, knob.name, column(knob.name))
+        self.smoothing, self.quantile = column("label_smoothing"), column("quantile")
         self.ema_decay = np.array([s.ema_decay for s in specs], dtype=np.float64)
 
     @property

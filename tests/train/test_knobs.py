@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.net.knob import Knob
+from skreg.net.net import KNOBS
+from skreg.train.job import Spec
 from skreg.train.knobs import Knobs
 from tests.train.helpers import make_spec
 
@@ -34,9 +40,25 @@ def test_precision_is_that_of_training(dtype):
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "value"),
-    [("drops_inputs", "input_dropout", 0.1), ("bounds_norms", "max_norm", 3.0)],
+    ("name", "value", "whether"),
+    [("input_dropout", 0.1, "drops_inputs"), ("max_norm", 3.0, "bounds_norms")],
 )
-def test_a_knob_that_one_member_turns_is_on(asked, name, value):
-    assert not getattr(Knobs([make_spec(), make_spec()]), asked)
-    assert getattr(Knobs([make_spec(), make_spec(**{name: value})]), asked)
+def test_a_knob_that_one_member_turns_is_on(name, value, whether):
+    assert not getattr(Knobs([make_spec(), make_spec()]), whether)
+    assert getattr(Knobs([make_spec(), make_spec(**{name: value})]), whether)
+
+
+def test_every_knob_of_a_block_is_a_field_an_array_and_a_documented_parameter():
+    for knob in KNOBS:
+        assert getattr(Spec(), knob.name) == knob.off
+        assert hasattr(Knobs([Spec()]), knob.name) != knob.shared
+        for estimator in (RegularizedMLPClassifier, RegularizedMLPRegressor):
+            default = inspect.signature(estimator).parameters[knob.name].default
+            assert f"    {knob.name} : " in estimator.__doc__
+            entry = estimator.__doc__.split(f"    {knob.name} : ")[1].splitlines()[0]
+            assert entry.endswith(f"default={default}")
+
+
+def test_a_knob_of_no_known_kind_is_refused():
+    with pytest.raises(ValueError, match="kind='switch' must be one of"):
+        Knob("name", "switch", "")

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.util
 import pickle
 import pkgutil
 import re
-import sys
 import warnings
 
 import numba as nb
@@ -126,8 +126,8 @@ class _CheckedFile(IndexDataCacheFile):
 def source_digest():
     """Digest of the source of every module of this package that compiled code may be made of.
 
-    These are the modules of `skreg.backends.cpu` and all that they import from this package, directly or
-    through each other.
+    These are the modules of `skreg.backends.cpu`, the blocks of `skreg.net`, which may have kernels of
+    their own, and all that they import from this package, directly or through each other.
 
     Returns
     -------
@@ -151,10 +151,9 @@ def sources():
     OSError
         Where a module has no source: then nothing can be kept safely.
     """
-    folder = sys.modules[__package__].__path__
-    # The step hands over tables and is no part of a kernel.
-    names = {module.name for module in pkgutil.iter_modules(folder)} - {"step"}
-    waiting = [f"{__package__}.{name}" for name in names]
+    waiting = [*_modules_of(__package__), *_modules_of("skreg.net")]
+    # It hands over tables and is no part of a kernel.
+    waiting.remove(f"{__package__}.step")
     found, seen = {}, set()
     while waiting:
         name = waiting.pop()
@@ -170,6 +169,12 @@ def sources():
         found[name] = source
         waiting += [imported for match in _IMPORT.finditer(source) for imported in _modules(match)]
     return found
+
+
+def _modules_of(package):
+    """Names of the modules of a package."""
+    folder = importlib.import_module(package).__path__
+    return [f"{package}.{module.name}" for module in pkgutil.iter_modules(folder)]
 
 
 def _modules(match):

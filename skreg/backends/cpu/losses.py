@@ -6,22 +6,33 @@ import functools
 import math
 
 import numpy as np
-from numba import types
 
 from skreg.backends.constants import HUBER_DELTA, LOSSES, MAX_EXPONENT
-from skreg.backends.cpu.pieces import compiled, exp, float_types
+from skreg.backends.cpu.pieces import (
+    COEF,
+    Y_STRIDE,
+    B,
+    Y,
+    entry,
+    exp,
+    kernel,
+    matrix,
+    numbers,
+    vector,
+)
 
-
-def loss_signature(dtype, classes):
-    """Type of a loss kernel; ``classes``: whether targets are numbers of classes."""
-    f, v, m, _, nothing = float_types(dtype)
-    target = types.Array(types.int64, 1, "C") if classes else m
-    return nothing(m, v, target, v, f, f, v, v, types.int64)
+#: Numbers in the row of a loss, whichever it is. ``total`` is float64; ``z``, ``bias`` and ``total`` of
+#: a member are so many bytes behind those of the one before it; ``gradient``: 0 where only the loss is
+#: asked for.
+_FIELDS = "o z z_bytes bias bias_bytes smoothings quantiles total total_bytes work dbias gradient"
 
 
 @functools.cache
 def loss_kernel(loss, dtype):
     """Loss of a member and its gradient, output bias included.
+
+    Adds to ``total`` the sum over rows of what each counts times its loss. The raw outputs ``z`` (o, b)
+    become their gradient where that is asked for. ``work`` has place for 2 b numbers.
 
     Parameters
     ----------
@@ -35,15 +46,30 @@ def loss_kernel(loss, dtype):
 
 def _multinomial(dtype):
     F = getattr(np, dtype)
+    ZERO, ITEM, WHOLE, DOUBLE = F(0), np.dtype(dtype).itemsize, np.int64(0), np.float64(0)
 
-    @compiled(loss_signature(dtype, classes=True))
-    def multinomial(z, bias, y, coef, smoothing, quantile, total, dbias, gradient):
-        """z (o, b) becomes its gradient; bias, dbias (o,); y (b,) ints; coef (b,).
-
-        ``total`` (1,) gets the loss added: the sum over rows of coef times log loss.
-        """
-        C, b = z.shape
-        top, norm = np.empty(b, F), np.zeros(b, F)
+    @kernel(_FIELDS)
+    def multinomial(frame, row, k):
+        (
+            C,
+            z,
+            z_by,
+            bias,
+            bias_by,
+            smoothings,
+            _quantiles,
+            total,
+            total_by,
+            work,
+            dbias,
+            gradient,
+        ) = numbers(row, 12)
+        b = frame[B]
+        z, bias = matrix(ZERO, z + k * z_by, C, b), vector(ZERO, bias + k * bias_by, C)
+        y, coef = vector(WHOLE, frame[Y], b), vector(ZERO, frame[COEF], b)
+        dbias, total = vector(ZERO, dbias, C), vector(DOUBLE, total + k * total_by, 1)
+        top, norm = vector(ZERO, work, b), vector(ZERO, work + b * ITEM, b)
+        smoothing = entry(ZERO, smoothings, k)
         even = smoothing / F(C)
         hard = F(1) - smoothing
         for j in range(C):
@@ -51,6 +77,7 @@ def _multinomial(dtype):
                 z[j, i] += bias[j]
         for i in range(b):
             top[i] = z[0, i]
+            norm[i] = F(0)
         for j in range(1, C):
             for i in range(b):
                 top[i] = z[j, i] if z[j, i] > top[i] else top[i]
@@ -75,19 +102,37 @@ def _multinomial(dtype):
                 for i in range(b):
                     s += z[j, i]
                 dbias[j] = s
-        total[0] += loss
+        total[0] += np.float64(loss)
 
     return multinomial
 
 
 def _pointwise(loss, dtype):
     LOSS, F = loss, getattr(np, dtype)
-    DELTA = F(HUBER_DELTA)
+    DELTA, ZERO, DOUBLE = F(HUBER_DELTA), F(0), np.float64(0)
 
-    @compiled(loss_signature(dtype, classes=False))
-    def pointwise(z, bias, y, coef, smoothing, quantile, total, dbias, gradient):
-        """z (o, b) becomes its gradient; y (o, b) floats; the loss is the sum over outputs."""
-        C, b = z.shape
+    @kernel(_FIELDS)
+    def pointwise(frame, row, k):
+        """Targets are floats (o, b); the loss is the sum over outputs."""
+        (
+            C,
+            z,
+            z_by,
+            bias,
+            bias_by,
+            smoothings,
+            quantiles,
+            total,
+            total_by,
+            _work,
+            dbias,
+            gradient,
+        ) = numbers(row, 12)
+        b, apart = frame[B], frame[Y_STRIDE]
+        z, bias = matrix(ZERO, z + k * z_by, C, b), vector(ZERO, bias + k * bias_by, C)
+        y, coef = matrix(ZERO, frame[Y], C, apart), vector(ZERO, frame[COEF], b)
+        dbias, total = vector(ZERO, dbias, C), vector(DOUBLE, total + k * total_by, 1)
+        smoothing, quantile = entry(ZERO, smoothings, k), entry(ZERO, quantiles, k)
         loss = F(0)
         for j in range(C):
             s = F(0)
@@ -125,6 +170,6 @@ def _pointwise(loss, dtype):
                 z[j, i] = coef[i] * d if gradient else z[j, i]
             if gradient:
                 dbias[j] = s
-        total[0] += loss
+        total[0] += np.float64(loss)
 
     return pointwise

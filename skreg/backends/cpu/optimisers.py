@@ -1,27 +1,29 @@
-"""One step of the optimiser over the flat parameters of one member."""
+"""One step of the optimiser on one parameter of one member."""
 
 from __future__ import annotations
 
 import functools
 
 import numpy as np
-from numba import types
 
 from skreg.backends.constants import TINY
-from skreg.backends.cpu.pieces import compiled, float_types, inline, part
+from skreg.backends.cpu.pieces import (
+    RATES,
+    STEP,
+    entry,
+    inline,
+    kernel,
+    matrix,
+    numbers,
+    part,
+    vector,
+)
 
-#: Columns of a table of parameter blocks: where the block starts in the parameters of a stack, its
-#: entries a member, where it starts in the gradient of one member, and the layer whose l1, l2 and
-#: decay apply (-1 for biases and batch norm, which are never penalised).
-START, SIZE, GRADIENT, LAYER = range(4)
+#: Numbers in the row of a solver: entries of a member, addresses of parameter, gradient (of one
+#: member), first and second moment; of the knobs of the members; of what the solver is told (float64).
+_FIELDS = "n p g m v weight_decays l1s l2s options"
 
-
-def optimiser_signature(dtype):
-    """Type of an optimiser's kernel."""
-    f, v, _, _, nothing = float_types(dtype)
-    blocks = types.Array(types.int64, 2, "C")
-    numbers = types.Array(types.float64, 1, "C")
-    return nothing(v, v, v, v, blocks, types.int64, f, f, v, v, numbers, types.int64)
+_DOUBLE = np.float64(0)
 
 
 @inline
@@ -32,20 +34,33 @@ def soft_threshold(w, cut):
 
 
 @functools.cache
-def optimiser_kernel(solver, dtype):
+def solver_kernel(solver, dtype):
     """One step of Adam (``"adam"``, ``"adamw"``), or of SGD with momentum (``"sgd"``).
 
-    The kernel takes parameters, gradient, moments, blocks, member, rate, decay, l1 and l2 a layer, the
-    numbers of the solver, and the number of the step from 1.
+    See `skreg.objective.penalties` for what they do. ``options``: beta_1, beta_2, epsilon, and the two
+    numbers that `bias_correction_kernel` writes; or momentum, and 1 for Nesterov's.
     """
     return _sgd(dtype) if solver == "sgd" else _adam(dtype)
 
 
+@functools.cache
+def bias_correction_kernel():
+    """1 / (1 - beta^t) of both moments of Adam, for the step at hand, behind its other options."""
+
+    @kernel("options")
+    def bias_correction(frame, row, k):
+        options, t = vector(_DOUBLE, row[1], 5), frame[STEP]
+        options[3] = 1 / (1 - options[0] ** t)
+        options[4] = 1 / (1 - options[1] ** t)
+
+    return bias_correction
+
+
 @inline
-def _advance(p, g, m, v, i, ridge, b1, b2, small):
+def _advance(p, g, m, v, i, l2, b1, b2, small):
     """Bring the moments of entry i up to date; what would be denormal becomes zero."""
     zero, one = p.dtype.type(0), p.dtype.type(1)
-    d = g[i] + ridge * p[i]
+    d = g[i] + l2 * p[i]
     a = b1 * m[i] + (one - b1) * d
     u = b2 * v[i] + (one - b2) * d * d
     m[i] = zero if abs(a) < small else a
@@ -55,47 +70,41 @@ def _advance(p, g, m, v, i, ridge, b1, b2, small):
 # The loops are functions of their own: inside the kernel the compiler ran out of registers and read
 # constants from memory for each entry (measured: 1.0 instead of 0.75 ns an entry).
 @part
-def _adam_dense(p, g, m, v, rate, shrink, ridge, b1, b2, c1, c2, eps, small):
+def _adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small):
     for i in range(p.shape[0]):
-        _advance(p, g, m, v, i, ridge, b1, b2, small)
+        _advance(p, g, m, v, i, l2, b1, b2, small)
         step = rate / (np.sqrt(v[i] * c2) + eps)
-        p[i] = p[i] * shrink - step * (m[i] * c1)
+        p[i] = p[i] * kept - step * (m[i] * c1)
 
 
 @part
-def _adam_sparse(p, g, m, v, rate, shrink, ridge, b1, b2, c1, c2, eps, small, sparse):
+def _adam_sparse(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small, l1):
     for i in range(p.shape[0]):
-        _advance(p, g, m, v, i, ridge, b1, b2, small)
+        _advance(p, g, m, v, i, l2, b1, b2, small)
         step = rate / (np.sqrt(v[i] * c2) + eps)
-        p[i] = soft_threshold(p[i] * shrink - step * (m[i] * c1), step * sparse)
+        p[i] = soft_threshold(p[i] * kept - step * (m[i] * c1), step * l1)
 
 
 def _adam(dtype):
     F = getattr(np, dtype)
-    SMALL = F(TINY[dtype])
+    SMALL, ZERO, ITEM = F(TINY[dtype]), F(0), np.dtype(dtype).itemsize
 
-    @compiled(optimiser_signature(dtype))
-    def adam(p, g, m, v, blocks, k, rate, decay, l1, l2, numbers, t):
-        """Proximal Adam: soft-thresholding in the metric of the step.
-
-        numbers: beta_1, beta_2, epsilon; m, v: first and second moment.
-        """
-        b1, b2, eps = F(numbers[0]), F(numbers[1]), F(numbers[2])
-        c1, c2 = F(1 / (1 - numbers[0] ** t)), F(1 / (1 - numbers[1] ** t))
-        for i in range(blocks.shape[0]):
-            n, layer = blocks[i, SIZE], blocks[i, LAYER]
-            start, slot = blocks[i, START] + k * n, blocks[i, GRADIENT]
-            shrink, sparse, ridge = F(1), F(0), F(0)
-            if layer >= 0:
-                shrink, sparse, ridge = F(1) - rate * decay, l1[layer], l2[layer]
-            pt, gt = p[start : start + n], g[slot : slot + n]
-            mt, vt = m[start : start + n], v[start : start + n]
-            if sparse > F(0):
-                _adam_sparse(
-                    pt, gt, mt, vt, rate, shrink, ridge, b1, b2, c1, c2, eps, SMALL, sparse
-                )
-            else:
-                _adam_dense(pt, gt, mt, vt, rate, shrink, ridge, b1, b2, c1, c2, eps, SMALL)
+    @kernel(_FIELDS)
+    def adam(frame, row, k):
+        """Proximal Adam: soft-thresholding in the metric of the step."""
+        n, p, g, m, v, weight_decays, l1s, l2s, options = numbers(row, 9)
+        own, options = k * n * ITEM, vector(_DOUBLE, options, 5)
+        p, g = vector(ZERO, p + own, n), vector(ZERO, g, n)
+        m, v = vector(ZERO, m + own, n), vector(ZERO, v + own, n)
+        b1, b2, eps = F(options[0]), F(options[1]), F(options[2])
+        c1, c2 = F(options[3]), F(options[4])
+        rate = entry(ZERO, frame[RATES], k)
+        l1, l2 = entry(ZERO, l1s, k), entry(ZERO, l2s, k)
+        kept = F(1) - rate * entry(ZERO, weight_decays, k)
+        if l1 > F(0):
+            _adam_sparse(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, SMALL, l1)
+        else:
+            _adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, SMALL)
 
     return adam
 
@@ -103,51 +112,57 @@ def _adam(dtype):
 def _sgd(dtype):
     F = getattr(np, dtype)
     SMALL, ROUNDING = F(TINY[dtype]), F(4 * np.finfo(dtype).eps)
+    ZERO, ITEM = F(0), np.dtype(dtype).itemsize
 
-    @compiled(optimiser_signature(dtype))
-    def sgd(p, g, m, unused, blocks, k, rate, decay, l1, l2, numbers, t):
-        """Proximal SGD: m is the velocity; numbers: momentum, and 1 for Nesterov's.
-
-        See `skreg.objective.penalties` for the two forms.
-        """
-        momentum, nesterov = F(numbers[0]), numbers[1] > 0
-        for block in range(blocks.shape[0]):
-            n, layer = blocks[block, SIZE], blocks[block, LAYER]
-            start, slot = blocks[block, START] + k * n, blocks[block, GRADIENT]
-            shrink, sparse, ridge = F(1), F(0), F(0)
-            if layer >= 0:
-                shrink, sparse, ridge = F(1) - rate * decay, rate * l1[layer], l2[layer]
-            pt, gt, mt = p[start : start + n], g[slot : slot + n], m[start : start + n]
-            for i in range(n):
-                old = mt[i]
-                origin = pt[i] * shrink
-                w = origin - rate * (gt[i] + ridge * pt[i])
-                if nesterov:
-                    w = soft_threshold(w, sparse)
-                    speed = w - (origin - momentum * old)
-                    # Where the product is not rounded, the difference of equal numbers is not zero, and a
-                    # weight that is zero would take some steps to become so.
-                    noise = w == F(0) and abs(speed) <= ROUNDING * abs(origin)
-                    speed = F(0) if noise else speed
-                else:
-                    w = soft_threshold(w + momentum * old, sparse)
-                    speed = w - origin
-                # Before it is added: else rounding would keep a weight that is zero just off zero.
-                speed = F(0) if abs(speed) < SMALL else speed
-                mt[i] = speed
-                pt[i] = w + momentum * speed if nesterov else w
+    @kernel(_FIELDS)
+    def sgd(frame, row, k):
+        """Proximal SGD in the two forms of `skreg.objective.penalties`; m is the velocity."""
+        n, p, g, m, _v, weight_decays, l1s, l2s, options = numbers(row, 9)
+        own, options = k * n * ITEM, vector(_DOUBLE, options, 2)
+        p, g, m = vector(ZERO, p + own, n), vector(ZERO, g, n), vector(ZERO, m + own, n)
+        momentum, nesterov = F(options[0]), options[1] > 0
+        rate = entry(ZERO, frame[RATES], k)
+        cut, l2 = rate * entry(ZERO, l1s, k), entry(ZERO, l2s, k)
+        kept = F(1) - rate * entry(ZERO, weight_decays, k)
+        for i in range(n):
+            old = m[i]
+            origin = p[i] * kept
+            w = origin - rate * (g[i] + l2 * p[i])
+            if nesterov:
+                w = soft_threshold(w, cut)
+                speed = w - (origin - momentum * old)
+                # Where the product is not rounded, the difference of equal numbers is not zero, and a
+                # weight that is zero would take some steps to become so.
+                noise = w == F(0) and abs(speed) <= ROUNDING * abs(origin)
+                speed = F(0) if noise else speed
+            else:
+                w = soft_threshold(w + momentum * old, cut)
+                speed = w - origin
+            # Before it is added: else rounding would keep a weight that is zero just off zero.
+            speed = F(0) if abs(speed) < SMALL else speed
+            m[i] = speed
+            p[i] = w + momentum * speed if nesterov else w
 
     return sgd
 
 
-@inline
-def project_max_norm(weight, limit):
-    """Scale rows of weight (h, n) back to the norm ``limit``, in place."""
-    for r in range(weight.shape[0]):
-        s = weight.dtype.type(0)
-        for i in range(weight.shape[1]):
-            s += weight[r, i] * weight[r, i]
-        if s > limit * limit:
-            f = limit / np.sqrt(s)
-            for i in range(weight.shape[1]):
-                weight[r, i] *= f
+@functools.cache
+def max_norm_kernel(dtype):
+    """Scale the incoming weights (h, n) of each unit back to the norm that is allowed, in place."""
+    F = getattr(np, dtype)
+    ZERO, ITEM = F(0), np.dtype(dtype).itemsize
+
+    @kernel("h n weight max_norms")
+    def project_max_norm(frame, row, k):
+        h, n, weight, max_norms = numbers(row, 4)
+        weight, limit = matrix(ZERO, weight + k * h * n * ITEM, h, n), entry(ZERO, max_norms, k)
+        for r in range(h):
+            s = F(0)
+            for i in range(n):
+                s += weight[r, i] * weight[r, i]
+            if s > limit * limit:
+                f = limit / np.sqrt(s)
+                for i in range(n):
+                    weight[r, i] *= f
+
+    return project_max_norm

@@ -1,4 +1,8 @@
-"""What compiled loops are made of: how they are compiled, random bits, and activations.
+"""What kernels are made of: how they are compiled, what they are called with, random bits, activations.
+
+All kernels of the program of a net have one signature, so that a program is a table of numbers and
+types are checked once (`kernel`, `call`). What a kernel works on it finds by address: in its own row of
+the program what never changes, in the frame what changes from minibatch to minibatch.
 
 Branches inside inner loops are selects: a branch on a random mask would be mispredicted half of the
 time and keeps the loop from becoming vector code (measured: nine times slower).
@@ -8,13 +12,12 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numba as nb
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
@@ -36,6 +39,89 @@ inline = functools.partial(nb.njit, **INLINE)
 part = functools.partial(nb.njit, **_OPTIONS)
 
 
+#: Places of a frame: what a kernel is told besides its own row. A thread has one frame, an array of
+#: int64, which the loop writes to, and so do kernels that answer it.
+(
+    B,  # rows at hand
+    X,  # address of the rows (b, d)
+    Y,  # ... of their targets: numbers of classes (b,), or floats (o, b) whose lines are Y_STRIDE apart
+    Y_STRIDE,
+    COEF,  # ... of what the loss of a row counts (b,)
+    SHARE,  # ... of the share of a row in statistics (b,)
+    RATES,  # ... of the learning rates of this minibatch (k,)
+    KEYS_0,  # ... of its keys (places, k), first half
+    KEYS_1,  # ... second half
+    MEMBERS,  # number of members, k
+    STEP,  # number of the step of the optimiser, from 1
+    ORDER,  # gathering: address of the order of the rows (steps, s, b)
+    STREAMS,  # ... number of streams, s
+    FIRST,  # ... first minibatch
+    LAST,  # ... the one after the last
+    STREAM,  # ... stream at hand
+    EPOCHS,  # the end of an epoch: epochs before it
+    PLACE,  # ... its place among the losses
+    PLACES,  # ... the number of such places
+    LOSSES,  # ... address of the losses (2, places, k)
+    STEPS,  # ... minibatches an epoch
+    SOUND,  # answer: whether all numbers of the member are finite
+    BEST,  # answer: whether its weights are to be kept
+) = range(23)
+
+#: Entries of a frame.
+FRAME = 23
+
+#: What stands in a row for the address of the rows of the minibatch, and for their number: the frame
+#: has them.
+AT_HAND = -1
+
+_POINTER = types.CPointer(types.int64)
+
+#: Of all kernels of a program: the frame, the kernel's row, the number of the member.
+SIGNATURE = types.void(_POINTER, _POINTER, types.intp)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled kernel as rows of a program name it.
+
+    Attributes
+    ----------
+    name : str
+    address : int
+    fields : tuple of str
+        The numbers that its row holds behind its address, in their order.
+    function : numba function
+        What was compiled.
+    """
+
+    name: str
+    address: int
+    fields: tuple[str, ...]
+    function: object = field(repr=False, compare=False)
+
+
+def kernel(fields):
+    """Compile a function ``(frame, row, k)`` as a kernel.
+
+    Parameters
+    ----------
+    fields : str
+        Names of the numbers in its row, in the order in which it unpacks them.
+
+    Returns
+    -------
+    callable
+        Makes a `Kernel` of a function.
+    """
+    names = tuple(fields.split())
+
+    def kernel_of(function):
+        made = compiled(SIGNATURE)(function)
+        return Kernel(function.__name__, address_of(made), names, made)
+
+    return kernel_of
+
+
 def compiled(signature):
     """Compile a function for one signature; its machine code is kept on disk.
 
@@ -53,47 +139,61 @@ def compiled(signature):
     return compile_
 
 
-def float_types(dtype):
-    """numba's types for a precision: a float, a vector, a matrix; and of a mask's bits, and nothing."""
-    f = getattr(types, dtype)
-    return f, types.Array(f, 1, "C"), types.Array(f, 2, "C"), types.uint32, types.void
-
-
 def address_of(kernel):
-    """Address of a kernel that was compiled for one signature, for `call`."""
+    """Address of a function that was compiled for one signature."""
     return _get_wrapper_address(kernel, kernel.nopython_signatures[0])
 
 
 @intrinsic
-def call(typing, address, arguments):
-    """Call the kernel at an address with a tuple of arguments. It returns nothing.
-
-    The arguments must have exactly the types of the kernel's signature: nothing checks or converts them.
-    numba's own function type would do so, but takes 20 us of Python for each function handed over.
-    """
-    signature = types.void(types.intp, arguments)
+def call(typing, address, frame, row, k):
+    """Call the kernel at an address."""
+    signature = types.void(types.intp, frame, row, types.intp)
 
     def generate(context, builder, signature, values):
-        kinds = [context.get_value_type(kind) for kind in signature.args[1].types]
+        kinds = [context.get_value_type(kind) for kind in SIGNATURE.args]
         routine = ir.FunctionType(ir.VoidType(), kinds)
-        pointer = builder.inttoptr(values[0], routine.as_pointer())
-        builder.call(pointer, cgutils.unpack_tuple(builder, values[1]))
+        builder.call(builder.inttoptr(values[0], routine.as_pointer()), values[1:])
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _view(context, builder, kind, source, start, shape):
-    """An array of this type and shape over entries of an array in C order, from ``start`` on."""
-    flat = context.make_array(source.type)(context, builder, source.value)
+@intrinsic(prefer_literal=True)
+def numbers(typing, row, n):
+    """The ``n`` numbers of a row behind the address of its kernel, as a tuple; n is a literal."""
+    count = n.literal_value
+    kind = types.UniTuple(types.int64, count)
+    signature = kind(row, n)
+
+    def generate(context, builder, signature, values):
+        places = (builder.gep(values[0], [ir.IntType(64)(i + 1)]) for i in range(count))
+        loaded = [builder.load(place) for place in places]
+        return context.make_tuple(builder, kind, loaded)
+
+    return signature, generate
+
+
+@intrinsic
+def pointer_to(typing, address, like):
+    """An address as a pointer to entries of the type of ``like``."""
+    signature = types.CPointer(like)(types.intp, like)
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return signature, generate
+
+
+def _view(context, builder, kind, address, shape):
+    """An array of this type and shape at an address, in C order."""
     view = context.make_array(kind)(context, builder)
-    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-    size = shape[0].type(item)
+    entry = context.get_data_type(kind.dtype)
+    size = shape[0].type(context.get_abi_sizeof(entry))
     strides = [size] if kind.ndim == 1 else [builder.mul(shape[1], size), size]
-    # No owner, so no references are counted: the arrays behind the views outlive the compiled loop.
+    # No owner, so no references are counted: what is behind the views outlives the compiled loop.
     populate_array(
         view,
-        data=builder.gep(flat.data, [start]),
+        data=builder.inttoptr(address, entry.as_pointer()),
         shape=shape,
         strides=strides,
         itemsize=size,
@@ -103,35 +203,46 @@ def _view(context, builder, kind, source, start, shape):
     return view._getvalue()
 
 
-class _Source(NamedTuple):
-    type: types.Array
-    value: ir.Value
-
-
 @intrinsic
-def vector(typing, flat, start, n):
-    """``flat[start : start + n]``, unchecked: a slice compiles to ten times the code."""
-    kind = types.Array(flat.dtype, 1, "C")
-    signature = kind(flat, types.intp, types.intp)
+def vector(typing, like, address, n):
+    """The n numbers of the type of ``like`` at an address."""
+    kind = types.Array(like, 1, "C")
+    signature = kind(like, types.intp, types.intp)
 
     def generate(context, builder, signature, values):
-        source = _Source(signature.args[0], values[0])
-        return _view(context, builder, kind, source, values[1], [values[2]])
+        return _view(context, builder, kind, values[1], [values[2]])
 
     return signature, generate
 
 
 @intrinsic
-def matrix(typing, flat, start, rows, columns):
-    """``flat[start : start + rows * columns].reshape(rows, columns)``, unchecked."""
-    kind = types.Array(flat.dtype, 2, "C")
-    signature = kind(flat, types.intp, types.intp, types.intp)
+def matrix(typing, like, address, rows, columns):
+    """The (rows, columns) numbers of the type of ``like`` at an address."""
+    kind = types.Array(like, 2, "C")
+    signature = kind(like, types.intp, types.intp, types.intp)
 
     def generate(context, builder, signature, values):
-        source = _Source(signature.args[0], values[0])
-        return _view(context, builder, kind, source, values[1], list(values[2:]))
+        return _view(context, builder, kind, values[1], list(values[2:]))
 
     return signature, generate
+
+
+@intrinsic
+def entry(typing, like, address, place):
+    """Number ``place`` of those of the type of ``like`` at an address."""
+    signature = like(like, types.intp, types.intp)
+
+    def generate(context, builder, signature, values):
+        pointer = builder.inttoptr(values[1], context.get_data_type(like).as_pointer())
+        return context.unpack_value(builder, like, builder.gep(pointer, [values[2]]))
+
+    return signature, generate
+
+
+@inline
+def rows_at(frame, address):
+    """The address of rows (b, d); those of the minibatch where it is `AT_HAND`."""
+    return frame[X] if address == AT_HAND else address
 
 
 @inline

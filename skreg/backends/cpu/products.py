@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from threadpoolctl import threadpool_limits
 
-from skreg.backends.cpu.pieces import inline
+from skreg.backends.cpu.pieces import AT_HAND, B, kernel, numbers, rows_at
 
 _NAMES = {"float32": "sgemm", "float64": "dgemm"}
 
@@ -88,12 +88,12 @@ ONE_THREAD = OneThread()
 
 
 @intrinsic
-def _gemm(typing, address, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one):
-    """gemm with alpha 1 and beta 0; a, b, c are addresses, the type of ``one`` is theirs."""
-    signature = types.void(*[types.intp] * 12, one)
+def _gemm(typing, address, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one, zero):
+    """gemm by Fortran's rules. Arrays are addresses, and so are the factors of the product and of c."""
+    signature = types.void(*[types.intp] * 14)
 
     def generate(context, builder, signature, arguments):
-        where, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one = arguments
+        where, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one, zero = arguments
         byte, word = ir.IntType(8), ir.IntType(32)
         pointer = byte.as_pointer()
 
@@ -121,12 +121,12 @@ def _gemm(typing, address, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one)
                 size(m),
                 size(n),
                 size(k),
-                by_reference(one),
+                array(one),
                 array(a),
                 size(lda),
                 array(b),
                 size(ldb),
-                by_reference(one.type(0.0)),
+                array(zero),
                 array(c),
                 size(ldc),
             ],
@@ -136,37 +136,60 @@ def _gemm(typing, address, flip_a, flip_b, m, n, k, a, lda, b, ldb, c, ldc, one)
     return signature, generate
 
 
-@inline
-def product(gemm, a, flip_a, b, flip_b, out):
-    """out = a @ b for arrays whose rows are contiguous; one whose flag is set is transposed first.
+@functools.cache
+def product_kernel():
+    """out (m, n) = a @ b of one member, whatever the precision.
 
-    Fortran reads an array in C order as its transpose: it is given ``out.T = b.T @ a.T``, and how far
-    rows are apart.
+    Arrays are in C order; one whose flag is set is transposed first. Its row holds sizes, addresses,
+    the bytes from member to member, and how many entries lines are apart; `AT_HAND` stands for the rows
+    at hand and their number.
     """
-    inner = a.shape[0] if flip_a else a.shape[1]
-    _gemm(
-        gemm,
-        1 if flip_b else 0,
-        1 if flip_a else 0,
-        out.shape[1],
-        out.shape[0],
-        inner,
-        b.ctypes.data,
-        b.strides[0] // b.itemsize,
-        a.ctypes.data,
-        a.strides[0] // a.itemsize,
-        out.ctypes.data,
-        out.strides[0] // out.itemsize,
-        out.dtype.type(1),
+
+    @kernel(
+        "gemm one zero m n inner a a_bytes a_stride a_flip b b_bytes b_stride b_flip out out_stride"
     )
+    def product(frame, row, k):
+        (
+            gemm,
+            one,
+            zero,
+            m,
+            n,
+            inner,
+            a,
+            a_bytes,
+            a_stride,
+            a_flip,
+            b,
+            b_bytes,
+            b_stride,
+            b_flip,
+            out,
+            out_stride,
+        ) = numbers(row, 16)
+        rows = frame[B]
+        n = rows if n == AT_HAND else n
+        inner = rows if inner == AT_HAND else inner
+        a_stride = rows if a_stride == AT_HAND else a_stride
+        b_stride = rows if b_stride == AT_HAND else b_stride
+        out_stride = rows if out_stride == AT_HAND else out_stride
+        b = rows_at(frame, b)
+        # Fortran reads an array in C order as its transpose: it is given ``out.T = b.T @ a.T``.
+        _gemm(
+            gemm,
+            b_flip,
+            a_flip,
+            n,
+            m,
+            inner,
+            b + k * b_bytes,
+            b_stride,
+            a + k * a_bytes,
+            a_stride,
+            out,
+            out_stride,
+            one,
+            zero,
+        )
 
-
-@intrinsic
-def pointer_to(typing, address, like):
-    """An address as a pointer to entries of the type of ``like``, for `numba.carray`."""
-    signature = types.CPointer(like)(types.intp, like)
-
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return signature, generate
+    return product

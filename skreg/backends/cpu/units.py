@@ -12,30 +12,32 @@ import functools
 import numpy as np
 
 from skreg.backends.constants import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM
-from skreg.backends.cpu.pieces import compiled, float_types, mask_base, random_u32, slope, value
+from skreg.backends.cpu.pieces import (
+    KEYS_0,
+    KEYS_1,
+    MEMBERS,
+    SHARE,
+    Y_STRIDE,
+    B,
+    Y,
+    entry,
+    kernel,
+    mask_base,
+    matrix,
+    numbers,
+    random_u32,
+    rows_at,
+    slope,
+    value,
+    vector,
+)
 
-
-def forward_signature(dtype):
-    """Type of the forward kernel."""
-    f, v, m, u, nothing = float_types(dtype)
-    return nothing(m, m, v, v, v, v, v, v, v, u, f, u, u)
-
-
-def backward_signature(dtype):
-    """Type of the backward kernel."""
-    f, v, m, u, nothing = float_types(dtype)
-    return nothing(m, m, v, v, v, v, v, v, v, u, f, u, u)
-
-
-def input_dropout_signature(dtype):
-    """Type of the kernel of input dropout."""
-    f, _, m, u, nothing = float_types(dtype)
-    return nothing(m, m, u, f, u, u)
+_U32 = np.uint32(0)
 
 
 @functools.cache
 def forward_kernel(activation, batch_norm, dtype):
-    """From the product of a hidden layer to its activations.
+    """From the product of a hidden layer to its activations, ``a`` (h, b).
 
     Parameters
     ----------
@@ -47,26 +49,24 @@ def forward_kernel(activation, batch_norm, dtype):
         ``"float32"`` or ``"float64"``.
     """
     ACT, BN, F = activation, batch_norm, getattr(np, dtype)
-    EPS, RATE = F(BATCH_NORM_EPS), F(BATCH_NORM_MOMENTUM)
+    EPS, RATE, ITEM = F(BATCH_NORM_EPS), F(BATCH_NORM_MOMENTUM), np.dtype(dtype).itemsize
+    ZERO = F(0)
 
-    @compiled(forward_signature(dtype))
-    def forward(
-        z,
-        a,
-        share,
-        gain,
-        shift,
-        mean,
-        inv,
-        running_mean,
-        running_variance,
-        limit,
-        scale,
-        key0,
-        key1,
-    ):
-        """z, a (h, b); share (b,); gain to running_variance (h,), empty where there is no norm."""
-        h, b = z.shape
+    @kernel("h z a gain shift mean inv running_mean running_variance limits scales place")
+    def forward(frame, row, k):
+        h, z, a, gain, shift, mean, inv, r_mean, r_variance, limits, scales, place = numbers(
+            row, 12
+        )
+        b, own = frame[B], k * h * ITEM
+        z, a = matrix(ZERO, z, h, b), matrix(ZERO, a, h, b)
+        shift = vector(ZERO, shift + own, h)
+        share = vector(ZERO, frame[SHARE], b)
+        gain, running_mean = vector(ZERO, gain + own, h), vector(ZERO, r_mean + own, h)
+        running_variance = vector(ZERO, r_variance + own, h)
+        mean, inv = vector(ZERO, mean, h), vector(ZERO, inv, h)
+        limit, scale = entry(_U32, limits, k), entry(ZERO, scales, k)
+        at = place * frame[MEMBERS] + k
+        key0, key1 = entry(_U32, frame[KEYS_0], at), entry(_U32, frame[KEYS_1], at)
         for r in range(h):
             g, c = F(1), shift[r]
             if BN:
@@ -99,7 +99,10 @@ def forward_kernel(activation, batch_norm, dtype):
 
 @functools.cache
 def backward_kernel(activation, batch_norm, dtype):
-    """From the gradient of the activations of a hidden layer to that of its product, in place.
+    """From the gradient ``da`` (h, b) of the activations of a hidden layer to that of its product, in
+    place.
+
+    The mask is drawn again, not stored.
 
     Parameters
     ----------
@@ -107,11 +110,20 @@ def backward_kernel(activation, batch_norm, dtype):
         As of `forward_kernel`.
     """
     ACT, BN, F = activation, batch_norm, getattr(np, dtype)
+    ITEM, ZERO = np.dtype(dtype).itemsize, F(0)
 
-    @compiled(backward_signature(dtype))
-    def backward(da, z, share, gain, shift, mean, inv, dgain, dshift, limit, scale, key0, key1):
-        """da, z (h, b); share (b,); gain to dshift (h,). The mask is drawn again, not stored."""
-        h, b = z.shape
+    @kernel("h z da gain shift mean inv dgain dshift limits scales place")
+    def backward(frame, row, k):
+        h, z, da, gain, shift, mean, inv, dgain, dshift, limits, scales, place = numbers(row, 12)
+        b, own = frame[B], k * h * ITEM
+        z, da = matrix(ZERO, z, h, b), matrix(ZERO, da, h, b)
+        gain, shift = vector(ZERO, gain + own, h), vector(ZERO, shift + own, h)
+        share = vector(ZERO, frame[SHARE], b)
+        mean, inv = vector(ZERO, mean, h), vector(ZERO, inv, h)
+        dgain, dshift = vector(ZERO, dgain, h), vector(ZERO, dshift, h)
+        limit, scale = entry(_U32, limits, k), entry(ZERO, scales, k)
+        at = place * frame[MEMBERS] + k
+        key0, key1 = entry(_U32, frame[KEYS_0], at), entry(_U32, frame[KEYS_1], at)
         for r in range(h):
             g, c, mu = F(1), shift[r], F(0)
             if BN:
@@ -145,31 +157,80 @@ def backward_kernel(activation, batch_norm, dtype):
 
 
 @functools.cache
-def evaluation_kernel(activation, dtype):
-    """Activations at predict, in place: z (k * h, b) becomes those of z * g + c, g and c (k * h,)."""
-    ACT = activation
-    _, v, m, _, nothing = float_types(dtype)
+def evaluation_kernel(activation, batch_norm, dtype):
+    """From the product of a hidden layer to its activations at predict, in place.
 
-    @compiled(nothing(m, v, v))
-    def evaluate(z, g, c):
-        for r in range(z.shape[0]):
-            for i in range(z.shape[1]):
-                z[r, i] = value(ACT, z[r, i] * g[r] + c[r])
+    Parameters
+    ----------
+    activation, batch_norm, dtype
+        As of `forward_kernel`.
+    """
+    ACT, BN, F = activation, batch_norm, getattr(np, dtype)
+    EPS, ITEM, ZERO = F(BATCH_NORM_EPS), np.dtype(dtype).itemsize, F(0)
+
+    @kernel("h z gain shift running_mean running_variance")
+    def evaluate(frame, row, k):
+        h, z, gain, shift, mean, variance = numbers(row, 6)
+        b, own = frame[B], k * h * ITEM
+        z, shift = matrix(ZERO, z, h, b), vector(ZERO, shift + own, h)
+        gain, mean = vector(ZERO, gain + own, h), vector(ZERO, mean + own, h)
+        variance = vector(ZERO, variance + own, h)
+        for r in range(h):
+            g, c = F(1), shift[r]
+            if BN:
+                g = gain[r] / np.sqrt(variance[r] + EPS)
+                c -= mean[r] * g
+            for i in range(b):
+                z[r, i] = value(ACT, z[r, i] * g + c)
 
     return evaluate
 
 
 @functools.cache
 def input_dropout_kernel(dtype):
-    """Masked copy of a minibatch: x (b, d) to out (b, d)."""
-    F = getattr(np, dtype)
+    """Masked copy ``out`` (b, d) of a minibatch.
 
-    @compiled(input_dropout_signature(dtype))
-    def input_dropout(x, out, limit, scale, key0, key1):
-        for i in range(x.shape[0]):
+    Parameters
+    ----------
+    dtype : str
+    """
+    F = getattr(np, dtype)
+    ZERO = F(0)
+
+    @kernel("d x out limits scales place")
+    def input_dropout(frame, row, k):
+        d, x, out, limits, scales, place = numbers(row, 6)
+        b = frame[B]
+        x, out = matrix(ZERO, rows_at(frame, x), b, d), matrix(ZERO, out, b, d)
+        limit, scale = entry(_U32, limits, k), entry(ZERO, scales, k)
+        at = place * frame[MEMBERS] + k
+        key0, key1 = entry(_U32, frame[KEYS_0], at), entry(_U32, frame[KEYS_1], at)
+        for i in range(b):
             base = mask_base(i)
-            for j in range(x.shape[1]):
+            for j in range(d):
                 u = random_u32(np.uint32(base + np.uint32(j)), key0, key1)
                 out[i, j] = x[i, j] * scale if u >= limit else F(0)
 
     return input_dropout
+
+
+@functools.cache
+def store_kernel(dtype):
+    """Raw outputs (o, b), shift added, into a table (k, o, n).
+
+    Where the rows begin in it is the ``Y`` of the frame.
+    """
+    F = getattr(np, dtype)
+    ZERO, ITEM = F(0), np.dtype(dtype).itemsize
+
+    @kernel("o z shift")
+    def store(frame, row, k):
+        o, z, shift = numbers(row, 3)
+        b, n = frame[B], frame[Y_STRIDE]
+        z, shift = matrix(ZERO, z, o, b), vector(ZERO, shift + k * o * ITEM, o)
+        for q in range(o):
+            out = vector(ZERO, frame[Y] + (k * o + q) * n * ITEM, b)
+            for i in range(b):
+                out[i] = z[q, i] + shift[q]
+
+    return store

@@ -7,6 +7,7 @@ import torch
 
 pytest.importorskip("numba")
 
+from skreg.backends.cpu import program
 from skreg.backends.cpu import step as fused_cpu
 from skreg.backends.cpu.products import gemm_address
 from skreg.train import plan
@@ -39,14 +40,14 @@ def test_members_of_one_stack_may_be_trained_by_several_threads(threads, one_thr
     seen, parts = [], fused_cpu._parts
     monkeypatch.setattr(fused_cpu, "_parts", lambda k: seen.append(len(parts(k))) or parts(k))
     several = fit(jobs(cohort=0), "fused")
-    assert set(seen) == {threads}
+    assert max(seen) == threads
     for a, b in zip(one, several, strict=True):
         assert_same_result(a, b, atol=0)
 
 
 def test_either_blas_trains_the_same_net(monkeypatch):
     default = fit(jobs(), "fused")
-    monkeypatch.setattr(fused_cpu, "gemm_address", lambda dtype: gemm_address(dtype, "scipy"))
+    monkeypatch.setattr(program, "gemm_address", lambda dtype: gemm_address(dtype, "scipy"))
     other = fit(jobs(), "fused")
     for a, b in zip(default, other, strict=True):
         assert_same_result(a, b, atol=1e-10)

@@ -8,17 +8,40 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-import numba as nb
 from threadpoolctl import threadpool_info
 
-from skreg.backends.cpu.products import OneThread, gemm_address, product
+from skreg.backends.cpu.pieces import AT_HAND, B, X
+from skreg.backends.cpu.products import OneThread, gemm_address, product_kernel
+from tests.backends.cpu.helpers import call_kernel
 
 SOURCES = ("torch", "scipy")
 
 
-@nb.njit
 def multiply(gemm, a, flip_a, b, flip_b, out):
-    product(gemm, a, flip_a, b, flip_b, out)
+    """The kernel for member 1, whose factors stand behind those of another."""
+    (m, n), inner = out.shape, a.shape[0] if flip_a else a.shape[1]
+    numbers = np.array([1, 0], out.dtype)
+    pairs = {"a": np.stack([0 * a, a]), "b": np.stack([0 * b, b])}
+    row = {"gemm": gemm, "one": numbers[:1], "zero": numbers[1:], "m": m, "n": n, "inner": inner}
+    for name, pair in pairs.items():
+        row |= {name: pair, f"{name}_bytes": pair.strides[0], f"{name}_stride": pair.shape[2]}
+    flips = {"a_flip": flip_a, "b_flip": flip_b}
+    call_kernel(product_kernel(), k=1, out=out, out_stride=n, **row, **flips)
+
+
+def test_the_rows_at_hand_are_the_frames():
+    """Their address and their number, in the sizes and in the distance of lines."""
+    x, weight = np.arange(6.0).reshape(3, 2), np.array([[1.0, 10.0]])
+    one, zero, out = np.ones(1), np.zeros(1), np.zeros((1, 3))
+    call_kernel(
+        product_kernel(),
+        {B: 3, X: x},
+        **{"gemm": gemm_address("float64"), "one": one, "zero": zero, "out": out},
+        **{"m": 1, "n": AT_HAND, "inner": 2, "out_stride": AT_HAND},
+        **{"a": weight, "a_bytes": 0, "a_stride": 2, "a_flip": 0},
+        **{"b": AT_HAND, "b_bytes": 0, "b_stride": 2, "b_flip": 1},
+    )
+    np.testing.assert_array_equal(out, [[10, 32, 54]])
 
 
 @pytest.mark.parametrize("source", SOURCES)

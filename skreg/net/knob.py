@@ -1,0 +1,50 @@
+"""What a block can be told: each hyperparameter of a net is declared once, in the file of its block.
+
+The fields of a spec, the arrays over the members of a stack, the checks of the estimators and the
+parameters in their docstrings follow from the declarations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+#: Values that are allowed, by kind: a bool; a float in [0, 1); one >= 0; one > 0 or None for no bound.
+KINDS = ("flag", "rate", "strength", "bound")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A hyperparameter of a block.
+
+    Attributes
+    ----------
+    name : str
+        Of the parameter of the estimators, and of the field of `skreg.train.job.Spec`.
+    kind : {"flag", "rate", "strength", "bound"}
+    doc : str
+        Its entry in the docstrings of the estimators, default included.
+    each : {"hidden", "linear"} or None, default=None
+        Layers that may have a number each. A flag of the hidden layers is off where there are none.
+    shared : bool, default=False
+        Whether the members of a stack must agree on it, because it changes what a net is made of.
+        Others differ from member to member.
+    """
+
+    name: str
+    kind: str
+    doc: str
+    each: str | None = None
+    shared: bool = False
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"kind={self.kind!r} must be one of {KINDS}")
+
+    @property
+    def off(self):
+        """Its value in a spec of a net without hidden layers that does not have it."""
+        if self.kind == "flag":
+            return False
+        value = math.inf if self.kind == "bound" else 0.0
+        return {None: value, "hidden": (), "linear": (value,)}[self.each]
