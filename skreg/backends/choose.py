@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import warnings
 
+import scipy.sparse as sp
 import torch
 
+from skreg.backends import self_check
 from skreg.backends.reference import ReferenceStep
+from skreg.net.net import Net
 
 _SLOWER = (
     "skreg trains with its reference implementation, which gives the same results more slowly."
 )
 
-#: Reasons that are not failures: no warning is given for them.
+#: A reason that is none to warn of.
 _NO_SUCH = "there are fused steps for the CPU and for CUDA alone."
-_NOT_TAKEN = "it takes no sparse tables, and no activation that its kernels lack."
 
 #: Reasons that a warning was given for.
 _warned = set()
 
 
-def step_type(spec, sparse, implementation="auto"):
+def step_type(job, implementation="auto"):
     """The class that trains a stack.
 
     Parameters
     ----------
-    spec : Spec
+    job : Job
         Of any member: only what the members share is read.
-    sparse : bool
-        Whether the tables are.
     implementation : {"auto", "fused", "reference"} or type, default="auto"
-        "auto" is fused on the CPU where numba can be used, and on CUDA where triton can be used and the
-        step takes such nets; in both cases `skreg.backends.self_check` has to find nothing wrong. A type is
-        taken as it is.
+        "auto" is fused on the CPU where numba can be used, and on CUDA where triton can be used and all
+        blocks of the net can be launched; in both cases `skreg.backends.self_check` has to find nothing
+        wrong. A type is taken as it is.
 
     Returns
     -------
@@ -48,26 +48,27 @@ def step_type(spec, sparse, implementation="auto"):
         return implementation
     if implementation == "reference":
         return ReferenceStep
-    kind = torch.device(spec.device).type
-    fused, reason = {"cpu": _on_cpu, "cuda": _on_cuda}.get(kind, _nowhere)(spec, sparse)
+    device = job.spec.device
+    on_device = {"cpu": _on_cpu, "cuda": _on_cuda}.get(torch.device(device).type, _nowhere)
+    fused, reason = on_device(job)
     if fused is None and implementation == "fused":
         raise RuntimeError(
-            f"implementation='fused' cannot be used on device={spec.device!r}: {reason} Remedy: "
+            f"implementation='fused' cannot be used on device={device!r}: {reason} Remedy: "
             "implementation='auto', which trains with the reference where it must."
         )
-    if fused is None and reason not in (_NOT_TAKEN, _NO_SUCH, *_warned):
+    if fused is None and reason not in (_NO_SUCH, *_warned):
         _warned.add(reason)
         warnings.warn(f"{reason} {_SLOWER}", RuntimeWarning, stacklevel=3)
     return fused or ReferenceStep
 
 
-def _nowhere(spec, sparse):
+def _nowhere(job):
     return None, _NO_SUCH
 
 
-def _on_cpu(spec, sparse):
+def _on_cpu(job):
     fused, reason = _cpu_kernels()
-    return _examined(fused, spec) if fused else (None, reason)
+    return _examined(fused, job.spec) if fused else (None, reason)
 
 
 def _cpu_kernels():
@@ -88,19 +89,18 @@ def _cpu_kernels():
     return FusedStep, ""
 
 
-def _on_cuda(spec, sparse):
+def _on_cuda(job):
     try:
         from skreg.backends.cuda.step import FusedCudaStep
     except ImportError as error:
         return None, f"The kernels for CUDA need triton, which cannot be imported ({error})."
-    if not FusedCudaStep.takes(spec, sparse):
-        return None, _NOT_TAKEN
-    return _examined(FusedCudaStep, spec)
+    lacking = FusedCudaStep.lacks(Net.of(job.spec, job.X.shape[1]), sp.issparse(job.X))
+    if lacking:
+        return None, f"There are no kernels for CUDA of {lacking}."
+    return _examined(FusedCudaStep, job.spec)
 
 
 def _examined(fused, spec):
     """The step if its kernels prove themselves, else the reason why they are not used."""
-    from skreg.backends import self_check
-
     reason = self_check.verdict(fused, spec)
     return (None, reason) if reason else (fused, "")

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from skreg.net.batch_norm import BATCH_NORM_MOMENTUM
-from skreg.net.block import Minibatch, Rows
+from skreg.net.block import Minibatch, SharedRows
 from skreg.net.net import KNOBS
 from skreg.objective import losses, penalties
+from skreg.optim.adam import adam_step
+from skreg.optim.sgd import sgd_step
 
 
 class _Minibatch:
@@ -17,7 +19,7 @@ class _Minibatch:
     def __init__(self, x, y, tables, step):
         self.x, self.y = x, y
         self.coef, self.share = tables.epoch.coef[step], tables.epoch.share[step]
-        self.keys, self.lr = tables.keys[:, step], tables.rates[step]
+        self.keys, self.learning_rate = tables.keys[:, step], tables.rates[step]
 
 
 class _Tables:
@@ -59,7 +61,7 @@ class ReferenceStep:
         self.rates = put(knobs.rates)
         self.threshold = torch.as_tensor(knobs.threshold.astype(np.int64), device=device)
         self.l1, self.l2 = put(knobs.l1), put(knobs.l2)
-        self.decay, self.bound = put(knobs.weight_decay), put(knobs.max_norm)
+        self.weight_decay, self.max_norm = put(knobs.weight_decay), put(knobs.max_norm)
         self.smoothing, self.quantile = put(knobs.smoothing), put(knobs.quantile)
         self.stream_of = torch.as_tensor(feed.stream_of, device=device)
         self.target_of = torch.as_tensor(feed.target_of, device=device)
@@ -100,7 +102,7 @@ class ReferenceStep:
         """Loss of each member (k,), and what tracked parameters are moved towards, by name."""
         share, keys = batch.share[self.stream_of], batch.keys
         minibatch = Minibatch(share, self._masks(keys), keys, self.of_blocks)
-        rows = Rows(batch.x, self.feed.streams, self.stream_of)
+        rows = SharedRows(batch.x, self.feed.streams, self.stream_of)
         per_row = losses.rowwise(
             self.spec.loss,
             self.state.net.train(p, rows, minibatch),
@@ -120,38 +122,27 @@ class ReferenceStep:
 
     def _update(self, grads, batch):
         spec, state = self.spec, self.state
-        zero = torch.zeros_like(self.decay)
+        none = torch.zeros_like(self.weight_decay)
         for name, p in state.theta.view.items():
             layer = state.net.penalised.get(name)
             penalised = layer is not None
-            decay, l1, l2 = (
-                (self.decay, self.l1[layer], self.l2[layer]) if penalised else (zero,) * 3
-            )
-            wide = [t.view(-1, *[1] * (p.dim() - 1)) for t in (batch.lr, decay, l1, l2)]
-            options = dict(zip(("lr", "decay", "l1", "l2"), wide, strict=True))
+            strengths = {
+                "learning_rate": batch.learning_rate,
+                "weight_decay": self.weight_decay if penalised else none,
+                "l1": self.l1[layer] if penalised else none,
+                "l2": self.l2[layer] if penalised else none,
+            }
+            wide = {n: t.view(-1, *[1] * (p.dim() - 1)) for n, t in strengths.items()}
             moments = [m.view[name] for m in state.moments]
             if spec.solver == "sgd":
-                penalties.sgd_step(
-                    p,
-                    grads[name],
-                    *moments,
-                    momentum=spec.momentum,
-                    nesterov=spec.nesterov,
-                    **options,
-                )
+                options = {"momentum": spec.momentum, "nesterov": spec.nesterov}
+                sgd_step(p, grads[name], *moments, **wide, **options)
             else:
-                penalties.adam_step(
-                    p,
-                    grads[name],
-                    *moments,
-                    beta_1=spec.beta_1,
-                    beta_2=spec.beta_2,
-                    epsilon=spec.epsilon,
-                    t=torch.as_tensor(state.t, device=p.device).view(-1, *[1] * (p.dim() - 1)),
-                    **options,
-                )
+                options = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, "epsilon": spec.epsilon}
+                t = state.t.reshape(-1, *[1] * (p.dim() - 1))
+                adam_step(p, grads[name], *moments, t=t, **wide, **options)
             if penalised and self.knobs.bounds_norms:
-                p.copy_(penalties.project_max_norm(p, self.bound))
+                p.copy_(penalties.project_max_norm(p, self.max_norm))
 
     def take_losses(self):
         """Losses added up since the last call, shape (k,)."""

@@ -19,6 +19,7 @@ from skreg.train.feed import Epoch, Feed, Fingerprint
 from skreg.train.job import Job, Spec
 from skreg.train.knobs import Knobs
 from skreg.train.random import Purpose, generator
+from skreg.train.stack import Stack
 from skreg.train.state import State, initial_parameters
 
 #: Largest difference, as a share of the largest number (of 1 at least).
@@ -109,11 +110,9 @@ def _compare_steps(step_type, jobs):
 
 def _compare_stacks(step_type, jobs):
     """Largest difference of the results of two stacks; NaN where a number is."""
-    from skreg.train.stack import Stack  # which asks this module for its step
-
     jobs = _jobs_to_close(jobs)
     pairs = zip(
-        *(Stack(jobs, implementation=step).run() for step in (step_type, ReferenceStep)),
+        *(Stack(jobs, step).run() for step in (step_type, ReferenceStep)),
         strict=True,
     )
     return np.max([_difference(one, other) for one, other in pairs])

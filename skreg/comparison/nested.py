@@ -77,7 +77,7 @@ class Plan:
 
 
 @dataclass
-class Rows:
+class SplitRows:
     """Rows of one part of a split: raw and prepared."""
 
     raw: Any
@@ -100,8 +100,8 @@ class Part:
     """One outer split, its rows ready for every candidate."""
 
     split: OuterSplit
-    train: Rows
-    test: Rows
+    train: SplitRows
+    test: SplitRows
     inner: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
@@ -162,8 +162,8 @@ def prepare(plan: Plan, split: OuterSplit) -> Part:
         weights = (plan.weights[split.train], plan.weights[split.test])
     return Part(
         split,
-        Rows(raw_train, train, plan.y[split.train], weights[0]),
-        Rows(raw_test, test, plan.y[split.test], weights[1]),
+        SplitRows(raw_train, train, plan.y[split.train], weights[0]),
+        SplitRows(raw_test, test, plan.y[split.test], weights[1]),
         inner_splits(
             plan.inner_cv,
             plan.y,
@@ -374,7 +374,7 @@ def _inner_score(
     plan: Plan,
     candidate: Candidate,
     point: dict[str, Any],
-    rows: Rows,
+    rows: SplitRows,
     fit: NDArray[np.intp],
     valid: NDArray[np.intp],
     tick: Callable[[bool], None],
@@ -471,7 +471,7 @@ def time_alone(
     return seconds
 
 
-def _warm_up(candidate: Candidate, point: dict[str, Any], rows: Rows) -> None:
+def _warm_up(candidate: Candidate, point: dict[str, Any], rows: SplitRows) -> None:
     """Fit one epoch, so that the time to load compiled kernels does not count as training."""
     settings = candidate.estimator.get_params()
     epochs = [name for name in settings if name.split("__")[-1] == "max_iter"]

@@ -236,6 +236,15 @@ class Activation(Block):
         """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
         return program.units(a, activation=self.name)
 
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.units(a, activation=self.name)
+
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        known = NUMBERS[self.name] <= kernels.LAST_ACTIVATION
+        return "" if known else f"activation={self.name!r}"
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(KINDS[self.name].numpy)

@@ -134,6 +134,10 @@ class BatchNorm(Block):
         """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
         return program.units(a, shift=self.shift, norm=(self.gain, self.mean, self.variance))
 
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.units(a, shift=self.shift, norm=(self.gain, self.mean, self.variance))
+
     def predict(self, params, steps):
         """See `Block.predict`: folded into the linear layer in front of it."""
         gain, shift, mean, variance = (

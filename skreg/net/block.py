@@ -65,12 +65,12 @@ class Block:
         ----------
         p : dict of tensor
             Learned parameters by name, shape (k, ...).
-        a : tensor, shape (k, d, b), or Rows for the first block
+        a : tensor, shape (k, d, b), or SharedRows for the first block
         minibatch : Minibatch
 
         Returns
         -------
-        tensor, shape (k, h, b), or Rows
+        tensor, shape (k, h, b), or SharedRows
         """
         raise NotImplementedError
 
@@ -109,6 +109,36 @@ class Block:
             Where it is not written for the CPU; the reference trains such nets.
         """
         raise NotImplementedError(f"{type(self).__name__} has no kernels for the CPU")
+
+    def launch(self, tape, a):
+        """Append its launches in training to those of a minibatch on CUDA.
+
+        Of the way forward at once; of the way back by `tape.on_way_back`. A net with a block that does not
+        have this is trained by the reference there.
+
+        Parameters
+        ----------
+        tape : skreg.backends.cuda.tape.Tape
+        a : skreg.backends.cuda.tape.Value or Units
+            What the block in front of it made; None for the first block.
+
+        Returns
+        -------
+        Value or Units
+        """
+        raise NotImplementedError
+
+    def missing_on_cuda(self, kernels, sparse):
+        """What is missing for `launch` to be called, in words; "" where nothing is.
+
+        Parameters
+        ----------
+        kernels : module
+            `skreg.backends.cuda.kernels`.
+        sparse : bool
+            Whether the tables are; of concern to first blocks.
+        """
+        return type(self).__name__ if type(self).launch is Block.launch else ""
 
     def predict(self, params, steps):
         """Append what it does at predict to the steps of a net (`skreg.net.prediction`).
@@ -157,7 +187,7 @@ class Block:
 
 
 @dataclass
-class Rows:
+class SharedRows:
     """The rows of a minibatch; the members of one stream share them.
 
     Attributes

@@ -133,6 +133,10 @@ class Dropout(Block):
         """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
         return program.units(a, dropout=self.place)
 
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.units(a, dropout=self.place)
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(Mask(self.place, self.units))
@@ -194,6 +198,14 @@ class InputDropout(Block):
         out, kernel = program.buffer(a.n), input_dropout_kernel(program.dtype)
         program.add(kernel, d=a.n, x=a.at, out=out, **program.mask(0))
         return Value(out, a.n, by_row=True)
+
+    def launch(self, tape, a):
+        """See `Block.launch`."""
+        return tape.gather(drops=tape.drops(0))
+
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        return "sparse tables" if sparse else ""
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.net.block import Block, Rows
+from skreg.net.block import Block, SharedRows
 from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Affine
@@ -137,7 +137,7 @@ class Linear(Block):
     def train(self, p, a, minibatch):
         """See `Block.train`."""
         weight = p[self.weight]
-        if isinstance(a, Rows):
+        if isinstance(a, SharedRows):
             return self._shifted(p, shared_linear(weight, a.x, a.streams))
         return self._shifted(p, linear(weight, a))
 
@@ -169,6 +169,24 @@ class Linear(Block):
 
         program.on_way_back(back)
         return Units(z, h, self.bias)
+
+    def launch(self, tape, a):
+        """See `Block.launch`; on the way back a gradient takes the place of the activations."""
+        inputs, weight = tape.value(a), tape.parameter(self.weight)
+        product = tape.buffer(self.n_out, tape.b)
+        tape.multiply(weight, inputs.tensor, product)
+
+        def back(gradient):
+            tape.multiply(gradient, inputs.tensor.mT, tape.gradient(self.weight))
+            if not inputs.trained:
+                return None
+            own = inputs.trained == self.n_in
+            into = inputs.tensor if own else tape.buffer(inputs.trained, tape.b)
+            tape.multiply(weight[:, :, self.n_in - inputs.trained :].mT, gradient, into)
+            return into
+
+        tape.on_way_back(back)
+        return tape.units(product, shift=self.bias)
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -206,6 +206,46 @@ class Periodic(Block):
         program.on_way_back(back)
         return Value(shared["out"], self.n_out, trained=self.made)
 
+    def launch(self, tape, a):
+        """See `Block.launch`; the gradient that comes back is that of what was made of columns."""
+        from skreg.backends.cuda import kernels
+        from skreg.backends.cuda.tape import Value
+
+        m = len(self.columns)
+        x, inputs = tape.gather(features_first=True).tensor, tape.buffer(self.n_out, tape.b)
+        place = np.full(self.n_columns, -1)
+        place[list(self.columns)] = np.arange(m)
+        names = [parameter.name for parameter in self.parameters()]
+        learned = [tape.parameter(name) for name in names]
+        sizes = tape.b, self.n_columns, m, tape.s
+        context = tape.stream_of, *tape.mask(0), tape.counter, *sizes
+        shapes = {"WAVES": N_FREQUENCIES, "MADE": EMBEDDED_WIDTH - 1}
+        constants = {"DROP": tape.drops(0), **shapes}
+        width = tape.tile(kernels.EMBED_ROWS)
+        tape.add(
+            *(kernels.embed, (tape.k * self.n_columns * math.ceil(tape.b / width),)),
+            *(x, inputs, tape.put(place), *learned, *context),
+            **constants,
+            BLOCK=width,
+        )
+
+        def back(gradient):
+            gradients = [tape.gradient(name) for name in names]
+            tape.add(
+                *(kernels.embed_backward, (tape.k * m,), gradient, x, tape.put(self.columns)),
+                *(*learned[:-1], *gradients, tape.idle(names[-1]), *context),
+                **constants,
+                LINES=1 << (self.made // m - 1).bit_length(),
+                BLOCK=tape.tile(kernels.EMBED_BACKWARD_ROWS),
+            )
+
+        tape.on_way_back(back)
+        return Value(inputs, trained=self.made)
+
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        return "sparse tables" if sparse else ""
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, self.owner)]

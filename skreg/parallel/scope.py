@@ -37,7 +37,7 @@ import torch
 
 from skreg.parallel import trainer
 from skreg.parallel.memory import available_memory
-from skreg.parallel.tasks import Cancelled, Group, Outcome, Task, current_task
+from skreg.parallel.tasks import Cancelled, Outcome, Task, TaskGroup, current_task
 from skreg.train.feed import Fingerprint
 from skreg.train.run import Control
 
@@ -100,7 +100,7 @@ class Scope:
 
     def begin(self, lazy=False):
         """The group of a call of Parallel."""
-        return Group(self._own_task(), lazy)
+        return TaskGroup(self._own_task(), lazy)
 
     def submit(self, group, function, callback):
         """Queue a task."""

@@ -40,7 +40,7 @@ class Outcome:
         return self.value
 
 
-class Group:
+class TaskGroup:
     """The tasks of one call of joblib's Parallel.
 
     Parameters

@@ -130,7 +130,7 @@ class Epoch:
     rates: np.ndarray
 
 
-class Rows:
+class Table:
     """A table on the device, from which minibatches are taken; CSR stays CSR on the host."""
 
     def __init__(self, X, device):
@@ -171,11 +171,11 @@ def sent(array, device):
 
 
 @dataclass
-class Group:
+class ValidationGroup:
     """Neighbours that share validation rows, and are evaluated together."""
 
     members: slice
-    rows: Rows
+    rows: Table
     y: torch.Tensor
     weight: torch.Tensor
 
@@ -216,7 +216,7 @@ class Feed:
         self.seeds = [job.seed for job in first]
         self.begins = np.array([fingerprints[s.start].begin for s in self.streams])
         self.rows = [
-            self._cached(fingerprints[s.start].rows, lambda job=job: Rows(job.X, device))
+            self._cached(fingerprints[s.start].rows, lambda job=job: Table(job.X, device))
             for job, s in zip(first, self.streams, strict=True)
         ]
         self.sparse = any(rows.sparse for rows in self.rows)
@@ -252,13 +252,13 @@ class Feed:
                 w = np.ones(job.X_val.shape[0]) if w is None else np.asarray(w, dtype=np.float64)
                 weight = as_tensor((w / w.sum()).astype(job.spec.dtype), self.device)
                 return (
-                    Rows(job.X_val, self.device),
+                    Table(job.X_val, self.device),
                     _target(job.y_val, job.spec, self.device),
                     weight,
                 )
 
             rows, y, weight = self._cached((fingerprints[members.start].valid, job.spec.loss), make)
-            groups.append(Group(members, rows, y, weight))
+            groups.append(ValidationGroup(members, rows, y, weight))
         return groups
 
     def _allocate(self, jobs):

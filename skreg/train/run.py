@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from skreg.backends import choose
 from skreg.train import lanes
 from skreg.train.feed import Fingerprint
 from skreg.train.job import Result
@@ -41,7 +42,9 @@ def train_stack(jobs, fingerprints=None, *, implementation="auto", control=None,
     """
     fingerprints = fingerprints or Fingerprint.of_all(jobs)
     try:
-        stack = Stack(jobs, fingerprints, implementation, control, cache)
+        # Chosen before the clock of the stack starts: the first net of its kind has its kernels checked.
+        step_type = choose.step_type(jobs[0], implementation)
+        stack = Stack(jobs, step_type, fingerprints, control, cache)
         results = stack.run()
     except (MemoryError, RuntimeError) as error:
         half = cut_in_two(jobs)

@@ -7,10 +7,8 @@ import time
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 
-from skreg.backends.choose import step_type
 from skreg.net.net import Net
 from skreg.optim.schedule import factors
 from skreg.train.cohort import Cohort
@@ -55,8 +53,9 @@ class Stack:
     ----------
     jobs : list of Job
         In canonical order, so that streams are neighbours.
+    step_type : type
+        What carries out the steps, with the interface of `skreg.backends.reference.ReferenceStep`.
     fingerprints : list of Fingerprint, optional
-    implementation : {"auto", "fused", "reference"}
     control : Control, optional
     cache : dict, optional
         Tables on the device, shared between stacks.
@@ -67,20 +66,20 @@ class Stack:
         Epochs done.
     members : list of Member
         Those still in the stack.
+    n_jobs : int
+        Jobs so far, those that joined included.
     results : dict of int to Result
-        Of members that ended, by position in ``jobs``.
+        Of members that ended, by position in ``jobs``; those that joined come behind.
     flops : float
         Floating-point operations of all products so far.
     """
 
-    def __init__(self, jobs, fingerprints=None, implementation="auto", control=None, cache=None):
-        spec = jobs[0].spec
-        # Before the clock starts, since the first of its kind in a process may have to check its kernels.
-        self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
+    def __init__(self, jobs, step_type, fingerprints=None, control=None, cache=None):
         self.began = time.perf_counter()
+        spec, self.step_type = jobs[0].spec, step_type
         self.control = control or Control()
         self.cache = {} if cache is None else cache
-        self.results, self.flops, self.epoch = {}, 0.0, 0
+        self.results, self.flops, self.epoch, self.n_jobs = {}, 0.0, 0, 0
         self.device = torch.device(spec.device)
         self.net = Net.of(spec, jobs[0].X.shape[1])
         self.steps_done, self.step_seconds = 0, math.inf
@@ -114,12 +113,12 @@ class Stack:
     def _members_of(self, jobs, state):
         """Members that join now, the places of their results being the next ones."""
         members, now = [], time.perf_counter() if self.epoch else self.began
-        first = len(self.results) + len(getattr(self, "members", []))
         for i, job in enumerate(jobs):
-            member = Member.of(first + i, job)
+            member = Member.of(self.n_jobs + i, job)
             member.epochs_before, member.steps_before = self.epoch, self.steps_done
             member.began, member.optimiser_steps = now, int(state.t[i])
             members.append(member)
+        self.n_jobs += len(jobs)
         return members
 
     def join(self, jobs):

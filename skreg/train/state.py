@@ -209,13 +209,13 @@ class Average(Snapshot):
     The statistics of batch norm are averaged alike.
     """
 
-    def update(self, state, decay, epoch, index=None):
+    def update(self, state, ema_decay, epoch, index=None):
         """Take in the parameters at the end of an epoch.
 
         Parameters
         ----------
         state : State
-        decay : ndarray of float, shape (k,)
+        ema_decay : ndarray of float, shape (k,)
             What the average keeps of itself; 0 makes it the parameters themselves.
         epoch : ndarray of int, shape (k,)
             Epochs of each member before this one. At most epoch / (epoch + 1) is kept, so that it
@@ -223,7 +223,7 @@ class Average(Snapshot):
         index : list of int, optional
             Members to bring up to date; None is all.
         """
-        fresh = 1 - np.minimum(decay, epoch / (epoch + 1))
+        fresh = 1 - np.minimum(ema_decay, epoch / (epoch + 1))
         if index is not None:
             fresh[np.setdiff1d(np.arange(len(fresh)), index)] = 0.0
         self.mix(state, sent(fresh, state.theta.flat.device))

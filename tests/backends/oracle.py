@@ -1,7 +1,7 @@
 """One net as anyone would write it in torch: nn.Sequential, autograd, torch.optim.
 
-It takes from the engine only what it cannot know: the starting weights, the order of the rows and
-the random bits of dropout.
+It takes from the engine only what it cannot know: the starting weights, the order of the rows, the random
+bits of dropout, and which of torch's modules an activation is called after.
 """
 
 from __future__ import annotations
@@ -11,23 +11,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from skreg.backends.constants import HUBER_DELTA
+from skreg.net.activation import KINDS
 from skreg.net.dropout import keep_mask
 from skreg.net.net import Net
 from skreg.train.feed import Feed, Fingerprint
 from skreg.train.random import thresholds
 from skreg.train.state import initial_parameters
-
-ACTIVATIONS = {
-    "elu": nn.ELU,
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "logistic": nn.Sigmoid,
-    "silu": nn.SiLU,
-    "gelu": nn.GELU,
-    "selu": nn.SELU,
-    "mish": nn.Mish,
-}
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -84,7 +73,7 @@ class PlainNet:
             modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
             if spec.batch_norm:
                 modules.append(BatchNorm(sizes[i + 1]))
-            modules += [ACTIVATIONS[spec.activation](), self.masks[i + 1]]
+            modules += [KINDS[spec.activation].module(), self.masks[i + 1]]
         modules.append(nn.Linear(sizes[-2], sizes[-1]))
         self.net = nn.Sequential(*modules).to(getattr(torch, spec.dtype))
         self.linears = [m for m in self.net if isinstance(m, nn.Linear)]

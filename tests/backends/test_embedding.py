@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skreg.train.stack import Stack
-from tests.train.helpers import IMPLEMENTATIONS, fit, make_job
+from tests.train.helpers import (
+    IMPLEMENTATIONS,
+    fit,
+    make_job,
+    stack_of,
+)
 
 both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 NAMES = "embed_frequency", "embed_phase", "embed_weight", "embed_bias"
@@ -62,7 +66,7 @@ def test_no_column_to_embed_is_a_plain_net(implementation):
 def test_flops_count_what_an_embedding_multiplies():
     """Inputs: 4 columns and 3 of each of 2 embedded ones; the latter need a gradient."""
     embedded, plain = (
-        Stack([make_job(hidden=(7,), embedded=columns)], implementation="reference").flops_per_row
+        stack_of(make_job(hidden=(7,), embedded=columns), "reference").flops_per_row
         for columns in ((0, 2), None)
     )
     first, last = 4 * 10 * 7 + 2 * 6 * 7, 6 * 7 * 1

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.train.feed import Feed, Rows
+from skreg.train.feed import Feed, Table
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 8, "random_state": 0}
 
@@ -76,7 +76,7 @@ def test_integers_are_numbers(X, y_real, dtype):
 
 def test_sparse_rows_are_made_dense_a_minibatch_at_a_time(X, y_binary, monkeypatch):
     sizes = []
-    take = Rows.take
+    take = Table.take
 
     def spy(self, index, out):
         sizes.append(len(index))
@@ -88,7 +88,7 @@ def test_sparse_rows_are_made_dense_a_minibatch_at_a_time(X, y_binary, monkeypat
     table = sp.csr_array(X.repeat(4, axis=0))
     net = classifier(batch_size=32, early_stopping=False, max_iter=2)
     net.fit(table, y_binary.repeat(4))  # the first of its kind examines the kernels, on other rows
-    monkeypatch.setattr(Rows, "take", spy)
+    monkeypatch.setattr(Table, "take", spy)
     net.fit(table, y_binary.repeat(4))
     assert len(sizes) == 2 * 12  # 360 rows
     assert max(sizes) == 30

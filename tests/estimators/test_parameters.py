@@ -8,6 +8,7 @@ import torch
 from sklearn.base import clone
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.net.activation import KINDS
 
 #: No regularizer and no validation, so that one knob at a time shows.
 PLAIN = {
@@ -57,10 +58,7 @@ def test_hidden_layer_sizes(X, y_real, sizes, shapes):
     assert net.n_weights_ == sum(a * b for a, b in shapes)
 
 
-ACTIVATIONS = ["relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"]
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KINDS)
 def test_activation(X, y_real, activation):
     """Prediction in numpy, the exported torch module and torch's own function agree."""
     net = regressor(activation=activation, dtype="float64", max_iter=2).fit(X, y_real)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skreg.net.block import Minibatch, Rows
+from skreg.net.block import Minibatch, SharedRows
 from skreg.net.net import Net
 from skreg.net.parameter import Role
 from tests.train.helpers import make_spec
@@ -156,7 +156,7 @@ def test_training_without_dropout_is_evaluation_with_the_statistics_of_the_minib
         for name, value in initial(net).items()
     }
     x = torch.from_numpy(rng.normal(size=(b, 4)))
-    rows = Rows(x[None], [slice(0, k)], torch.zeros(k, dtype=torch.int64))
+    rows = SharedRows(x[None], [slice(0, k)], torch.zeros(k, dtype=torch.int64))
     share = torch.full((k, b), 1 / b, dtype=torch.float64)
     minibatch = Minibatch(share, [None] * net.n_layers)
     raw = net.train(p, rows, minibatch)
@@ -170,7 +170,7 @@ def test_a_dropped_column_is_dropped_for_one_member_alone(options):
     net = Net.of(make_spec(hidden=(), **options), 4)
     p = {name: torch.from_numpy(np.stack([v, v])) + 1.0 for name, v in initial(net).items()}
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 4)))
-    rows = Rows(x[None], [slice(0, 2)], torch.zeros(2, dtype=torch.int64))
+    rows = SharedRows(x[None], [slice(0, 2)], torch.zeros(2, dtype=torch.int64))
     rate = torch.tensor([1 - 2.0**-32, 0.0], dtype=torch.float64)
     threshold = torch.tensor([2**32 - 1, 0])
     keys = torch.tensor([[1, 1], [2, 2]])

@@ -9,8 +9,10 @@ import sys
 import numpy as np
 import torch
 
+from skreg.backends.choose import step_type
 from skreg.net import activation
 from skreg.train import Job, Spec, train
+from skreg.train.stack import Stack
 
 #: As `skreg.train.run` is the function, the module of that name is only found here.
 train_module = sys.modules["skreg.train.run"]
@@ -84,6 +86,12 @@ def fit(jobs, implementation="reference", **options):
     many = isinstance(jobs, (list, tuple))
     results, _ = train(jobs if many else [jobs], implementation=implementation, **options)
     return results if many else results[0]
+
+
+def stack_of(jobs, implementation="auto", **options):
+    """A stack of jobs, or of one job, with the step that it would be trained by."""
+    jobs = jobs if isinstance(jobs, (list, tuple)) else [jobs]
+    return Stack(jobs, step_type(jobs[0], implementation), **options)
 
 
 def distance(one, other):

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skreg.train.stack import Stack
-from tests.train.helpers import IMPLEMENTATIONS, assert_same_result, fit, make_job
+from tests.train.helpers import (
+    IMPLEMENTATIONS,
+    assert_same_result,
+    fit,
+    make_job,
+    stack_of,
+)
 
 both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 
@@ -72,7 +77,7 @@ def test_embedded_beside_one_neighbour(neighbour, input_dropout, implementation)
     for place in (0, 1):
         jobs = [job(**options, **neighbour)]
         jobs.insert(place, job(**options))
-        stack = Stack(jobs, implementation=implementation)  # together, whatever a plan would say
+        stack = stack_of(jobs, implementation)  # together, whatever a plan would say
         assert_same_result(stack.run()[place], alone, atol=1e-8)
 
 
@@ -141,7 +146,7 @@ def test_dropout_masks_do_not_depend_on_padding(input_dropout, embedded, impleme
 @both
 def test_ended_members_leave_the_stack(implementation):
     jobs = [job(seed=i, max_iter=2 if i % 2 else 5) for i in range(6)]
-    stack = Stack(jobs, implementation=implementation)
+    stack = stack_of(jobs, implementation)
     sizes = [len(stack.members) for _ in stack.epochs()]
     assert sizes == [6, 6, 3, 3, 3]
     assert sorted(stack.results) == list(range(6))
@@ -153,7 +158,7 @@ def test_ended_members_leave_the_stack(implementation):
 def test_history_ends_with_the_member_even_if_it_stays_in_the_stack(implementation):
     """One of 64 that ends early is not worth a compaction."""
     jobs = [job(seed=i, max_iter=2 if i == 9 else 4, batch_size=1000) for i in range(64)]
-    stack = Stack(jobs, implementation=implementation)
+    stack = stack_of(jobs, implementation)
     sizes = [len(stack.members) for _ in stack.epochs()]
     assert sizes == [64] * 4
     assert stack.results[9].history["epoch"] == [1, 2]

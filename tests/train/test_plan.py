@@ -21,8 +21,11 @@ from skreg.train.plan import (
     stack_bytes,
     threads_for,
 )
-from skreg.train.stack import Stack
-from tests.train.helpers import fit, make_job
+from tests.train.helpers import (
+    fit,
+    make_job,
+    stack_of,
+)
 
 MIXED = [
     {"seed": 0},
@@ -220,19 +223,15 @@ def test_stack_bytes_covers_what_the_kernels_for_embedded_columns_take():
     pytest.importorskip("triton", reason="the kernels for CUDA are compiled by triton")
     from skreg.backends.cuda.step import FusedCudaStep
 
-    def held(thing):
-        if torch.is_tensor(thing):
-            return thing.untyped_storage().nbytes()
-        return sum(map(held, thing)) if isinstance(thing, list) else 0
-
     jobs = [make_job(**EMBEDDED, seed=seed, input_dropout=0.2) for seed in range(3)]
-    stack = Stack(jobs, implementation="reference")
+    stack = stack_of(jobs, "reference")
     step = FusedCudaStep(stack.state, stack.knobs, stack.feed, stack.spec)
-    buffers = [stack.state.theta, *stack.state.moments, stack.snapshot.theta, step.gradient]
-    # Of an array and a view of it, as inputs are where nothing is embedded, one would be too much.
-    taken = sum(held(value) for value in step.__dict__.values()) + sum(
-        held(b.flat) for b in buffers
-    )
+    given = [stack.snapshot.theta.flat]
+    for launch in step.launches:
+        given += getattr(launch, "arguments", None) or (*launch.args, *launch.keywords.values())
+    # Several views may be of one storage.
+    storages = [tensor.untyped_storage() for tensor in given if torch.is_tensor(tensor)]
+    taken = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
     on_cuda = make_job(**EMBEDDED, input_dropout=0.2, device="cuda")
     assert taken <= stack_bytes(on_cuda, 3) <= 1.3 * taken
 

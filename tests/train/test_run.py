@@ -20,6 +20,7 @@ from tests.train.helpers import (
     fit,
     make_job,
     outputs,
+    stack_of,
     train_module,
 )
 
@@ -294,7 +295,7 @@ def test_fused_on_demand_says_what_it_needs(missing, monkeypatch):
     device = "meta" if missing == "device" else "cpu"
     expected = "numba cannot be imported" if missing == "numba" else "CPU and for CUDA alone"
     with pytest.raises(RuntimeError, match=f"device='{device}': .*{expected}"):
-        Stack([make_job(device=device)], implementation="fused")
+        stack_of(make_job(device=device), "fused")
 
 
 def test_progress_hears_every_epoch():
@@ -310,12 +311,15 @@ def test_defaults_of_a_spec_are_a_linear_model():
 
 
 def test_arrows_of_import_point_one_way():
-    """Layers and objective know no engine; the engine knows neither scikit-learn nor pandas."""
+    """Layers and objective know no engine; the engine knows neither scikit-learn nor pandas.
+
+    Triton is asked for where there is CUDA alone, and numba by the first fit.
+    """
     code = (
         "import sys, skreg.net, skreg.objective.losses, skreg.objective.penalties\n"
         "found = {'skreg.train'} & set(sys.modules)\n"
         "import skreg.train\n"
-        "found |= {'sklearn', 'pandas', 'skorch', 'matplotlib'} & set(sys.modules)\n"
+        "found |= {'sklearn', 'pandas', 'skorch', 'matplotlib', 'triton', 'numba'} & set(sys.modules)\n"
         "raise SystemExit(', '.join(found) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

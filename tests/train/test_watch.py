@@ -14,7 +14,14 @@ from skreg.train import stack as stack_module
 from skreg.train.member import Member
 from skreg.train.stack import Stack
 from skreg.train.watch import ENDED, GOES_ON, Watch
-from tests.train.helpers import IMPLEMENTATIONS, NUMBA, assert_same_result, fit, make_job
+from tests.train.helpers import (
+    IMPLEMENTATIONS,
+    NUMBA,
+    assert_same_result,
+    fit,
+    make_job,
+    stack_of,
+)
 
 needs_numba = pytest.mark.skipif(not NUMBA, reason="only the fused step closes epochs by itself")
 
@@ -151,7 +158,7 @@ CLOSINGS = {
 @needs_numba
 @pytest.mark.parametrize("options", CLOSINGS.values(), ids=CLOSINGS)
 def test_epochs_closed_by_the_step_are_those_of_the_reference(options):
-    fused = Stack(jobs(**options), implementation="fused")
+    fused = stack_of(jobs(**options), "fused")
     assert fused.watch is not None
     closed = fused.run()
     for one, other in zip(closed, fit(jobs(**options)), strict=True):

@@ -1,4 +1,4 @@
-"""The kernels of the fused step on CUDA, in Triton.
+"""The kernels of the blocks on CUDA, in Triton; see also `losses` and `optimisers`.
 
 They are those of `skreg.backends.cpu` for all members of a stack at once. What changes from one
 minibatch to the next (order of the rows, row weights, keys of the masks, rates) lies on the device for a
@@ -21,9 +21,7 @@ from skreg.backends.constants import (
     BATCH_NORM_EPS,
     BATCH_NORM_MOMENTUM,
     COSINE,
-    HUBER_DELTA,
     LINE_STRIDE,
-    MAX_EXPONENT,
     SELU_ALPHA,
     SELU_SCALE,
     SINE,
@@ -32,16 +30,11 @@ from skreg.backends.constants import (
 #: Entries of a row that a program takes at a time, at most.
 WIDEST = 1024
 
-#: Rows that a program of a loss takes, at most: outputs follow each other in it, so that only many small
-#: programs keep a GPU busy where members are few.
-LOSS_ROWS = 32
-
 #: Rows in a tile of rows and frequencies, forward and backward, at most, in float32; half of them in
 #: float64. One warp has it in its registers: with more rows there are fewer warps, then spills.
 EMBED_ROWS, EMBED_BACKWARD_ROWS = 64, 32
 
 _EPS, _MOMENTUM = tl.constexpr(BATCH_NORM_EPS), tl.constexpr(BATCH_NORM_MOMENTUM)
-_DELTA, _HIGHEST = tl.constexpr(HUBER_DELTA), tl.constexpr(MAX_EXPONENT)
 _SCALE, _ALPHA = tl.constexpr(SELU_SCALE), tl.constexpr(SELU_ALPHA)
 _STRIDE = tl.constexpr(LINE_STRIDE)
 _ROOT_HALF, _DENSITY = tl.constexpr(0.7071067811865476), tl.constexpr(0.3989422804014327)
@@ -78,16 +71,16 @@ class Launch:
         self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
 
 
-def block(n, most=None):
+def program_width(n, most=None):
     """Width of a program for rows of n entries; rows of more than ``most`` are taken in pieces."""
     return min(WIDEST, most or WIDEST, max(16, triton.next_power_of_2(n)))
 
 
 @triton.jit
-def _keep(keys, limit, moment, member, line, entry):
+def _keep(keys, threshold, moment, member, line, entry):
     """Which entries of a line of a mask stay (see `skreg.net.dropout`).
 
-    keys (steps, s, 2) and limit (k,) hold bits of uint32 as int32; ``moment`` is step * s + stream.
+    keys (steps, s, 2) and threshold (k,) hold bits of uint32 as int32; ``moment`` is step * s + stream.
     """
     key0 = tl.load(keys + moment * 2).to(tl.uint32, bitcast=True)
     key1 = tl.load(keys + moment * 2 + 1).to(tl.uint32, bitcast=True)
@@ -99,7 +92,7 @@ def _keep(keys, limit, moment, member, line, entry):
     x = x ^ (x >> 15)
     x = x * 0x735A2D97
     x = x ^ (x >> 15)
-    return x >= tl.load(limit + member).to(tl.uint32, bitcast=True)
+    return x >= tl.load(threshold + member).to(tl.uint32, bitcast=True)
 
 
 #: Largest number of an activation (`skreg.net.activation.NUMBERS`) that kernels here have.
@@ -202,13 +195,13 @@ def _sine(u):
 
 @triton.jit
 def gather(
-    x, tables, order, stream_of, keys, limit, scale, counter, b, d, s, row_step, column_step,
+    x, tables, order, stream_of, keys, threshold, scale, counter, b, d, s, row_step, column_step,
     DROP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Rows of the minibatch, some of their inputs dropped; one program a row.
 
     x (slots, b, d) or (slots, d, b), as the steps between its rows and columns say, slots being streams, or
-    members where inputs are dropped; tables (s,) addresses; order (steps, s, b); stream_of, limit, scale
+    members where inputs are dropped; tables (s,) addresses; order (steps, s, b); stream_of, threshold, scale
     (slots,); keys (steps, s, 2).
     """
     line = tl.program_id(0).to(tl.int64)
@@ -222,7 +215,7 @@ def gather(
         inside = j < d
         values = tl.load(source + j, mask=inside, other=0.0)
         if DROP:
-            keep = _keep(keys, limit, moment, slot, i, j)
+            keep = _keep(keys, threshold, moment, slot, i, j)
             values = tl.where(keep, values * tl.load(scale + slot), 0.0)
         tl.store(
             x + slot * b * d + i * row_step + j.to(tl.int64) * column_step, values, mask=inside
@@ -231,14 +224,14 @@ def gather(
 
 @triton.jit
 def embed(
-    x, a, place, frequency, phase, weight, bias, stream_of, keys, limit, scale, counter, b, d, m, s,
+    x, a, place, frequency, phase, weight, bias, stream_of, keys, threshold, scale, counter, b, d, m, s,
     DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """From the columns of a minibatch to the inputs of a net, some dropped; one program a piece of a column.
 
     What was made of a column is dropped with it. x (s, d, b); a (k, d + m q, b); place (d,): number of a
     column among the embedded ones, or -1; frequency, phase (k, m, f); weight (k, m, q, f); bias (k, m, q);
-    stream_of, limit, scale (k,); keys (steps, s, 2). WAVES is f, a power of two, and MADE is q.
+    stream_of, threshold, scale (k,); keys (steps, s, 2). WAVES is f, a power of two, and MADE is q.
     """
     pieces = tl.cdiv(b, BLOCK)
     line = tl.program_id(0).to(tl.int64) // pieces
@@ -249,7 +242,7 @@ def embed(
     value = tl.load(x + (stream * d + column) * b + i, mask=inside, other=0.0)
     factor = tl.zeros((BLOCK,), dtype=x.dtype.element_ty) + 1.0
     if DROP:
-        keep = _keep(keys, limit, tl.load(counter) * s + stream, member, i, column)
+        keep = _keep(keys, threshold, tl.load(counter) * s + stream, member, i, column)
         factor = tl.where(keep, factor * tl.load(scale + member), 0.0)
     out = a + member * (d + m * MADE) * b + i
     tl.store(out + column * b, value * factor, mask=inside)
@@ -269,7 +262,7 @@ def embed(
 @triton.jit
 def embed_backward(
     da, x, columns, frequency, phase, weight, dfrequency, dphase, dweight, dbias, idle,
-    stream_of, keys, limit, scale, counter, b, d, m, s,
+    stream_of, keys, threshold, scale, counter, b, d, m, s,
     DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, LINES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Gradient of an embedding from that of what it made; one program an embedded column of a member.
@@ -299,7 +292,7 @@ def embed_backward(
             at = pair * MADE + o
             e = tl.load(da + at * b + i, mask=inside, other=0.0)
             if DROP:
-                keep = _keep(keys, limit, tl.load(counter) * s + stream, member, i, column)
+                keep = _keep(keys, threshold, tl.load(counter) * s + stream, member, i, column)
                 e = tl.where(keep, e * tl.load(scale + member), 0.0)
             push += e[:, None] * tl.load(weight + at * WAVES + n)[None, :]
             part = tl.sum(e[:, None] * wave, axis=0)
@@ -319,13 +312,13 @@ def embed_backward(
 @triton.jit
 def forward(
     z, a, gain, shift, mean, inv, running_mean, running_variance,
-    share, stream_of, keys, limit, scale, counter, h, b, s,
+    share, stream_of, keys, threshold, scale, counter, h, b, s,
     ACT: tl.constexpr, NORM: tl.constexpr, DROP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """From the product of a hidden layer to its activations; one program a unit.
 
     z, a (k, h, b); gain to running_variance (k, h), of which only shift, then the bias, is read where there
-    is no batch norm; share (steps, s, b); stream_of, limit, scale (k,); keys (steps, s, 2).
+    is no batch norm; share (steps, s, b); stream_of, threshold, scale (k,); keys (steps, s, 2).
     """
     unit = tl.program_id(0).to(tl.int64)
     member, row = unit // h, unit * b
@@ -359,7 +352,7 @@ def forward(
         i = first + tl.arange(0, BLOCK)
         y = _value(tl.load(z + row + i, mask=i < b, other=0.0) * g + c, ACT)
         if DROP:
-            keep = _keep(keys, limit, moment, member, unit % h, i)
+            keep = _keep(keys, threshold, moment, member, unit % h, i)
             y = tl.where(keep, y * tl.load(scale + member), 0.0)
         tl.store(a + row + i, y, mask=i < b)
 
@@ -367,7 +360,7 @@ def forward(
 @triton.jit
 def backward(
     da, z, gain, shift, mean, inv, dgain, dshift,
-    share, stream_of, keys, limit, scale, counter, h, b, s,
+    share, stream_of, keys, threshold, scale, counter, h, b, s,
     ACT: tl.constexpr, NORM: tl.constexpr, DROP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """From the gradient of the activations of a hidden layer to that of its product, in place.
@@ -393,7 +386,7 @@ def backward(
         v = tl.load(z + row + i, mask=i < b, other=0.0)
         e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
         if DROP:
-            keep = _keep(keys, limit, moment, member, unit % h, i)
+            keep = _keep(keys, threshold, moment, member, unit % h, i)
             e = tl.where(keep, e * tl.load(scale + member), 0.0)
         e = tl.where(i < b, e, 0.0)
         s0 += e
@@ -412,197 +405,7 @@ def backward(
             v = tl.load(z + row + i, mask=i < b, other=0.0)
             e = tl.load(da + row + i, mask=i < b, other=0.0) * _slope(v * g + c, ACT)
             if DROP:
-                keep = _keep(keys, limit, moment, member, unit % h, i)
+                keep = _keep(keys, threshold, moment, member, unit % h, i)
                 e = tl.where(keep, e * tl.load(scale + member), 0.0)
             w = tl.load(part + i, mask=i < b, other=0.0)
             tl.store(da + row + i, g * (e - w * (total + (v - mu) * spread)), mask=i < b)
-
-
-@triton.jit
-def multinomial(
-    z, losses, bias, targets, lengths, target_of, order, coef, stream_of, smoothing, quantile,
-    counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Log loss of a softmax and its gradient; one program a piece of the rows of a member.
-
-    z (k, o, b) becomes its gradient; losses (k, b) gets coef times loss; bias (k, o); targets, lengths (t,)
-    addresses and rows of targets; target_of, stream_of, smoothing, quantile (k,); order, coef (steps, s, b).
-    """
-    member = tl.program_id(1).to(tl.int64)
-    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = i < b
-    place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
-    number = tl.load(order + place, mask=inside, other=0)
-    weight = tl.load(coef + place, mask=inside, other=0.0)
-    y = tl.load(targets + tl.load(target_of + member)).to(order.dtype)
-    label = tl.load(y + number, mask=inside, other=0)
-    smooth = tl.load(smoothing + member)
-    even, hard = smooth / o, 1.0 - smooth
-    entry, offset = z + member * o * b + i, bias + member * o
-    top = tl.load(entry, mask=inside, other=0.0) + tl.load(offset)
-    for j in range(1, o):
-        f = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j)
-        top = tl.where(f > top, f, top)
-    norm, spread, chosen = top * 0.0, top * 0.0, top * 0.0
-    for j in range(0, o):
-        t = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j) - top
-        norm += tl.exp(t)
-        spread += t
-        chosen = tl.where(label == j, t, chosen)
-    loss = weight * (tl.log(norm) - hard * chosen - even * spread)
-    tl.store(losses + member * b + i, loss, mask=inside)
-    for j in range(0, o):
-        t = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j) - top
-        slope = tl.exp(t) / norm - even - tl.where(label == j, hard, 0.0)
-        tl.store(entry + j * b, weight * slope, mask=inside)
-
-
-@triton.jit
-def _pointwise(f, t, smooth, q, LOSS: tl.constexpr):
-    """Loss number LOSS of the raw output f for the target t, and its derivative."""
-    if LOSS == 1:
-        t = t * (1.0 - smooth) + 0.5 * smooth
-        e = tl.exp(-tl.abs(f))
-        value = tl.where(f > 0.0, f, 0.0) + tl.log(1.0 + e) - t * f
-        p = 1.0 / (1.0 + e)
-        slope = tl.where(f >= 0.0, p, 1.0 - p) - t
-    elif LOSS == 2:
-        slope = f - t
-        value = 0.5 * slope * slope
-    elif LOSS == 3:
-        value = tl.abs(f - t)
-        slope = tl.where(f > t, 1.0, tl.where(f < t, -1.0, 0.0)).to(f.dtype)
-    elif LOSS == 4:
-        d = f - t
-        a = tl.abs(d)
-        value = tl.where(a <= _DELTA, 0.5 * d * d, _DELTA * (a - 0.5 * _DELTA))
-        slope = tl.where(d > _DELTA, _DELTA, tl.where(d < -_DELTA, -_DELTA, d))
-    elif LOSS == 5:
-        c = tl.where(f > _HIGHEST, _HIGHEST, f)
-        e = tl.exp(c)
-        value = e * (1.0 + (f - c)) - t * f
-        slope = e - t
-    else:
-        tl.static_assert(LOSS == 6)
-        d = t - f
-        value = tl.where(d >= 0.0, q * d, (q - 1.0) * d)
-        slope = tl.where(d > 0.0, -q, tl.where(d < 0.0, 1.0 - q, 0.0))
-    return value, slope
-
-
-@triton.jit
-def pointwise(
-    z, losses, bias, targets, lengths, target_of, order, coef, stream_of, smoothing, quantile,
-    counter, o, b, s, LOSS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """A loss that is a sum over outputs, and its gradient; arguments as of `multinomial`."""
-    member = tl.program_id(1).to(tl.int64)
-    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = i < b
-    place = (tl.load(counter) * s + tl.load(stream_of + member)) * b + i
-    number = tl.load(order + place, mask=inside, other=0)
-    weight = tl.load(coef + place, mask=inside, other=0.0)
-    target = tl.load(target_of + member)
-    y, n = tl.load(targets + target).to(z.dtype), tl.load(lengths + target)
-    smooth, q = tl.load(smoothing + member), tl.load(quantile + member)
-    entry, offset = z + member * o * b + i, bias + member * o
-    total = weight * 0.0
-    for j in range(0, o):
-        f = tl.load(entry + j * b, mask=inside, other=0.0) + tl.load(offset + j)
-        t = tl.load(y + j * n + number, mask=inside, other=0.0)
-        value, slope = _pointwise(f, t, smooth, q, LOSS)
-        total += weight * value
-        tl.store(entry + j * b, weight * slope, mask=inside)
-    tl.store(losses + member * b + i, total, mask=inside)
-
-
-@triton.jit
-def _soft_threshold(w, cut):
-    """Exactly zero where abs(w) <= cut; NaN stays NaN."""
-    return w - tl.where(w > cut, cut, tl.where(w < -cut, -cut, w))
-
-
-@triton.jit
-def _penalties(pieces, decay, l1, l2, member, k):
-    """Where the piece of this program lies, and decay, l1 and l2 there: zero outside of weights."""
-    piece = pieces + tl.program_id(0) * 4
-    start, n, layer = tl.load(piece), tl.load(piece + 1), tl.load(piece + 2)
-    penalised = layer >= 0
-    shrink = tl.load(decay + member, mask=penalised, other=0.0)
-    sparse = tl.load(l1 + layer * k + member, mask=penalised, other=0.0)
-    ridge = tl.load(l2 + layer * k + member, mask=penalised, other=0.0)
-    return start + member * n, n, tl.load(piece + 3), shrink, sparse, ridge
-
-
-@triton.jit
-def adam(
-    p, g, m, v, pieces, rates, corrections, decay, l1, l2, counter, k,
-    B1: tl.constexpr, B2: tl.constexpr, EPSILON: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Proximal Adam (see `skreg.objective.penalties`); one program a piece of the parameters of a member.
-
-    p, g, m, v: parameters, gradient and moments, flat; pieces (programs, 4): where a block of parameters
-    starts, its entries a member, its layer or -1 where nothing is penalised, and the first entry of the
-    piece; rates (steps, k); corrections (steps, 2): 1 / (1 - beta^t); decay (k,); l1, l2 (layers, k).
-    """
-    member, step = tl.program_id(1).to(tl.int64), tl.load(counter)
-    start, n, first, shrink, sparse, ridge = _penalties(pieces, decay, l1, l2, member, k)
-    i = first + tl.arange(0, BLOCK)
-    inside = i < n
-    i += start
-    rate = tl.load(rates + step * k + member)
-    old = tl.load(p + i, mask=inside, other=0.0)
-    d = tl.load(g + i, mask=inside, other=0.0) + ridge * old
-    a = B1 * tl.load(m + i, mask=inside, other=0.0) + (1.0 - B1) * d
-    u = B2 * tl.load(v + i, mask=inside, other=0.0) + (1.0 - B2) * d * d
-    tl.store(m + i, a, mask=inside)
-    tl.store(v + i, u, mask=inside)
-    c1, c2 = tl.load(corrections + step * 2), tl.load(corrections + step * 2 + 1)
-    size = rate / (tl.sqrt(u * c2) + EPSILON)
-    w = old * (1.0 - rate * shrink) - size * (a * c1)
-    tl.store(p + i, _soft_threshold(w, size * sparse), mask=inside)
-
-
-@triton.jit
-def sgd(
-    p, g, m, pieces, rates, decay, l1, l2, counter, k,
-    MOMENTUM: tl.constexpr, NESTEROV: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Proximal SGD with the velocity m (see `skreg.objective.penalties`); arguments as of `adam`."""
-    member = tl.program_id(1).to(tl.int64)
-    start, n, first, shrink, sparse, ridge = _penalties(pieces, decay, l1, l2, member, k)
-    i = first + tl.arange(0, BLOCK)
-    inside = i < n
-    i += start
-    rate = tl.load(rates + tl.load(counter) * k + member)
-    old = tl.load(p + i, mask=inside, other=0.0)
-    speed = tl.load(m + i, mask=inside, other=0.0)
-    origin = old * (1.0 - rate * shrink)
-    w = origin - rate * (tl.load(g + i, mask=inside, other=0.0) + ridge * old)
-    if NESTEROV:
-        w = _soft_threshold(w, rate * sparse)
-        speed = w - (origin - MOMENTUM * speed)
-        tl.store(p + i, w + MOMENTUM * speed, mask=inside)
-    else:
-        w = _soft_threshold(w + MOMENTUM * speed, rate * sparse)
-        speed = w - origin
-        tl.store(p + i, w, mask=inside)
-    tl.store(m + i, speed, mask=inside)
-
-
-@triton.jit
-def max_norm(weight, bound, h, n, BLOCK: tl.constexpr):
-    """Scale rows of weight (k, h, n) back to the norm bound (k,), in place; one program a row."""
-    unit = tl.program_id(0).to(tl.int64)
-    limit, row = tl.load(bound + unit // h), weight + unit * n
-    total = tl.zeros((BLOCK,), dtype=weight.dtype.element_ty)
-    for first in range(0, n, BLOCK):
-        i = first + tl.arange(0, BLOCK)
-        w = tl.load(row + i, mask=i < n, other=0.0)
-        total += w * w
-    norm = tl.sqrt(tl.sum(total, axis=0))
-    if norm > limit:
-        for first in range(0, n, BLOCK):
-            i = first + tl.arange(0, BLOCK)
-            w = tl.load(row + i, mask=i < n, other=0.0)
-            tl.store(row + i, w * (limit / norm), mask=i < n)

@@ -82,7 +82,7 @@ def _draw(rng, replace, population, size):
 
 
 @dataclass
-class Member:
+class UntrainedMember:
     """A net that is not trained yet.
 
     Attributes
@@ -123,7 +123,7 @@ def prepare(template, parts, rows, bags, held_out=None):
 
     Returns
     -------
-    list of Member
+    list of UntrainedMember
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _alone(net, parts, rows, bags, columns, counts):
     numbers = valid and valid[3]
     valid = valid and valid[:3]
     job = net._job(train_rows[:3], valid, parts, seed, None)
-    return Member(net, job, columns, valid, numbers, whole if net.refit else None)
+    return UntrainedMember(net, job, columns, valid, numbers, whole if net.refit else None)
 
 
 class _Shared:
@@ -204,7 +204,7 @@ class _Shared:
         valid = _columns(X, bags, columns), y, weight
         job = net._job(own, valid, parts, net._seed(), None, scaled=True)
         whole = self._bag(*rows[:2], counts, bags, columns) if net.refit else None
-        return Member(net, job, columns, valid, self.held_out, whole)
+        return UntrainedMember(net, job, columns, valid, self.held_out, whole)
 
     def _bag(self, X, y, counts, bags, columns):
         X, y, counts = weigh(*drop_unweighted(X, y, counts), self.factors)

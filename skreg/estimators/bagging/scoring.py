@@ -21,7 +21,7 @@ def set_scores(members, template, given, bags, ensemble):
 
     Parameters
     ----------
-    members : list of Member
+    members : list of UntrainedMember
     template : BaseRegularizedMLP
     given : array-like
         X as the user passed it.

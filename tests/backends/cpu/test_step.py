@@ -7,9 +7,14 @@ import pytest
 
 from skreg.net.activation import KINDS
 from skreg.train.feed import CHUNK_ENTRIES
-from skreg.train.stack import Stack
 from tests.backends.test_oracle import LOSSES, SOLVERS
-from tests.train.helpers import assert_same_result, distance, fit, make_job
+from tests.train.helpers import (
+    assert_same_result,
+    distance,
+    fit,
+    make_job,
+    stack_of,
+)
 
 pytest.importorskip("numba")
 
@@ -196,5 +201,5 @@ def test_large_tables_are_validated_in_chunks(monkeypatch):
 
 
 def test_a_stack_on_the_cpu_is_fused_unless_told_otherwise():
-    assert Stack([make_job()]).step_type.__name__ == "FusedStep"
-    assert Stack([make_job()], implementation="reference").step_type.__name__ == "ReferenceStep"
+    assert stack_of(make_job()).step_type.__name__ == "FusedStep"
+    assert stack_of(make_job(), "reference").step_type.__name__ == "ReferenceStep"

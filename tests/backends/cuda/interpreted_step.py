@@ -19,7 +19,10 @@ from skreg.backends.cuda import kernels as kernels
 from skreg.backends.cuda.recording import ATTEMPTS, WARM_UP, Sequence
 from skreg.backends.cuda.step import FusedCudaStep
 from skreg.backends.reference import ReferenceStep
-from skreg.net.activation import NUMBERS
+from skreg.net.activation import NUMBERS, Activation
+from skreg.net.batch_norm import BatchNorm
+from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.linear import Linear
 from skreg.net.net import Net
 from skreg.train import stack as stack_module
 from skreg.train.feed import Epoch, Feed, Fingerprint
@@ -54,9 +57,7 @@ def settings(**shared):
 
 def kernel_results(jobs):
     """Results of jobs that are trained by the CUDA step."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stack_module, "step_type", lambda *_: FusedCudaStep)
-        return fit(jobs)
+    return fit(jobs, FusedCudaStep)
 
 
 def assert_equals_reference(jobs):
@@ -271,7 +272,7 @@ def test_the_self_check_finds_nothing(monkeypatch, embedded):
     assert self_check.verdict(FusedCudaStep, spec) == ""
 
 
-class Tape:
+class Taped:
     """Stands for a CUDA graph: what was recorded is replayed, and nothing else is looked at."""
 
     def __init__(self, launches, device=None):
@@ -292,10 +293,10 @@ class Tape:
             launch()
 
 
-def prepared(step_type, jobs):
+def prepared(step_type, jobs, net=None):
     """A step of a fresh stack, and its parameters."""
     spec = jobs[0].spec
-    net = Net.of(spec, 3)
+    net = Net.of(spec, 3) if net is None else net
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], torch.device("cpu"), {})
     state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
     for k, job in enumerate(jobs):
@@ -324,12 +325,11 @@ def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host(embedded
     reference, expected, feed = prepared(ReferenceStep, jobs)
     train(reference, feed, 2)
     step, state, feed = prepared(FusedCudaStep, jobs)
-    step.minibatch.recording = Tape(step.launches)
+    step.minibatch.recording = Taped(step.launches)
 
     def forget():
         step.launches.clear()
-        step.knobs = step.layout = step.z = step.a = step.gradient = None
-        step.inputs = step.made = step.idle = step.columns = None
+        step.knobs = step.gradient = step.idle = None
 
     train(step, feed, 2, after_first=forget)
     launches = ["launch"] * WARM_UP
@@ -339,11 +339,43 @@ def test_a_minibatch_is_a_fixed_sequence_that_reads_nothing_of_the_host(embedded
     np.testing.assert_allclose(step.take_losses(), reference.take_losses(), rtol=1e-10)
 
 
+#: Hidden layers that no spec asks for: norm behind the activation and behind a bias, dropout in front of
+#: both, two norms, two activations, none; and what stands behind the last product.
+WIRINGS = {
+    "norm behind an activation": ((Activation("tanh", 4), BatchNorm(0, 4), Dropout(0, 4)), ()),
+    "norm behind a bias": ((BatchNorm(0, 4), Activation("tanh", 4)), ()),
+    "dropout in front": ((Dropout(0, 4), BatchNorm(0, 4), Activation("silu", 4)), ()),
+    "two norms": ((BatchNorm(0, 4), BatchNorm(1, 4), Dropout(0, 4)), ()),
+    "two activations": ((Activation("tanh", 4), Activation("gelu", 4)), ()),
+    "two linear layers": ((), ()),
+    "outputs with an activation": ((Activation("tanh", 4),), (Activation("tanh", 2),)),
+    "outputs with a norm": ((Activation("tanh", 4),), (BatchNorm(1, 2),)),
+}
+
+
+@pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
+def test_the_wiring_is_that_of_the_blocks(wiring):
+    hidden, behind = wiring
+    linear = Linear(0, 3, 4, gain=1.0), Linear(1, 4, 2, gain=1.0, bias=not behind)
+    net = Net([InputDropout(3), linear[0], *hidden, linear[1], *behind])
+    options = {"hidden": (4,), "n_outputs": 2, "l1": 0.01, "epsilon": 0.1}
+    jobs = [tiny(dropout=rate, input_dropout=rate / 2, **options) for rate in (0.0, 0.4)]
+    (reference, expected, feed), (step, state, _) = (
+        prepared(kind, jobs, net) for kind in (ReferenceStep, FusedCudaStep)
+    )
+    for each in (reference, step):
+        train(each, feed, 2)
+    assert (state.theta.flat - expected.theta.flat).abs().max() < 1e-10
+    if len(state.running.flat):
+        assert (state.running.flat - expected.running.flat).abs().max() < 1e-10
+    np.testing.assert_allclose(step.take_losses(), reference.take_losses(), rtol=1e-10)
+
+
 def fails(times):
     """A recording that fails so many times before it succeeds, in all."""
     left = [times]
 
-    class Broken(Tape):
+    class Broken(Taped):
         def capture(self):
             if left[0]:
                 left[0] -= 1

@@ -89,7 +89,7 @@ def assert_compiles(kernels, capabilities, dtype):
 def test_a_whole_minibatch(capability):
     kernels = launches(dtype="float32", loss="multinomial", n_outputs=3, **KNOBS)
     assert {launch.kernel.fn.__name__ for launch in kernels} == {
-        *("gather", "forward", "backward", "multinomial", "adam", "max_norm"),
+        *("gather", "forward", "backward", "multinomial", "adam", "project_max_norm"),
     }
     assert_compiles(kernels, [capability], "float32")
 

@@ -17,11 +17,21 @@ from sklearn.model_selection import GridSearchCV
 import skreg
 from skreg.backends import self_check
 from skreg.net.activation import NUMBERS
+from skreg.net.block import Block
+from skreg.net.net import Net
 from skreg.train.feed import Epoch
-from skreg.train.stack import Stack
-from tests.train.helpers import assert_same_result, fit, make_job, make_spec
+from tests.train.helpers import (
+    assert_same_result,
+    fit,
+    make_job,
+    make_spec,
+    stack_of,
+)
 
 TRITON = importlib.util.find_spec("triton") is not None
+#: Columns of the nets that a test is made with.
+EMBEDDED = (None, (0, 2, 3))
+
 INTERPRETED = Path(__file__).with_name("interpreted_step.py")
 
 needs_triton = pytest.mark.skipif(not TRITON, reason="the kernels for CUDA need triton")
@@ -52,17 +62,25 @@ def interpreted(*arguments):
 
 
 @needs_triton
-def test_an_activation_that_the_kernels_lack_is_left_to_the_reference(monkeypatch):
-    from skreg.backends.cuda import kernels as triton_kernels
+def test_what_a_block_lacks_is_named(monkeypatch):
+    """So a net with it is left to the reference; new activations among them, until kernels have them."""
+    from skreg.backends.cuda import kernels
     from skreg.backends.cuda.step import FusedCudaStep
 
+    class Scale(Block):
+        def train(self, p, a, minibatch):
+            return 2 * a
+
     last = list(NUMBERS)[-1]
-    spec = make_spec(activation=last, device="cuda")
-    assert FusedCudaStep.takes(spec, sparse=False)
-    assert not FusedCudaStep.takes(spec, sparse=True)
-    monkeypatch.setattr(triton_kernels, "LAST_ACTIVATION", NUMBERS[last] - 1)
-    assert not FusedCudaStep.takes(spec, sparse=False)
-    assert FusedCudaStep.takes(make_spec(device="cuda"), sparse=False)
+    for embedded in EMBEDDED:
+        net = Net.of(make_spec(activation=last, batch_norm=True, embedded=embedded), 4)
+        assert FusedCudaStep.lacks(net, sparse=False) == ""
+        assert FusedCudaStep.lacks(net, sparse=True) == "sparse tables"
+        other = Net([*net.blocks[:-1], Scale(), net.blocks[-1]])
+        assert FusedCudaStep.lacks(other, sparse=False) == "Scale"
+    monkeypatch.setattr(kernels, "LAST_ACTIVATION", NUMBERS[last] - 1)
+    assert FusedCudaStep.lacks(net, sparse=False) == f"activation={last!r}"
+    assert FusedCudaStep.lacks(Net.of(make_spec(), 4), sparse=False) == ""
 
 
 @needs_triton
@@ -78,9 +96,6 @@ def test_in_the_interpreter_in_full():
 
 
 # On a GPU.
-
-#: Columns of the nets that a test is made with.
-EMBEDDED = (None, (0, 2, 3))
 
 
 def settings(**shared):
@@ -137,7 +152,7 @@ def test_the_self_check_finds_nothing(embedded):
 
     spec = make_job(device="cuda", dtype="float32", batch_norm=True, embedded=embedded).spec
     assert self_check._examine(FusedCudaStep, spec) == ""
-    assert Stack([make_job(device="cuda", embedded=embedded)]).step_type is FusedCudaStep
+    assert stack_of(make_job(device="cuda", embedded=embedded)).step_type is FusedCudaStep
 
 
 @on_cuda
@@ -161,7 +176,7 @@ def test_the_nets_of_an_estimator_as_it_is_are_trained_by_the_kernels(monkeypatc
 @on_cuda
 @pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
 def test_minibatches_and_the_ends_of_epochs_were_recorded(embedded):
-    stack = Stack(settings(batch_norm=True, embedded=embedded, max_iter=8, early_stopping=True))
+    stack = stack_of(settings(batch_norm=True, embedded=embedded, max_iter=8, early_stopping=True))
     stack.run()
     assert stack.step.minibatch.recorded
     assert stack.step.ends.recorded
@@ -193,7 +208,7 @@ def test_early_stopping_is_that_of_the_cpu():
 @pytest.mark.parametrize("embedded", EMBEDDED, ids=["plain", "embedded"])
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
 def test_nothing_waits_for_the_device_inside_an_epoch(implementation, embedded):
-    stack = Stack(settings(batch_norm=True, embedded=embedded), implementation=implementation)
+    stack = stack_of(settings(batch_norm=True, embedded=embedded), implementation)
     feed, step = stack.feed, stack.step
     rates = np.full((feed.steps, 3), 0.01)
     epochs = [Epoch(*feed.epoch(number), rates) for number in range(2)]
@@ -219,7 +234,7 @@ def closed_epochs(stack, count):
 def test_nothing_waits_for_the_device_from_epoch_to_epoch():
     """Orders are sent, members judged and the best kept without a look from the host."""
     options = {"batch_norm": True, "early_stopping": True, "ema_decay": 0.5, "weighted": True}
-    stack = Stack(settings(**options))
+    stack = stack_of(settings(**options))
     assert stack.watch is not None
     closed_epochs(stack, 3)  # compiles, records, allocates
     stack.epoch += 3

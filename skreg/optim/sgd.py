@@ -1,0 +1,46 @@
+"""SGD with momentum, decoupled weight decay and a proximal step for L1, for torch tensors.
+
+Beck and Teboulle (2009), "A Fast Iterative Shrinkage-Thresholding Algorithm"; Ochs, Chen, Brox and Pock
+(2014), "iPiano: Inertial Proximal Algorithm for Nonconvex Optimization".
+"""
+
+from __future__ import annotations
+
+from skreg.objective.penalties import soft_threshold
+
+
+def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, nesterov):
+    """One step, in place.
+
+    Without ``nesterov`` it is the inertial proximal step of Ochs et al., with it the accelerated one of Beck
+    and Teboulle, p being the point looked ahead to. Both have the minimiser of the objective as fixed
+    point; thresholding after a plain momentum step has not.
+
+    Parameters
+    ----------
+    p, grad, m : tensors, shape (k, ...)
+        Parameters, gradient of the loss, velocity.
+    learning_rate, weight_decay, l1, l2 : tensors that broadcast against p
+    momentum : float
+    nesterov : bool
+
+    Examples
+    --------
+    >>> import torch
+    >>> p, m = torch.tensor([1.0, 0.02]), torch.zeros(2)
+    >>> rates = {"learning_rate": 0.1, "weight_decay": 0.0, "l1": 0.5, "l2": 0.0}
+    >>> sgd_step(p, torch.tensor([2.0, 0.0]), m, momentum=0.9, nesterov=False, **rates)
+    >>> p
+    tensor([0.7500, 0.0000])
+    """
+    origin = p * (1 - learning_rate * weight_decay)
+    w = origin - learning_rate * (grad + l2 * p)
+    if nesterov:
+        w = soft_threshold(w, learning_rate * l1)
+        speed = w - (origin - momentum * m)
+        p.copy_(w + momentum * speed)
+    else:
+        w = soft_threshold(w + momentum * m, learning_rate * l1)
+        speed = w - origin
+        p.copy_(w)
+    m.copy_(speed)
