@@ -8,10 +8,10 @@ threads have as many as torch; ``OMP_NUM_THREADS`` bounds them all.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import packages_distributions, version
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,29 +28,14 @@ from skreg.comparison.preparing import squashing_scaler
 KINDS = ("Classifier", "Regressor")
 
 
-@dataclass(frozen=True)
-class Method:
-    """How a method is made.
+class Method(NamedTuple):
+    """How a method is made."""
 
-    Attributes
-    ----------
-    what : str
-        One line for the page.
-    view : {"network", "tree", "frame"}
-        What it sees of a table.
-    makers : tuple of two callables
-        From a seed to a classifier, and to a regressor.
-    package : str or None
-        What must be installed beyond the dependencies.
-    standardise_target : bool
-        Whether a regressor is given a standardised target.
-    """
-
-    what: str
-    view: str
-    makers: tuple
-    package: str | None = None
-    standardise_target: bool = False
+    what: str  # one line for the page
+    view: str  # what it sees of a table: "network", "tree" or "frame"
+    makers: tuple  # from a seed to a classifier, and to a regressor
+    package: str | None = None  # what must be installed beyond the dependencies
+    standardise_target: bool = False  # whether a regressor is given a standardised target
 
 
 def _pair(module, name, threads=None, **options):
@@ -79,6 +64,14 @@ def _linear_search(kind):
     grid = [{"l2": [1e-4, 1e-3, 1e-2, 1e-1]}, {"l1": [1e-3, 1e-2], "l2": [0.0]}]
     scoring = {"Classifier": "neg_log_loss", "Regressor": "r2"}[kind]
     return lambda seed: GridSearchCV(estimator(), grid, scoring=scoring, cv=3)
+
+
+def _logistic(seed):
+    return LogisticRegressionCV(Cs=5, cv=3, max_iter=200, random_state=seed)
+
+
+def _ridge(seed):
+    return RidgeCV(np.logspace(-3, 3, 13))
 
 
 OURS = {
@@ -126,10 +119,7 @@ PEERS = {
     "linear": Method(
         "LogisticRegressionCV (5 Cs, 3 folds, 200 iterations) and RidgeCV (13 alphas)",
         "network",
-        (
-            lambda seed: LogisticRegressionCV(Cs=5, cv=3, max_iter=200, random_state=seed),
-            lambda seed: RidgeCV(np.logspace(-3, 3, 13)),
-        ),
+        (_logistic, _ridge),
     ),
     "forest": Method(
         "scikit-learn's RandomForest with its defaults",
@@ -267,10 +257,5 @@ def epochs_of(model):
 def optional_versions(methods):
     """Versions of the optional packages that some methods take, by name."""
     packages = {METHODS[parse(text)[0]].package for text in methods} - {None}
-    found = {}
-    for package in sorted(packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "of unknown version"
-    return found
+    known = packages_distributions()
+    return {name: version(name) if name in known else "unknown" for name in sorted(packages)}
