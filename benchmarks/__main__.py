@@ -13,13 +13,13 @@ RESULTS = HERE / "results"
 RECORDED = RESULTS / "recorded_ratios.json"
 DOCS = HERE.parent / "docs" / "benchmarks"
 NAMES = (
+    "default_speed",
     "single",
     "search",
     "scaling",
     "bagging",
     "predicting",
     "footprint",
-    "linear_solvers",
     "gpu",
 )
 

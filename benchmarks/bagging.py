@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.ensemble import BaggingClassifier
 
 from benchmarks.nets import skreg_net
 from benchmarks.single import digits
-from benchmarks.timing import in_turn, median
+from benchmarks.timing import compared
 from skreg import BaggedMLPClassifier
 
 MEMBERS, EPOCHS = 16, 20
@@ -38,10 +37,7 @@ def measure(repeats):
         models = contestants(options)
         for model in models.values():  # compiles and warms up
             model.fit(X[:400], y[:400])
-        seconds = in_turn({n: lambda m=m: m.fit(X, y) for n, m in models.items()}, repeats)
-        one = seconds["one fit"]
-        out[name] = {
-            "seconds": {n: median(s) for n, s in seconds.items()},
-            "single fits": {n: median(np.divide(s, one)) for n, s in seconds.items()},
-        }
+        runs = {n: lambda m=m: m.fit(X, y) for n, m in models.items()}
+        seconds, ratios = compared(runs, repeats, "one fit")
+        out[name] = {"seconds": seconds, "single fits": ratios}
     return out

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-import subprocess
-import sys
 
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from benchmarks.imports import HEAVY, STAGES
+from benchmarks.imports import HEAVY, in_a_process
 from benchmarks.predicting import fitted
 from benchmarks.single import digits
 from benchmarks.timing import median
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
+PACKAGES = ("skreg", "skorch")
 ESTIMATORS = {
     "classifier": (RegularizedMLPClassifier, MLPClassifier),
     "regressor": (RegularizedMLPRegressor, MLPRegressor),
 }
-
-
-def in_a_process(package):
-    """`benchmarks.imports.walk` in a process that has imported nothing."""
-    command = [sys.executable, "-m", "benchmarks.imports", package]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def imports(repeats, run=in_a_process):
@@ -43,21 +35,15 @@ def imports(repeats, run=in_a_process):
         "stages": package to stage to "seconds" (median) and "imports"; "never": the heavy modules
         that not even a fit of skreg imports, be they there already or not.
     """
-    for package in STAGES:
+    for package in PACKAGES:
         run(package)  # reads the files, so that the disk is not measured
-    runs = {package: [] for package in STAGES}
-    for _ in range(repeats):
-        for package in STAGES:
-            runs[package].append(run(package))
+    runs = [{package: run(package) for package in PACKAGES} for _ in range(repeats)]
     stages = {
         package: {
-            stage: {
-                "seconds": median([one[stage]["seconds"] for one in found]),
-                "imports": found[-1][stage]["imports"],
-            }
-            for stage in found[-1]
+            stage: {**found, "seconds": median([run[package][stage]["seconds"] for run in runs])}
+            for stage, found in last.items()
         }
-        for package, found in runs.items()
+        for package, last in runs[-1].items()
     }
     ours = list(stages["skreg"].values())[1:]  # the first stage is torch and scikit-learn
     imported = {name for stage in ours for name in stage["imports"]}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 
-import numpy as np
 import torch
 from joblib import parallel_config
 from sklearn.base import clone
 
 import skreg
+from benchmarks.nets import jobs
 from benchmarks.search import case_a, search
 from benchmarks.single import digits
-from benchmarks.timing import in_turn, median
-from skreg.train import Job, Spec, train
+from benchmarks.timing import compared, median
+from skreg.train import train
 
 #: Members of one stack; and the epochs that each of them trains.
 MEMBERS, EPOCHS = (1, 4, 16, 64, 256, 1024, 4096), 30
@@ -53,12 +52,11 @@ def searches(repeats):
         if name.startswith("skreg, batched"):
             run()
     trained.clear()
-    seconds = in_turn(contestants, repeats)
-    ours = np.asarray(seconds["skreg, batched"])
+    seconds, ratios = compared(contestants, repeats, "skreg, batched")
     return {
         "what": case_a.__doc__,
-        "seconds": {name: median(s) for name, s in seconds.items()},
-        "times faster": {name: median(np.asarray(s) / ours) for name, s in seconds.items()},
+        "seconds": seconds,
+        "times faster": ratios,
         "training seconds": median(trained),
     }
 
@@ -66,25 +64,14 @@ def searches(repeats):
 def members_a_second(repeats, sizes=MEMBERS, epochs=EPOCHS, device="cuda"):
     """Members a second of stacks that differ in their dropout rates, all on one table."""
     X, y = digits()
-    spec = Spec(
-        hidden=(100,),
-        n_outputs=10,
-        batch_norm=True,
-        loss="multinomial",
-        l1=(0.0,) * 2,
-        l2=(0.0,) * 2,
-        weight_decay=0.01,
-        max_iter=epochs,
-        device=device,
-    )
-    out = {}
+    out, options = {}, {"weight_decay": 0.01, "device": device}
     for k in sizes:
-        jobs = [Job(replace(spec, dropout=(rate,)), X, y) for rate in np.linspace(0.0, 0.5, k)]
-        train([replace(job, spec=replace(job.spec, max_iter=1)) for job in jobs])
+        members = jobs(X, y, (100,), k, max_iter=epochs, **options)
+        train(jobs(X, y, (100,), k, max_iter=1, **options))
         rates = []
         for _ in range(repeats):
             began = time.perf_counter()
-            train(jobs)
+            train(members)
             rates.append(k / (time.perf_counter() - began))
         out[str(k)] = median(rates)
     return out

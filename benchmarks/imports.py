@@ -6,6 +6,8 @@ Nothing of weight is imported at the head of this module, since that is what it 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 
@@ -26,6 +28,10 @@ def _estimator():
     from skreg import RegularizedMLPClassifier  # noqa: F401
 
 
+def _skorch():
+    from skorch import NeuralNetClassifier  # noqa: F401
+
+
 def _fit():
     import numpy as np
 
@@ -37,8 +43,14 @@ def _fit():
     )
 
 
-def _skorch():
-    from skorch import NeuralNetClassifier  # noqa: F401
+def _default_fit(classes=2, dtype="float32"):
+    import numpy as np
+
+    from skreg import RegularizedMLPClassifier
+
+    X = np.random.default_rng(0).normal(size=(500, 10))
+    y = (X[:, 0] > 0).astype(int) + (classes > 2) * (X[:, 1] > 0)
+    RegularizedMLPClassifier(max_iter=2, dtype=dtype, device="cpu", random_state=0).fit(X, y)
 
 
 #: What is done one after the other in a process.
@@ -51,6 +63,12 @@ STAGES = {
         "second fit": _fit,
     },
     "skorch": {"torch and scikit-learn": _torch_and_sklearn, "import skorch": _skorch},
+    "default": {
+        "import": _estimator,
+        "first default fit": _default_fit,
+        "... then the first of another loss": lambda: _default_fit(classes=3),
+        "... then the first of another precision": lambda: _default_fit(dtype="float64"),
+    },
 }
 
 
@@ -77,6 +95,18 @@ def walk(stages, heavy=HEAVY):
         new = [module for module in heavy if module in sys.modules and module not in before]
         out[name] = {"seconds": seconds, "imports": new}
     return out
+
+
+def in_a_process(stages, **environment):
+    """`walk` through some of `STAGES` in a process that has imported nothing."""
+    found = subprocess.run(
+        [sys.executable, "-m", "benchmarks.imports", stages],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    return json.loads(found.stdout)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,13 @@ class PeakMemory:
     """
 
     def __enter__(self):
-        self.mb = None
-        _give_back()
-        try:
+        self.mb = self._before = None
+        gc.collect()
+        with contextlib.suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
+        with contextlib.suppress(OSError, ValueError):
             CLEAR_REFS.write_text("5")
             self._before = _kilobytes("VmRSS")
-        except OSError:
-            self._before = None
         return self
 
     def __exit__(self, *error):
@@ -47,16 +47,7 @@ class PeakMemory:
             self.mb = max(0, _kilobytes("VmHWM") - self._before) * 1024 / 1e6
 
 
-def _give_back():
-    """Free what nobody holds."""
-    gc.collect()
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def _kilobytes(name):
     """An entry of the process's account."""
-    for line in STATUS.read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    raise OSError(f"{STATUS} has no entry {name}")
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNetClassifier
 from torch import nn
 
 from skreg import RegularizedMLPClassifier
+from skreg.train import Job, Spec
 
 
 class Module(nn.Module):
@@ -78,3 +80,25 @@ def skreg_net(hidden, batch_size, epochs, estimator=RegularizedMLPClassifier, **
             **options,
         },
     )
+
+
+def jobs(X, y, hidden, k, most=0.5, **options):
+    """Jobs of k nets with batch norm for classes, a dropout rate each, up to `most`."""
+    layers = len(hidden)
+    return [
+        Job(
+            Spec(
+                hidden=hidden,
+                n_outputs=int(y.max()) + 1,
+                batch_norm=True,
+                loss="multinomial",
+                dropout=(rate,) * layers,
+                l1=(0.0,) * (layers + 1),
+                l2=(0.0,) * (layers + 1),
+                **options,
+            ),
+            X,
+            y,
+        )
+        for rate in np.linspace(0.0, most, k)
+    ]

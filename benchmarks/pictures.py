@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.figures import save
-from benchmarks.growth import points, slope
+from benchmarks.scaling import points, slope
 from skreg.display._style import COLORS
 
 #: Okabe and Ito's blue for ours, greys for the others: readable without colours as well.

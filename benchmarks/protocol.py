@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,24 +58,7 @@ class Table:
 
 
 def folder_tables(folder):
-    """The tables of a folder with ``INDEX.csv`` (name, task) and ``<name>.csv.gz`` for each.
-
-    Parameters
-    ----------
-    folder : path-like
-
-    Returns
-    -------
-    list of Table
-        In the order of the index.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where the index or a table is missing.
-    ValueError
-        Where a task is not known.
-    """
+    """The tables of a folder with ``INDEX.csv`` (name, task) and ``<name>.csv.gz`` for each."""
     folder = Path(folder)
     index = folder / "INDEX.csv"
     if not index.exists():
@@ -105,38 +89,21 @@ def _read_file(path):
 
 
 def bundled_tables():
-    """scikit-learn's own tables: those that come with it, and two that it generates.
-
-    Returns
-    -------
-    list of Table
-        All three tasks are in both halves (`halves`).
-    """
-    made = {
-        "hastie": ("binary", lambda: datasets.make_hastie_10_2(2000, random_state=0)),
+    """scikit-learn's own tables, and two that it generates; all three tasks are in both halves."""
+    tables = {
+        "breast-cancer": ("binary", lambda: datasets.load_breast_cancer(return_X_y=True)),
+        "diabetes": ("regression", lambda: datasets.load_diabetes(return_X_y=True)),
+        "digits": ("multiclass", lambda: datasets.load_digits(return_X_y=True)),
         "friedman": ("regression", lambda: datasets.make_friedman1(1000, 10, random_state=0)),
+        "hastie": ("binary", lambda: datasets.make_hastie_10_2(2000, random_state=0)),
+        "iris": ("multiclass", lambda: datasets.load_iris(return_X_y=True)),
+        "wine": ("multiclass", lambda: datasets.load_wine(return_X_y=True)),
     }
-    stored = {
-        "breast-cancer": ("binary", datasets.load_breast_cancer),
-        "digits": ("multiclass", datasets.load_digits),
-        "iris": ("multiclass", datasets.load_iris),
-        "wine": ("multiclass", datasets.load_wine),
-        "diabetes": ("regression", datasets.load_diabetes),
-    }
-    loaders = {
-        **made,
-        **{
-            name: (task, lambda load=load: load(return_X_y=True))
-            for name, (task, load) in stored.items()
-        },
-    }
-    return [
-        Table(name, task, lambda load=load: _as_pandas(*load()))
-        for name, (task, load) in sorted(loaders.items())
-    ]
+    return [Table(name, task, partial(_as_pandas, read)) for name, (task, read) in tables.items()]
 
 
-def _as_pandas(X, y):
+def _as_pandas(read):
+    X, y = read()
     return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]), pd.Series(y)
 
 
@@ -147,17 +114,6 @@ def halves(tables):
     halves have every task of which there are two tables. The split is that of a whole folder: it
     is kept with the results, since a part of the tables would be split otherwise.
 
-    Parameters
-    ----------
-    tables : list of Table
-        All tables of the folder.
-
-    Returns
-    -------
-    dict of str to {"choose", "judge"}
-
-    Examples
-    --------
     >>> from benchmarks.protocol import Table, halves
     >>> halves([Table(name, "binary", None) for name in ("c", "a", "b")])
     {'a': 'choose', 'b': 'judge', 'c': 'choose'}
@@ -198,66 +154,32 @@ class Cell:
 
 
 def make_cell(name, task, X, y, seed):
-    """Split a table and make all of its views.
-
-    Parameters
-    ----------
-    name, task : str
-    X : DataFrame of shape (n, d)
-    y : Series of shape (n,)
-    seed : int
-
-    Returns
-    -------
-    Cell
-    """
+    """Split a table and make all of its views; a `Cell`."""
     X_train, X_test, y_train, y_test = split(X, y, task, seed)
     X_train, X_test = clean(X_train, X_test)
-    views = {
-        "network": network_view(X_train, X_test),
-        "tree": tree_view(X_train, X_test),
-        "frame": frame_view(X_train, X_test),
-    }
+    made = {"network": network_view, "tree": tree_view, "frame": frame_view}
+    views = {view: make(X_train, X_test) for view, make in made.items()}
     return Cell(name, task, seed, X.shape[1], y_train, y_test, views)
 
 
 def split(X, y, task, seed):
-    """Training and test rows of a seed.
+    """Training and test rows of a seed: X_train, X_test, y_train, y_test.
 
-    Parameters
-    ----------
-    X : DataFrame of shape (n, d)
-    y : Series of shape (n,)
-    task : str
-    seed : int
-
-    Returns
-    -------
-    X_train, X_test : DataFrame
-    y_train, y_test : ndarray
-        Class numbers from 0 on for classes, else floats.
-
-    Raises
-    ------
-    ValueError
-        Where fewer than two classes have enough rows.
+    Targets are class numbers from 0 on, else floats. ValueError where fewer than two classes have
+    enough rows.
     """
     stratified = task != "regression"
     if stratified:
         X, y = _without_rare_classes(X, y)
     else:
         y = np.asarray(y, dtype=np.float64)
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.25, random_state=seed, stratify=y if stratified else None
+    draw = partial(train_test_split, random_state=seed)
+    X_train, X_test, y_train, y_test = draw(
+        X, y, test_size=0.25, stratify=y if stratified else None
     )
     if len(X_train) > MOST_ROWS:
-        X_train, _, y_train, _ = train_test_split(
-            X_train,
-            y_train,
-            train_size=MOST_ROWS,
-            random_state=seed,
-            stratify=y_train if stratified else None,
-        )
+        strata = y_train if stratified else None
+        X_train, _, y_train, _ = draw(X_train, y_train, train_size=MOST_ROWS, stratify=strata)
     return X_train, X_test, y_train, y_test
 
 
@@ -300,18 +222,13 @@ def network_view(X_train, X_test):
     of a column, share one.
     """
     numbers, categories = _kinds(X_train)
+    levels = OneHotEncoder(
+        handle_unknown="ignore", min_frequency=2, max_categories=100, sparse_output=False
+    )
     columns = make_column_transformer(
         (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
         (
-            make_pipeline(
-                SimpleImputer(strategy="constant", fill_value="missing"),
-                OneHotEncoder(
-                    handle_unknown="ignore",
-                    min_frequency=2,
-                    max_categories=100,
-                    sparse_output=False,
-                ),
-            ),
+            make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), levels),
             categories,
         ),
     )
@@ -352,14 +269,6 @@ def _kinds(X):
 
 def evaluate(model, X, y, task):
     """Scores of a fitted model on the test rows, and the seconds that predicting them took.
-
-    Parameters
-    ----------
-    model : fitted estimator
-    X : ndarray of shape (n, d)
-    y : ndarray of shape (n,)
-        As in `Cell`.
-    task : str
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Comparing methods over many tables: ranks, normalised scores, tests.
 
 The statistics are those of Demšar, J. (2006). "Statistical comparisons of classifiers over multiple
-data sets." Journal of Machine Learning Research 7, 1-30.
+data sets." Journal of Machine Learning Research 7, 1-30; scikit-posthocs has the Nemenyi test.
 
 Everywhere `scores` is a DataFrame with a row per table and a column per method, higher is better,
 and ``-inf`` where the method failed: it then is the worst of the table.
@@ -13,22 +13,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from skreg.comparison.statistics import holm
+from skreg.comparison.statistics import corrected_resampled_t, holm
 
 #: Scores nearer than this are a tie: the files hold six digits.
 TIE = 1e-6
+#: Scores are cut here where they are normalised between given bounds, so that neither one hopeless
+#: fit nor one table on which all peers are alike can outweigh all others.
+LOWEST, HIGHEST = -1.0, 1.5
 
 
 def median_scores(rows, column="score", *, sign=1):
-    """Median over seeds of each method on each table.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        As `benchmarks.results_file.read` gives them.
-    column : str, default="score"
-    sign : {1, -1}, default=1
-        -1 for a column of which less is better.
+    """Median over seeds of each method on each table; `sign` is -1 where less is better.
 
     Returns
     -------
@@ -46,102 +41,56 @@ def ranks(scores):
     return scores.rank(axis=1, ascending=False)
 
 
-def normalised(scores):
+def normalised(scores, ranges=None):
     """0 for the worst, 1 for the best method of a table; 0 for one that failed, 1 if all are equal.
+
+    With `ranges`, columns worst and best by table, 0 and 1 are those instead, so that no method
+    moves the scale of another: cut at -1, which a failure counts, and 1.5; NaN for a table that is
+    not there or has no range.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from benchmarks.ranking import normalised
-    >>> normalised(pd.DataFrame({"a": [0.9], "b": [0.5], "c": [0.6]})).round(2).values.tolist()
+    >>> scores = pd.DataFrame({"a": [0.9], "b": [0.5], "c": [0.6]})
+    >>> normalised(scores).round(2).values.tolist()
     [[1.0, 0.0, 0.25]]
+    >>> normalised(scores, pd.DataFrame({"worst": [0.6], "best": [0.8]})).round(2).values.tolist()
+    [[1.5, -0.5, 0.0]]
     """
     finite = scores.where(np.isfinite(scores))
-    low, high = finite.min(axis=1), finite.max(axis=1)
+    if ranges is None:
+        low, high = finite.min(axis=1), finite.max(axis=1)
+    else:
+        low, high = (ranges[name].reindex(scores.index) for name in ("worst", "best"))
     spread = high - low
-    out = finite.sub(low, axis=0).div(spread.where(spread > TIE), axis=0)
-    return out.where(finite.isna() | out.notna(), 1.0).fillna(0.0)
+    share = finite.sub(low, axis=0).div(spread.where(spread > TIE), axis=0)
+    if ranges is None:
+        return share.where(finite.isna() | share.notna(), 1.0).fillna(0.0)
+    share = share.clip(LOWEST, HIGHEST).mask(np.isneginf(scores), LOWEST)
+    share.loc[~(spread > TIE)] = np.nan
+    return share
 
 
 def friedman(scores):
-    """Friedman's test that all methods are alike.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        At least three methods.
-
-    Returns
-    -------
-    statistic, p_value : float
-    """
+    """Statistic and p-value of Friedman's test that all of three methods or more are alike."""
     result = stats.friedmanchisquare(*(column for _, column in ranks(scores).items()))
     return float(result.statistic), float(result.pvalue)
-
-
-def nemenyi_q(n_methods, alpha=0.05):
-    """Critical value of the two-tailed Nemenyi test: the studentized range over the root of 2.
-
-    Examples
-    --------
-    >>> from benchmarks.ranking import nemenyi_q
-    >>> round(nemenyi_q(5), 3)
-    2.728
-    """
-    return float(stats.studentized_range.ppf(1 - alpha, n_methods, np.inf) / np.sqrt(2))
-
-
-def critical_difference(n_methods, n_tables, alpha=0.05):
-    """Difference in mean rank from which on two methods differ (Nemenyi)."""
-    return nemenyi_q(n_methods, alpha) * np.sqrt(n_methods * (n_methods + 1) / (6 * n_tables))
-
-
-def cliques(mean_ranks, difference):
-    """Largest groups of methods that are nearer to each other than the critical difference.
-
-    Parameters
-    ----------
-    mean_ranks : Series
-        Method to mean rank.
-    difference : float
-
-    Returns
-    -------
-    list of list of str
-        Groups of two and more, best first, none inside another.
-    """
-    ordered = mean_ranks.sort_values()
-    groups, reached = [], 0
-    for first in range(len(ordered)):
-        last = int(np.searchsorted(ordered, ordered.iloc[first] + difference, side="right"))
-        if last > reached and last - first > 1:
-            groups.append(list(ordered.index[first:last]))
-        reached = max(reached, last)
-    return groups
 
 
 def against(scores, reference):
     """One method against each other one, table by table.
 
-    Parameters
-    ----------
-    scores : DataFrame
-    reference : str
-        The method whose wins are counted.
-
     Returns
     -------
     DataFrame
-        A row per other method: tables (on which both were run), wins, ties, losses,
-        median_difference (reference minus the other), wilcoxon_p (signed-rank test), wilcoxon_holm
-        (corrected for the number of methods), sign_p (ties left out), and the tables with the
-        largest gain and loss.
+        A row per other method: tables (on which both were run), wins (of the reference), ties,
+        losses, median_difference (reference minus the other), wilcoxon_p (signed-rank test),
+        wilcoxon_holm (corrected for the number of methods).
     """
-    rows = {
-        other: _duel(scores[[reference, other]].dropna(), reference, other)
-        for other in scores.columns.drop(reference)
-    }
-    out = pd.DataFrame.from_dict(rows, orient="index")
+    others = scores.columns.drop(reference)
+    rows = [_duel(scores[[reference, other]].dropna(), reference, other) for other in others]
+    out = pd.DataFrame(rows, index=others)
     if len(out):
         out["wilcoxon_holm"] = holm(out["wilcoxon_p"].to_numpy())
     return out
@@ -160,11 +109,19 @@ def _duel(pair, reference, other):
         "losses": losses,
         "median_difference": float(difference.median()),
         "wilcoxon_p": float(stats.wilcoxon(difference).pvalue) if wins + losses else 1.0,
-        "sign_p": float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0,
-        "largest_gain": _extreme(difference, difference.idxmax(), wins),
-        "largest_loss": _extreme(difference, difference.idxmin(), losses),
     }
 
 
-def _extreme(difference, table, count):
-    return (table, float(difference[table])) if count else None
+def mean_difference(values, reference, other):
+    """Mean over tables of reference minus other, with the 95 % interval of the paired t-test.
+
+    Tables share no rows, so each is one observation. Those without one of the two are left out.
+
+    Returns
+    -------
+    difference, low, high : float
+    """
+    pair = values[[reference, other]].where(np.isfinite).dropna()
+    difference = (pair[reference] - pair[other]).to_numpy()
+    test = corrected_resampled_t(difference if len(difference) else [np.nan], 0.0)
+    return test.difference, test.low, test.high

@@ -1,6 +1,7 @@
 """Newly measured ratios against the recorded ones: has anything become slower?
 
-Only ratios are kept, of two things measured in turn: they hold where absolute times do not.
+Only ratios are kept, of two things measured in turn: they hold where absolute times do not. (asv and
+pytest-benchmark keep times of one thing alone.)
 """
 
 from __future__ import annotations
@@ -21,33 +22,14 @@ class Figure(NamedTuple):
     def slower_by(self, recorded):
         """Share by which it is slower than a recorded value; negative where it is faster.
 
-        Examples
-        --------
         >>> from benchmarks.regressions import Figure
         >>> Figure(0.5).slower_by(0.4), Figure(0.5, more_is_faster=True).slower_by(0.6)
         (0.25, 0.2)
         """
-        if self.more_is_faster:
-            return round(recorded / self.value - 1, 9)
-        return round(self.value / recorded - 1, 9)
-
-
-class Slower(NamedTuple):
-    """A figure that became slower: its name, both values, and the share."""
-
-    name: str
-    recorded: float
-    now: float
-    share: float
-
-
-class Comparison(NamedTuple):
-    """What came out: what is slower, what is new, what is gone, how many were compared."""
-
-    slower: list
-    new: list
-    gone: list
-    compared: int
+        now, before = (
+            (1 / self.value, 1 / recorded) if self.more_is_faster else (self.value, recorded)
+        )
+        return round(now / before - 1, 9)
 
 
 # -- the ratios of each page ----------------------------------------------------------------------
@@ -85,8 +67,14 @@ def _gpu(result):
     yield "search A, times skorch takes", Figure(result["search"]["times faster"]["skorch"], True)
 
 
+def _default_speed(result):
+    for name, row in result["rows"].items():
+        yield name, Figure(row["ratio"], row["more is faster"])
+
+
 #: The pages with ratios, and how to read them.
 READERS = {
+    "default_speed": _default_speed,
     "single": _single,
     "search": _search,
     "bagging": _bagging,
@@ -96,19 +84,7 @@ READERS = {
 
 
 def figures(page, result):
-    """The ratios in a stored result.
-
-    Parameters
-    ----------
-    page : str
-    result : dict
-        As the page's ``measure`` gives it.
-
-    Returns
-    -------
-    dict of str to Figure
-        Empty for pages without ratios; names begin with the page's.
-    """
+    """The ratios in a stored result of a page by name; empty for pages without ratios."""
     read = READERS.get(page, lambda result: ())
     return {f"{page}: {name}": figure for name, figure in read(result)}
 
@@ -117,73 +93,27 @@ def figures(page, result):
 
 
 def compare(now, recorded, tolerance=TOLERANCE):
-    """Set new figures against recorded ones.
-
-    Parameters
-    ----------
-    now : dict of str to dict of str to Figure
-        Page to its figures.
-    recorded : dict of str to dict
-        Name to an entry with its "ratio".
-    tolerance : float, default=0.2
-        Share by which a figure may be slower.
+    """Set new figures, name to `Figure`, against recorded entries, name to a dict with its "ratio".
 
     Returns
     -------
-    Comparison
-        "gone" are recorded figures of the given pages that were not measured any more.
+    slower : list of tuple
+        Share, name, recorded and new ratio of what is slower by more than the tolerance, the worst
+        first.
+    new : list of str
+        What has no entry.
     """
-    figures = {name: figure for page in now.values() for name, figure in page.items()}
-    slower = []
-    for name, figure in figures.items():
-        if name in recorded:
-            ratio = recorded[name]["ratio"]
-            share = figure.slower_by(ratio)
-            if share > tolerance:
-                slower.append(Slower(name, ratio, figure.value, share))
-    new = [name for name in figures if name not in recorded]
-    pages = tuple(f"{page}: " for page in now)
-    gone = [name for name in recorded if name.startswith(pages) and name not in figures]
-    slower.sort(key=lambda one: -one.share)
-    return Comparison(slower, new, gone, len(figures) - len(new))
-
-
-def describe(comparison, tolerance=TOLERANCE):
-    """The comparison in words.
-
-    Returns
-    -------
-    str
-        Ends in a new line.
-    """
-    allowed = f"{100 * tolerance:.0f} %"
-    lines = []
-    if comparison.slower:
-        width = max(len(one.name) for one in comparison.slower)
-        lines.append(f"Slower by more than {allowed} than recorded:")
-        lines.append(f"  {'':{width}}  recorded       now  slower by")
-        for name, recorded, now, share in comparison.slower:
-            lines.append(f"  {name:{width}}  {recorded:8.3f}  {now:8.3f}  {100 * share:7.1f} %")
-    elif comparison.compared:
-        lines.append(
-            f"None of {comparison.compared} ratios is slower by more than {allowed} than recorded."
-        )
-    if comparison.new:
-        lines += ["New, and recorded now:", *(f"  {name}" for name in comparison.new)]
-    if comparison.gone:
-        lines.append("Recorded, but not measured any more (--record forgets them):")
-        lines += [f"  {name}" for name in comparison.gone]
-    return "".join(f"{line}\n" for line in lines)
-
-
-# -- the file -------------------------------------------------------------------------------------
-
-
-def entry(figure, stored):
-    """What is kept of a figure: its ratio, how often it was measured, and on what."""
-    machine = stored["machine"]
-    where = f"{machine['cores']} cores of {machine['cpu']} ({machine['capability']})"
-    return {"ratio": figure.value, "repeats": stored["repeats"], "machine": where}
+    shares = {
+        name: figure.slower_by(recorded[name]["ratio"])
+        for name, figure in now.items()
+        if name in recorded
+    }
+    slower = [
+        (share, name, recorded[name]["ratio"], now[name].value)
+        for name, share in shares.items()
+        if share > tolerance
+    ]
+    return sorted(slower, reverse=True), [name for name in now if name not in recorded]
 
 
 def check(stored, path, record=False):
@@ -204,51 +134,50 @@ def check(stored, path, record=False):
     -------
     int
         1 where a figure is slower and is not to be recorded, else 0.
-
-    Raises
-    ------
-    ValueError
-        Where the file cannot be read.
     """
-    recorded = read(path)
-    now = {page: figures(page, kept["result"]) for page, kept in stored.items()}
-    comparison = compare(now, recorded)
-    print(describe(comparison), end="")
-    entries = {
-        name: entry(figure, stored[page])
-        for page, found in now.items()
-        for name, figure in found.items()
-    }
-    others = sorted(
-        {
-            recorded[one.name]["machine"]
-            for one in comparison.slower
-            if recorded[one.name]["machine"] != entries[one.name]["machine"]
-        }
-    )
-    if others:
-        print(f"They were recorded on another machine: {'; '.join(others)}.")
-    kept = {name: one for name, one in recorded.items() if not (record and name in comparison.gone)}
-    kept.update({name: entries[name] for name in (entries if record else comparison.new)})
+    recorded, now, entries = read(path), {}, {}
+    for page, kept in stored.items():
+        machine = kept["machine"]
+        where = f"{machine['cores']} cores of {machine['cpu']} ({machine['capability']})"
+        for name, figure in figures(page, kept["result"]).items():
+            now[name] = figure
+            entries[name] = {"ratio": figure.value, "repeats": kept["repeats"], "machine": where}
+    slower, new = compare(now, recorded)
+    allowed = f"{100 * TOLERANCE:.0f} %"
+    pages = tuple(f"{page}: " for page in stored)
+    gone = [name for name in recorded if name.startswith(pages) and name not in now]
+    if slower:
+        width = max(len(name) for _, name, _, _ in slower)
+        print(f"Slower by more than {allowed} than recorded:")
+        print(f"  {'':{width}}  recorded       now  slower by")
+        for share, name, before, after in slower:
+            print(f"  {name:{width}}  {before:8.3f}  {after:8.3f}  {100 * share:7.1f} %")
+        others = {recorded[name]["machine"] for _, name, _, _ in slower}
+        if others := sorted(others - {one["machine"] for one in entries.values()}):
+            print(f"They were recorded on another machine: {'; '.join(others)}.")
+    elif len(now) > len(new):
+        print(
+            f"None of {len(now) - len(new)} ratios is slower by more than {allowed} than recorded."
+        )
+    if new:
+        print("New, and recorded now:", *new, sep="\n  ")
+    if gone:
+        print("Recorded, but not measured any more (--record forgets them):", *gone, sep="\n  ")
+    kept = {name: one for name, one in recorded.items() if not (record and name in gone)}
+    kept |= {name: entries[name] for name in (entries if record else new)}
     if kept != recorded:
         path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    if comparison.slower and not record:
-        print(
-            "Measure again on a machine that does nothing else. Where the new figures are meant, "
-            "accept them as the recorded ones: python -m benchmarks --pages --record"
-        )
-        return 1
-    return 0
+    if not slower or record:
+        return 0
+    print(
+        "Measure again on a machine that does nothing else. Where the new figures are meant, accept "
+        "them as the recorded ones: python -m benchmarks --pages --record"
+    )
+    return 1
 
 
 def read(path):
-    """The recorded ratios, name to entry; empty where there is no file.
-
-    Raises
-    ------
-    ValueError
-        Where the file holds something else.
-    """
+    """The recorded ratios, name to entry; empty where there is no file, ValueError if it is broken."""
     if not path.exists():
         return {}
     try:

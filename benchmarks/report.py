@@ -1,13 +1,14 @@
-"""``python -m benchmarks.report results.csv [--peers peers.csv]``: results to a page with pictures.
+"""``python -m benchmarks.report results.csv [more.csv ...]``: results to a page with pictures.
 
-The page is written from the stored rows alone, so that the same rows give the same page.
+The page is written from the stored rows alone, so that the same rows give the same page. Of a table,
+seed and method that stand in several files the first file has the word.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -28,59 +29,42 @@ class Results:
     Attributes
     ----------
     rows : DataFrame
-        Those measured, and those given of what was not measured; with peers, ``given`` tells them apart.
-    given : DataFrame or None
-        All given rows.
+        Of all files; ``given`` tells those that are not of the first one.
     notes : dict
-        `benchmarks.results_file.read_notes`.
+        `benchmarks.results_file.read_notes` of the first file.
     half : str or None
         The half that the rows are restricted to.
-    seeds : list of int or None
-        The seeds that they are restricted to.
+    command : str
+        How the page is written again.
+    ranges : DataFrame or None
+        Between which scores are normalised (`benchmarks.ranking.normalised`).
     """
 
     rows: pd.DataFrame
-    given: pd.DataFrame | None
     notes: dict
-    half: str | None
-    seeds: list | None = None
+    half: str | None = None
+    command: str = "results.csv"
+    ranges: pd.DataFrame | None = None
 
     @property
     def tasks(self):
         """Series from table to task."""
         return self.rows.drop_duplicates("dataset").set_index("dataset")["task"]
 
-    @property
-    def measured(self):
-        """Rows that were measured, the methods without their mark."""
-        if self.given is None:
-            return self.rows
-        rows = self.rows[~self.rows["given"]]
-        return rows.assign(method=rows["method"].str.removesuffix(sections.GIVEN))
 
-
-def load(path, peers=None, half=None, seeds=None):
-    """Read results and what is merged into them.
-
-    Parameters
-    ----------
-    path : path-like
-    peers : path-like, default=None
-        Rows given for orientation. They stand in for what `path` has no row of.
-    half : {"choose", "judge"} or None, default=None
-    seeds : list of int or None, default=None
-        None is all. Rows that are given for one seed are best compared with rows of that seed.
-
-    Returns
-    -------
-    Results
+def load(paths, half=None, seeds=None):
+    """Read files of results, notes beside the first; half and seeds restrict the rows.
 
     Raises
     ------
     ValueError
         Where nothing is left.
     """
-    rows, notes = read(path), read_notes(path)
+    notes = read_notes(paths[0])
+    rows = pd.concat(
+        [read(path).assign(given=i > 0) for i, path in enumerate(paths)], ignore_index=True
+    ).drop_duplicates(["dataset", "seed", "method"])
+    rows = rows[rows["dataset"].isin(rows.loc[~rows["given"], "dataset"])]
     if half is not None:
         rows = rows[rows["dataset"].map(notes["halves"]) == half]
     if seeds is not None:
@@ -89,38 +73,10 @@ def load(path, peers=None, half=None, seeds=None):
         wanted = [f" of the half {half!r}"] if half else []
         wanted += [f" with seed {', '.join(map(str, seeds))}"] if seeds is not None else []
         raise ValueError(
-            f"{path} has no row{''.join(wanted)}. Run `python -m benchmarks.tables` first, or leave "
-            "--half and --seeds out."
+            f"{paths[0]} has no row{''.join(wanted)}. Run `python -m benchmarks.tables` first, or "
+            "leave --half and --seeds out."
         )
-    given = None
-    if peers is not None:
-        given = read(peers)
-        given = given[given["dataset"].isin(rows["dataset"])]
-        if seeds is not None:
-            given = given[given["seed"].isin(seeds)]
-        rows = with_given(rows, given)
-    return Results(rows, given, notes, half, seeds)
-
-
-def with_given(rows, given):
-    """The rows measured, and those given of what was not; methods that have any such are marked."""
-    cell = ["dataset", "seed", "method"]
-    measured = pd.MultiIndex.from_frame(rows[cell])
-    added = given[~pd.MultiIndex.from_frame(given[cell]).isin(measured)]
-    marked = {name: name + sections.GIVEN for name in added["method"].unique()}
-    together = pd.concat([rows.assign(given=False), added.assign(given=True)], ignore_index=True)
-    return together.assign(method=together["method"].replace(marked))
-
-
-def ranked_methods(rows):
-    """The methods that are ranked: neither single knobs nor variants with parameters."""
-    return [name for name in rows["method"].unique() if "+" not in name and ":" not in name]
-
-
-def complete(scores):
-    """The tables on which every method was run, and the names of the others."""
-    kept = scores.dropna()
-    return kept, sorted(set(scores.index) - set(kept.index))
+    return Results(rows, notes, half)
 
 
 def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=None):
@@ -132,7 +88,7 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=N
     reference : str
         The method whose wins are counted.
     methods : list of str, default=None
-        What is ranked; None takes `ranked_methods`.
+        What is ranked; None takes all but variants with parameters.
     page : str, default="tables"
         Name of the files.
     docs : path-like
@@ -149,30 +105,31 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=N
     ValueError
         Where a method has no row, or no table has all of them.
     """
-    methods = methods or ranked_methods(results.rows)
     known = list(results.rows["method"].unique())
+    methods = methods or [name for name in known if ":" not in name]
     for name in (reference, *methods):
         if name not in known:
             raise ValueError(f"There is no row of {name!r}. Methods are {', '.join(known)}.")
     rows = results.rows[results.rows["method"].isin([*methods, reference])]
-    scores, incomplete = complete(median_scores(rows))
+    every = median_scores(rows)
+    # Only tables on which all of them were run can be ranked.
+    scores = every.dropna()
     if scores.empty:
         raise ValueError(
             f"No table has rows of all of {', '.join(sorted(scores.columns))}. Run the missing "
             "ones, or choose fewer by --methods."
         )
-    rows = rows[rows["dataset"].isin(scores.index)]
+    left_out = sorted(set(every.index) - set(scores.index))
+    results = replace(results, rows=rows[rows["dataset"].isin(scores.index)])
     docs = Path(docs)
     docs.mkdir(parents=True, exist_ok=True)
     parts = [
-        sections.introduction(results, scores, incomplete, title),
-        sections.ranking(rows, scores, results.tasks, docs / f"{page}-ranks.svg"),
-        sections.duels(rows, scores, reference),
-        sections.time(rows, scores, docs / f"{page}-time.svg"),
-        sections.knobs(results.rows),
-        sections.repeated(results),
-        sections.failures(rows),
-        sections.numbers(rows, scores, results.tasks),
+        sections.introduction(results, left_out, title),
+        sections.ranking(results, scores, docs / f"{page}-ranks.svg"),
+        sections.duels(results, scores, reference),
+        sections.time(results, scores, docs / f"{page}-time.svg"),
+        sections.failures(results),
+        sections.numbers(results, scores),
         sections.runs(results),
     ]
     path = docs / f"{page}.rst"
@@ -183,18 +140,25 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=N
 def main(arguments=None):
     """Read, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
-    parser.add_argument("results", help="file of python -m benchmarks.tables")
-    parser.add_argument("--peers", help="further rows, given for orientation")
+    parser.add_argument("results", nargs="+", help="files of python -m benchmarks.tables")
     parser.add_argument("--reference", default="skreg", help="whose wins are counted (skreg)")
     parser.add_argument("--methods", nargs="+", help="what is ranked; else all but variants")
     parser.add_argument("--half", choices=HALVES, help="only one half of the tables")
     parser.add_argument("--seeds", type=numbers, help="only these, such as 0,1,2")
+    parser.add_argument(
+        "--ranges",
+        help="file of dataset, worst and best: scores are normalised between these, not between "
+        "the worst and the best of the methods at hand",
+    )
     parser.add_argument("--page", default="tables", help="name of the page (tables)")
     parser.add_argument("--title", help="title of the page")
     parser.add_argument("--docs", default=DOCS, help="folder of the page (docs/benchmarks)")
     options = parser.parse_args(arguments)
     try:
-        results = load(options.results, options.peers, options.half, options.seeds)
+        results = load(options.results, options.half, options.seeds)
+        if options.ranges:
+            results.ranges = pd.read_csv(options.ranges, index_col="dataset")
+        results.command = _again(options)
         path = write(
             results,
             options.reference,
@@ -206,6 +170,17 @@ def main(arguments=None):
     except (ValueError, OSError) as error:
         sys.exit(f"python -m benchmarks.report: {error}")
     print(path)
+
+
+def _again(options):
+    """What was asked for, without the folders of this machine."""
+    words = [Path(path).name for path in options.results]
+    words += ["--ranges", Path(options.ranges).name] if options.ranges else []
+    words += ["--half", options.half] if options.half else []
+    words += ["--seeds", ",".join(map(str, options.seeds))] if options.seeds else []
+    words += ["--reference", options.reference] if options.reference != "skreg" else []
+    words += ["--methods", *options.methods] if options.methods else []
+    return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 
 if __name__ == "__main__":

@@ -12,32 +12,15 @@ from pathlib import Path
 
 import pandas as pd
 
-COLUMNS = (
-    "dataset",
-    "task",
-    "n_train",
-    "d",
-    "seed",
-    "method",
-    "score",
-    "logloss",
-    "auc",
-    "fit_s",
-    "predict_s",
-    "peak_mb",
-    "epochs",
-    "error",
-)
+COLUMNS = ("dataset", "task", "n_train", "d", "seed", "method", "score", "logloss", "auc")
+COLUMNS += ("fit_s", "predict_s", "peak_mb", "epochs", "error")
+#: Columns that came later; files without them are read too.
+OPTIONAL = {"peak_mb", "epochs"}
 #: Digits after the point that are kept; scores to more than any test set resolves.
 DIGITS = {
-    "score": 6,
-    "logloss": 6,
-    "auc": 6,
-    "fit_s": 4,
-    "predict_s": 4,
-    "peak_mb": 1,
-    "epochs": 1,
-    "seconds": 4,
+    **dict.fromkeys(("score", "logloss", "auc"), 6),
+    **dict.fromkeys(("fit_s", "predict_s"), 4),
+    **dict.fromkeys(("peak_mb", "epochs"), 1),
 }
 
 
@@ -48,9 +31,6 @@ class ResultsFile:
     ----------
     path : path-like
         Ends in ``.csv``; made at the first row.
-    columns : tuple of str, default=COLUMNS
-    what : str, default="method"
-        The column that tells the rows of one table and seed apart.
 
     Raises
     ------
@@ -58,37 +38,35 @@ class ResultsFile:
         Where the file is not a ``.csv`` file, or has other columns.
     """
 
-    def __init__(self, path, columns=COLUMNS, what="method"):
-        self.path, self.columns, self.what = Path(path), columns, what
+    def __init__(self, path):
+        self.path = Path(path)
         if self.path.suffix != ".csv":
             raise ValueError(f"Results are kept in a file that ends in .csv, got {str(path)!r}.")
         self.done = set()
         if self.path.exists():
-            rows = read(self.path, columns)
-            self.done = {key(row, what) for row in rows.to_dict("records")}
+            self.done = set(map(key, read(self.path).to_dict("records")))
 
     def drop_errors(self):
         """Take out the rows that ended in an error, so that they are run again."""
         if self.path.exists():
             rows = pd.read_csv(self.path, dtype=str, keep_default_na=False)
-            rows = rows[rows["error"] == ""]
-            rows.to_csv(self.path, index=False, lineterminator="\n")
-            self.__init__(self.path, self.columns, self.what)
+            rows[rows["error"] == ""].to_csv(self.path, index=False, lineterminator="\n")
+            self.__init__(self.path)
 
     def append(self, row):
         """Write a row; what it does not hold is left empty."""
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             if new:
                 writer.writeheader()
-            writer.writerow({name: _text(name, row.get(name)) for name in self.columns})
-        self.done.add(key(row, self.what))
+            writer.writerow({name: _text(name, row.get(name)) for name in COLUMNS})
+        self.done.add(key(row))
 
 
-def key(row, what="method"):
+def key(row):
     """What tells a row from all others."""
-    return row["dataset"], int(row["seed"]), row[what]
+    return row["dataset"], int(row["seed"]), row["method"]
 
 
 def _text(name, value):
@@ -97,43 +75,18 @@ def _text(name, value):
     return f"{value:.{DIGITS[name]}f}" if name in DIGITS else value
 
 
-def read(path, columns=COLUMNS):
-    """Rows of a file of results.
-
-    A file without the columns peak_mb and epochs is read too; they are empty then.
-
-    Parameters
-    ----------
-    path : path-like
-    columns : tuple of str, default=COLUMNS
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    ValueError
-        Where a column is missing, or one is not known.
-    """
-    texts = {"error": object, **dict.fromkeys(("method", "setting", "dataset"), str)}
-    rows = pd.read_csv(path, dtype=texts)
-    optional = {"peak_mb", "epochs"}
-    missing = set(columns) - optional - set(rows)
-    if missing or set(rows) - set(columns):
+def read(path):
+    """Rows of a file of results as a DataFrame; ValueError where its columns are others."""
+    rows = pd.read_csv(path, dtype={"error": object, "method": str, "dataset": str})
+    if set(COLUMNS) - OPTIONAL - set(rows) or set(rows) - set(COLUMNS):
         raise ValueError(
             f"{path} has the columns {', '.join(rows)}; a file of results has "
-            f"{', '.join(columns)}. Give another --out, or another file."
+            f"{', '.join(COLUMNS)}. Give another --out, or another file."
         )
-    return rows.reindex(columns=list(columns))
+    return rows.reindex(columns=list(COLUMNS))
 
 
 # -- what it was run on ---------------------------------------------------------------------------
-
-
-def notes_path(path):
-    """The JSON file beside a file of results."""
-    return Path(path).with_suffix(".json")
 
 
 def note_run(path, *, data, halves, machine, methods, seeds):
@@ -156,7 +109,8 @@ def note_run(path, *, data, halves, machine, methods, seeds):
     ValueError
         Where the results were begun on other tables.
     """
-    notes = read_notes(path) if notes_path(path).exists() else {"runs": []}
+    notes_path = Path(path).with_suffix(".json")
+    notes = read_notes(path) if notes_path.exists() else {"runs": []}
     if notes.get("halves", halves) != halves:
         raise ValueError(
             f"{path} was begun on the tables of {notes['data']!r}, which are not those of {data!r} "
@@ -168,20 +122,13 @@ def note_run(path, *, data, halves, machine, methods, seeds):
         notes["runs"].append(run)
     run["methods"] += [method for method in methods if method not in run["methods"]]
     run["seeds"] = sorted({*run["seeds"], *seeds})
-    notes_path(path).write_text(
-        json.dumps({"data": data, "halves": halves, "runs": notes["runs"]}, indent=1) + "\n"
-    )
+    kept = {"data": data, "halves": halves, "runs": notes["runs"]}
+    notes_path.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def read_notes(path):
-    """What results were run on: data, halves and runs (machine, methods, seeds).
-
-    Raises
-    ------
-    FileNotFoundError
-        Where the notes are missing.
-    """
-    notes = notes_path(path)
+    """What results were run on: data, halves and runs (machine, methods, seeds)."""
+    notes = Path(path).with_suffix(".json")
     if not notes.exists():
         raise FileNotFoundError(
             f"{notes} is missing, which says what {path} was run on. It is written by "

@@ -10,16 +10,16 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.memory import PeakMemory
-from benchmarks.nets import sklearn_net, skreg_net
+from benchmarks.nets import jobs, sklearn_net, skreg_net
 from benchmarks.single import digits
 from benchmarks.timing import median
-from skreg.train import Job, Spec, train
+from skreg.train import train
 
 #: After that many seconds a size is not measured again.
 PATIENCE = 3.0
@@ -71,25 +71,9 @@ def _fits(X, y, net):
 
 def _members(k, contestant):
     X, y = digits()
-    spec = Spec(
-        hidden=(100,),
-        n_outputs=10,
-        batch_norm=True,
-        loss="multinomial",
-        dropout=(0.2,),
-        l1=(0.0, 0.0),
-        l2=(0.0, 0.0),
-        batch_size=200,
-        max_iter=5,
-    )
-    jobs = [Job(replace(spec, dropout=(rate,)), X, y) for rate in np.linspace(0.0, 0.6, k)]
-    rounds = [jobs] if contestant == TOGETHER else [[job] for job in jobs]
-
-    def run():
-        for jobs in rounds:
-            train(jobs)
-
-    return X, lambda: train(jobs[:8]), run
+    members = jobs(X, y, (100,), k, 0.6, batch_size=200, max_iter=5)
+    rounds = [members] if contestant == TOGETHER else [[job] for job in members]
+    return X, lambda: train(members[:8]), lambda: [train(one) for one in rounds]
 
 
 TOGETHER, ONE_BY_ONE = "skreg, together", "skreg, one by one"
@@ -117,15 +101,7 @@ AXES = {
 
 
 def one_size(axis, size, contestant, repeats):
-    """Time and memory of one size, in this process.
-
-    Parameters
-    ----------
-    axis : {"rows", "columns", "members"}
-    size : int
-    contestant : str
-    repeats : int
-        Runs, fewer where they take longer than `PATIENCE`.
+    """Time and memory of one size, in this process; fewer runs where they outlast `PATIENCE`.
 
     Returns
     -------
@@ -164,15 +140,7 @@ def in_a_process(*arguments):
 
 
 def measure(repeats, sizes=None, run=in_a_process):
-    """All sizes of all axes.
-
-    Parameters
-    ----------
-    repeats : int
-    sizes : dict of str to sequence of int, optional
-        Others than those of `AXES`.
-    run : callable
-        As `one_size`.
+    """All sizes of all axes, or those given by axis; `run` is as `one_size`.
 
     Returns
     -------
@@ -188,3 +156,34 @@ def measure(repeats, sizes=None, run=in_a_process):
                 found[contestant].append(run(name, size, contestant, repeats))
         out[name] = {"what": axis.what, "sizes": chosen, "contestants": found}
     return out
+
+
+# -- what the figures say -------------------------------------------------------------------------
+
+
+def points(sizes, measured, figure):
+    """Sizes and values of a figure, "seconds" or "mb", of one contestant, where it is above zero."""
+    pairs = [(size, one[figure]) for size, one in zip(sizes, measured, strict=True) if one[figure]]
+    return np.array(pairs, dtype=float).reshape(-1, 2).T
+
+
+def slope(sizes, values):
+    """The power of the size with which a value grows, over the upper half of the axis.
+
+    What a call costs whatever the size hides growth at small sizes, so they do not count.
+
+    Least squares on logarithmic axes; nan with fewer than two points there.
+
+    Examples
+    --------
+    >>> from benchmarks.scaling import slope
+    >>> round(slope([1, 10, 100, 1000], [5.0, 5.0, 10.0, 100.0]), 6)
+    1.0
+    """
+    sizes, values = np.asarray(sizes, dtype=float), np.asarray(values, dtype=float)
+    if len(sizes) < 2:
+        return float("nan")
+    upper = sizes >= np.sqrt(sizes.min() * sizes.max()) * (1 - 1e-9)
+    if upper.sum() < 2:
+        return float("nan")
+    return float(np.polyfit(np.log(sizes[upper]), np.log(values[upper]), 1)[0])

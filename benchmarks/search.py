@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 from joblib import parallel_config
@@ -16,7 +17,7 @@ from skorch.dataset import ValidSplit
 import skreg
 from benchmarks.nets import sklearn_net, skorch_net, skreg_net
 from benchmarks.single import made
-from benchmarks.timing import in_turn, median, peak_gflops
+from benchmarks.timing import compared, median, peak_gflops
 
 
 def search(net, grid, folds, X, y, n_jobs=None):
@@ -86,6 +87,15 @@ def case_c():
 CASES = {"A": case_a, "B": case_b, "C": case_c}
 
 
+def peers(case, n_jobs=2):
+    """The same search by scikit-learn's MLP and by skorch, so many fits side by side."""
+    X, y, folds = case["data"]
+    return {
+        f"{name}, n_jobs={n_jobs}": partial(search, *case[name], folds, X, y, n_jobs=n_jobs)
+        for name in ("scikit-learn", "skorch")
+    }
+
+
 def measure(repeats, cases="ABC"):
     """Seconds and ratios of each case, and what the rounds of the batched search were."""
     out = {}
@@ -102,31 +112,22 @@ def measure(repeats, cases="ABC"):
 
         contestants = {
             "skreg, batched": batched,
-            "skreg, one by one": lambda case=case, X=X, y=y, f=folds: search(
-                *case["skreg"], f, X, y
-            ),
-            "scikit-learn, n_jobs=2": lambda case=case, X=X, y=y, f=folds: search(
-                *case["scikit-learn"], f, X, y, n_jobs=2
-            ),
-            "skorch, n_jobs=2": lambda case=case, X=X, y=y, f=folds: search(
-                *case["skorch"], f, X, y, n_jobs=2
-            ),
+            "skreg, one by one": partial(search, *case["skreg"], folds, X, y),
+            **peers(case),
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             batched()  # compiles what there is to compile
             reports.clear()
-            seconds = in_turn(contestants, repeats)
-        peak = peak_gflops()
-        first = np.asarray(seconds["skreg, batched"])
+            seconds, ratios = compared(contestants, repeats, "skreg, batched")
         out[name] = {
             "what": CASES[name].__doc__,
-            "seconds": {n: median(s) for n, s in seconds.items()},
-            "times faster": {n: median(np.asarray(s) / first) for n, s in seconds.items()},
+            "seconds": seconds,
+            "times faster": ratios,
             "fits": reports[-1].jobs,
             "stacks": list(reports[-1].members),
             "training seconds": median([r.seconds for r in reports]),
             "GFLOP/s": median([r.gflops for r in reports]),
-            "peak GFLOP/s": peak,
+            "peak GFLOP/s": peak_gflops(),
         }
     return out

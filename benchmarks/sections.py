@@ -1,7 +1,7 @@
 """The sections of the page on tables: from rows and scores to reStructuredText and pictures.
 
-`rows` are as `benchmarks.results_file.read` gives them, `scores` as
-`benchmarks.ranking.median_scores`, with the tables that all methods have.
+`results` is a `benchmarks.report.Results`, `scores` as `benchmarks.ranking.median_scores` gives it,
+with the tables that all methods have.
 """
 
 from __future__ import annotations
@@ -10,306 +10,202 @@ import numpy as np
 
 from benchmarks.figures import rank_diagram, save, score_against_time
 from benchmarks.methods import METHODS
-from benchmarks.pages import head, table
 from benchmarks.protocol import TASKS
 from benchmarks.ranking import (
+    HIGHEST,
+    LOWEST,
     against,
-    cliques,
-    critical_difference,
     friedman,
+    mean_difference,
     median_scores,
     normalised,
     ranks,
 )
+from benchmarks.rst import head, heading, table
 from skreg.display._style import fixed
 
-#: Marks a method of which rows were given and not measured here.
-GIVEN = " †"
 TEXT = (
     "Tables of many kinds, methods with their defaults where the last section says nothing else. A "
     "quarter of the rows of each table is for the test, and a fit sees at most 10,000 rows. The "
     "score is the balanced accuracy for classes and R2 for numbers. Figures are medians over seeds. "
     "A method that failed on a table is the worst there."
 )
-COMMANDS = """Repeated with::
-
-   python -m benchmarks.tables {data} --out results.csv
-   python -m benchmarks.report results.csv{options}
-"""
 
 
-def introduction(results, scores, incomplete, title=None):
-    counts = results.tasks[scores.index].value_counts()
-    data = results.notes["data"]
+def introduction(results, left_out, title=None):
+    """What was compared on what, and how it is repeated."""
+    rows, data = results.rows, results.notes["data"]
+    counts, seeds = results.tasks.value_counts(), sorted(rows["seed"].unique())
     text = [
         TEXT,
-        f"{len(scores)} tables of ``{data}``: "
+        f"{len(results.tasks)} tables of ``{data}``: "
         + ", ".join(f"{counts.get(task, 0)} {task}" for task in TASKS)
-        + f"; seeds {', '.join(map(str, sorted(results.rows['seed'].unique())))}.",
+        + f"; seeds {', '.join(map(str, seeds))}.",
     ]
     if results.half:
         text.append(
             f"Only the half *{results.half}* of the tables of each task (sorted by name, in turn): "
             "what is chosen on one half is judged on the other."
         )
-    if incomplete:
-        text.append(f"Left out, since not every method was run on them: {', '.join(incomplete)}.")
-    if marked := [name for name in scores if name.endswith(GIVEN)]:
-        text.append(_of_given(results.rows, marked))
-    bundled = data == "bundled"
+    if left_out:
+        text.append(f"Left out, since not every method was run on them: {', '.join(left_out)}.")
+    shares = rows.groupby("method")["given"].agg(["sum", "size"]).query("sum > 0")
+    if len(shares):
+        text.append(
+            "Rows that were given and not run here, from another machine: "
+            + "; ".join(f"{name} {part} of {whole}" for name, part, whole in shares.itertuples())
+            + ". Their scores are for orientation, their seconds only rough."
+        )
+    where, command = "--bundled" if data == "bundled" else "--data DIR", results.command
     text.append(
-        COMMANDS.format(data="--bundled" if bundled else "--data DIR", options=_options(results))
+        f"Repeated with::\n\n   python -m benchmarks.tables {where} --out {command.split()[0]}\n"
+        f"   python -m benchmarks.report {command}\n"
     )
-    seeds = results.rows["seed"].unique()
     if title is None:
-        title = "Bundled tables" if bundled else "Tables"
+        title = "Bundled tables" if data == "bundled" else "Tables"
         title += f", seed {seeds[0]}" if len(seeds) == 1 else ""
     return head(title, "\n\n".join(text), results.notes["runs"][0]["machine"])
 
 
-def _of_given(rows, marked):
-    """How much of the marked methods was not run here."""
-    shares = rows[rows["method"].isin(marked)].groupby("method")["given"].agg(["sum", "size"])
-    return (
-        "Of a method with a † rows were given and not run here, from another machine: "
-        + "; ".join(f"{name} {part} of {whole}" for name, part, whole in shares.itertuples())
-        + ". Their scores are for orientation, their seconds only rough."
-    )
-
-
-def _options(results):
-    """What the report was restricted to and given, as its command takes it."""
-    found = " --peers FILE" if results.given is not None else ""
-    found += f" --half {results.half}" if results.half else ""
-    return found + (f" --seeds {','.join(map(str, results.seeds))}" if results.seeds else "")
-
-
-def ranking(rows, scores, tasks, picture):
+def ranking(results, scores, picture):
     """Mean ranks and normalised scores, over all tables and by task."""
-    place, share = ranks(scores), normalised(scores)
+    rows, tasks = results.rows, results.tasks
+    place, share = ranks(scores), normalised(scores, results.ranges)
     classes = rows[rows["task"] != "regression"]
-    other = {
-        "rank by log loss": ranks(median_scores(classes, "logloss", sign=-1).dropna()).mean(),
-        "rank by AUC": ranks(median_scores(classes, "auc").dropna()).mean(),
+    columns = {
+        "mean rank": (place.mean(), 2),
+        "normalised score": (share.mean(), 3),
+        "rank by log loss": (
+            ranks(median_scores(classes, "logloss", sign=-1).dropna()).mean(),
+            2,
+        ),
+        "rank by AUC": (ranks(median_scores(classes, "auc").dropna()).mean(), 2),
+        "fit s, all tables": (_medians(rows, "fit_s").sum(), 1),
+        "predict ms, median": (_medians(rows, "predict_s").median() * 1000, 1),
+        "peak MB, median": (_medians(rows, "peak_mb").median(), 0),
     }
-    seconds = _medians(rows, "fit_s").sum()
-    predict = _medians(rows, "predict_s").median() * 1000
-    memory = _medians(rows, "peak_mb").median()
     order = place.mean().sort_values().index
     text = heading("Ranks") + table(
-        (
-            "method",
-            "mean rank",
-            "normalised score",
-            *other,
-            "fit s, all tables",
-            "predict ms, median",
-            "peak MB, median",
-        ),
+        ("method", *columns),
+        [
+            (name, *(fixed(found.get(name, np.nan), digits) for found, digits in columns.values()))
+            for name in order
+        ],
+    )
+    text += "\nThe rank of the best method of a table is 1; "
+    if results.ranges is None:
+        text += "its normalised score is 1, that of the worst 0. "
+    else:
+        text += (
+            "a normalised score of 0 is the worst and 1 the best of fixed peers on that table, cut at "
+            f"{fixed(LOWEST, 1)}, which a failure counts, and {fixed(HIGHEST, 1)}. "
+        )
+    text += (
+        "The peak is that of the resident memory during a fit and its prediction, above what the "
+        "process held before; memory of a GPU is not in it.\n\n"
+        "Mean rank, and normalised score in brackets, by task:\n\n"
+    )
+    parts = {
+        task: tasks.index[tasks == task].intersection(scores.index)
+        for task in TASKS
+        if (tasks == task).any()
+    }
+    text += table(
+        ("method", *(f"{task} ({len(part)})" for task, part in parts.items())),
         [
             (
                 name,
-                fixed(place[name].mean(), 2),
-                fixed(share[name].mean(), 3),
-                *(fixed(column.get(name, np.nan), 2) for column in other.values()),
-                fixed(seconds[name], 1),
-                fixed(predict[name], 1),
-                fixed(memory.get(name, np.nan), 0),
+                *(
+                    f"{place.loc[part, name].mean():.2f} ({share.loc[part, name].mean():.3f})"
+                    for part in parts.values()
+                ),
             )
             for name in order
         ],
     )
-    text += (
-        "\nThe rank of the best method of a table is 1; its normalised score is 1, that of the worst "
-        "0. The peak is that of the resident memory during a fit and its prediction, above what the "
-        "process held before; memory of a GPU is not in it.\n\n"
-    )
-    text += _by_task(place, share, tasks, order)
-    if len(order) > 2 and len(scores) > 1:
-        text += _test_of_ranks(scores, place.mean(), picture)
-    return text
-
-
-def _by_task(place, share, tasks, order):
-    present = [task for task in TASKS if (tasks[place.index] == task).any()]
-    parts = {task: tasks.index[tasks == task].intersection(place.index) for task in present}
-    return (
-        "Mean rank, and normalised score in brackets, by task:\n\n"
-        + table(
-            ("method", *(f"{task} ({len(names)})" for task, names in parts.items())),
-            [
-                (
-                    name,
-                    *(
-                        f"{place.loc[part, name].mean():.2f} ({share.loc[part, name].mean():.3f})"
-                        for part in parts.values()
-                    ),
-                )
-                for name in order
-            ],
-        )
-        + "\n"
-    )
-
-
-def _test_of_ranks(scores, mean_ranks, picture):
-    difference = critical_difference(*scores.shape[::-1])
+    if len(order) < 3 or len(scores) < 2:
+        return text
     statistic, p_value = friedman(scores)
-    save(rank_diagram(mean_ranks, difference, cliques(mean_ranks, difference)), picture)
+    save(rank_diagram(place), picture)
     return (
-        _figure(picture, "Critical-difference diagram of the mean ranks")
-        + "   Mean ranks, the best on the left. Methods under one bar do not differ by more than the "
-        "critical difference of the Nemenyi test at 5 % (Demšar 2006).\n\n"
+        text
+        + "\n"
+        + _figure(picture, "Critical-difference diagram of the mean ranks")
+        + "   Mean ranks, the best on the left. Methods under one bar cannot be told apart by the "
+        "Nemenyi test at 5 % (Demšar 2006).\n\n"
         f"Friedman's test that all are alike: {statistic:.1f} on {scores.shape[1] - 1} degrees of "
         f"freedom, p = {p_of(p_value)}.\n"
     )
 
 
-def duels(rows, scores, reference):
-    duels = against(scores, reference)
-    if duels.empty:
+def duels(results, scores, reference):
+    """One method against each other one."""
+    found = against(scores, reference)
+    if found.empty:
         return ""
-    duels = duels.loc[ranks(scores).mean().sort_values().drop(reference).index]
-    seconds = _geometric(_medians(rows, "fit_s"))
+    found = found.loc[ranks(scores).mean().sort_values().drop(reference).index]
+    share = normalised(scores, results.ranges)
+    loss = -median_scores(results.rows, "logloss", sign=-1)
+    seconds = _geometric(_medians(results.rows, "fit_s"))
     return (
         heading(f"{reference} against each")
         + table(
             (
-                "against",
-                "wins",
-                "ties",
-                "losses",
-                "won",
-                "median difference",
-                "largest gain",
-                "largest loss",
-                "Wilcoxon p",
-                "after Holm",
-                "sign p",
+                *("against", "wins", "ties", "losses", "median difference", "Wilcoxon p"),
+                *("after Holm", "normalised, 95 % interval", "log loss, 95 % interval"),
                 "fit time, its / ours",
             ),
             [
                 (
-                    name,
-                    duel.wins,
-                    duel.ties,
-                    duel.losses,
-                    f"{100 * duel.wins / duel.tables:.0f} %",
+                    *(duel.Index, duel.wins, duel.ties, duel.losses),
                     fixed(duel.median_difference, 4, sign=True),
-                    _extreme(duel.largest_gain),
-                    _extreme(duel.largest_loss),
-                    p_of(duel.wilcoxon_p),
-                    p_of(duel.wilcoxon_holm),
-                    p_of(duel.sign_p),
-                    fixed(seconds[name] / seconds[reference], 2),
+                    *(p_of(duel.wilcoxon_p), p_of(duel.wilcoxon_holm)),
+                    *(
+                        _interval(*mean_difference(part, reference, duel.Index))
+                        for part in (share, loss)
+                    ),
+                    fixed(seconds[duel.Index] / seconds[reference], 2),
                 )
-                for name, duel in duels.iterrows()
+                for duel in found.itertuples()
             ],
         )
-        + f"\nA win is a table on which {reference} has the better score; a difference above zero is "
-        "in its favour. A difference counts 1 at most, which a failure counts. Wilcoxon's "
-        "signed-rank test and the sign test (without ties) are two-sided; Holm's correction is for "
-        "the number of methods. The last column is the geometric mean over tables: below 1 the "
+        + f"\nA win is a table on which {reference} has the better score; a difference of scores above "
+        "zero is in its favour, one of log losses below zero. A difference counts 1 at most, which a "
+        "failure counts; a failure has no log loss. Wilcoxon's signed-rank test is two-sided; Holm's "
+        "correction is for the number of methods. Intervals are of the mean over tables, by the paired "
+        "t-test, and not corrected. The last column is the geometric mean over tables: below 1 the "
         "other one is the faster.\n"
     )
 
 
-def time(rows, scores, picture):
-    seconds = _geometric(_medians(rows, "fit_s"))
-    given = [name for name in scores if name.endswith(GIVEN)]
-    save(score_against_time(seconds, normalised(scores).mean(), given), picture)
+def time(results, scores, picture):
+    """Score against seconds of a fit."""
+    seconds = _geometric(_medians(results.rows, "fit_s"))
+    save(score_against_time(seconds, normalised(scores, results.ranges).mean()), picture)
     return (
         heading("Score against time")
         + _figure(picture, "Normalised score against fit time")
-        + "   Up and to the left is better."
-        + (" Hollow: rows of it were given.\n" if given else "\n")
+        + "   Up and to the left is better.\n"
     )
 
 
-def knobs(rows):
-    """Each knob alone against the plain net, where both were run."""
-    names = [name for name in METHODS if name.startswith("skreg-plain+")]
-    plain = rows[rows["method"].isin(["skreg-plain", *names])]
-    if "skreg-plain" not in set(plain["method"]) or plain["method"].nunique() < 2:
-        return ""
-    duels = against(median_scores(plain), "skreg-plain")
-    return (
-        heading("One knob at a time")
-        + "The plain net of the default architecture with one knob turned on, against the plain net; "
-        "a value for all tables, not a search.\n\n"
-        + table(
-            (
-                "method",
-                "setting",
-                "tables",
-                "wins",
-                "ties",
-                "losses",
-                "median difference",
-                "Wilcoxon p",
-            ),
-            [
-                (
-                    name,
-                    METHODS[name].what,
-                    duel.tables,
-                    # What the plain net loses, the knob wins.
-                    duel.losses,
-                    duel.ties,
-                    duel.wins,
-                    fixed(-duel.median_difference, 4, sign=True),
-                    p_of(duel.wilcoxon_p),
-                )
-                for name, duel in duels.iterrows()
-            ],
-        )
-    )
-
-
-def repeated(results):
-    """How near the rows measured here are to the given ones of the same table, seed and method."""
-    if results.given is None:
-        return ""
-    keys = ["dataset", "seed", "method"]
-    both = results.measured.merge(results.given, on=keys, suffixes=("", "_given"))
-    both = both[both["error"].isna() & both["error_given"].isna()]
-    if both.empty:
-        return ""
-    distance = (both["score"] - both["score_given"]).abs().groupby(both["method"])
-    return (
-        heading("Measured again")
-        + "Rows that were given and were measured here as well, by the difference of their scores.\n\n"
-        + table(
-            ("method", "rows", "median", "largest"),
-            [
-                (name, len(part), f"{part.median():.1e}", f"{part.max():.1e}")
-                for name, part in distance
-            ],
-        )
-    )
-
-
-def failures(rows, what="method"):
-    """What ended in an error; `what` is the column that names it."""
-    failed = rows[rows["error"].notna()]
+def failures(results):
+    """What ended in an error."""
+    failed = results.rows[results.rows["error"].notna()]
     if failed.empty:
         return ""
     return heading("Failures") + table(
-        ("table", "seed", what, "error"),
+        ("table", "seed", "method", "error"),
         [
-            (
-                row.dataset,
-                row.seed,
-                getattr(row, what),
-                f"``{str(row.error).replace('`', chr(39))}``",
-            )
+            (row.dataset, row.seed, row.method, f"``{str(row.error).replace('`', chr(39))}``")
             for row in failed.itertuples()
         ],
     )
 
 
-def numbers(rows, scores, tasks):
+def numbers(results, scores):
     """What stands behind: a list of tables by methods for each kind of figure."""
+    rows, tasks = results.rows, results.tasks
     order = list(ranks(scores).mean().sort_values().index)
     classes = rows[rows["task"] != "regression"]
     text = heading("Table by table") + "The best of each table stands in bold.\n"
@@ -334,51 +230,35 @@ def _block(title, values, digits, sign=1):
         cells = ["failed" if np.isneginf(value) else fixed(sign * value, digits) for value in row]
         shown = fixed(sign * best[name], digits)
         body.append((name, *(f"**{cell}**" if cell == shown else cell for cell in cells)))
-    return f"\n{title}\n{'~' * len(title)}\n\n" + table(("table", *values.columns), body)
+    return heading(title, "~") + table(("table", *values.columns), body)
 
 
 def runs(results):
-    methods = list(results.measured["method"].unique())
+    """What the methods are, and what was run on which machine."""
     what = [
         (name, METHODS[base].what + (f", {settings}" if settings else ""))
-        for name in methods
+        for name in results.rows["method"].unique()
         for base, _, settings in [name.partition(":")]
         if base in METHODS
+    ]
+    packages = ("scikit-learn", "torch", "lightgbm", "pytabkit")
+    machines = [
+        (
+            f"{machine['cores']} cores of {machine['cpu']}",
+            machine["threads"],
+            ", ".join(f"{name} {machine[name]}" for name in packages if name in machine),
+            ", ".join(map(str, run["seeds"])),
+            ", ".join(run["methods"]),
+        )
+        for run in results.notes["runs"]
+        for machine in [run["machine"]]
     ]
     return (
         heading("What was run")
         + table(("method", "what it is"), what)
         + "\nOn what:\n\n"
-        + machines(results.notes)
+        + table(("machine", "torch threads", "versions", "seeds", "methods"), machines)
     )
-
-
-def machines(notes, what="methods"):
-    """What was run on which machine.
-
-    Parameters
-    ----------
-    notes : dict
-        `benchmarks.results_file.read_notes`.
-    what : str, default="methods"
-        Title of what was run.
-    """
-    rows = [
-        (
-            f"{run['machine']['cores']} cores of {run['machine']['cpu']}"
-            + (f", {run['machine']['gpu']}" if "gpu" in run["machine"] else ""),
-            run["machine"]["threads"],
-            ", ".join(
-                f"{name} {run['machine'][name]}"
-                for name in ("scikit-learn", "torch", "lightgbm", "pytabkit")
-                if name in run["machine"]
-            ),
-            ", ".join(map(str, run["seeds"])),
-            ", ".join(run["methods"]),
-        )
-        for run in notes["runs"]
-    ]
-    return table(("machine", "torch threads", "versions", "seeds", what), rows)
 
 
 # -- small things ---------------------------------------------------------------------------------
@@ -396,6 +276,15 @@ def p_of(value):
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
+def _interval(mean, low, high):
+    if np.isnan(mean):
+        return "–"
+    between = (
+        "" if np.isnan(low) else f" ({fixed(low, 3, sign=True)} to {fixed(high, 3, sign=True)})"
+    )
+    return fixed(mean, 3, sign=True) + between
+
+
 def _medians(rows, column):
     """Medians over seeds of a figure that a failure has not, tables by methods."""
     values = rows.groupby(["dataset", "method"])[column].median()
@@ -405,14 +294,6 @@ def _medians(rows, column):
 def _geometric(seconds):
     """Geometric mean over tables; what was too short to be measured counts a tenth of a ms."""
     return np.exp(np.log(seconds.clip(lower=1e-4)).mean())
-
-
-def _extreme(found):
-    return "none" if found is None else f"{found[0]} {fixed(found[1], 3, sign=True)}"
-
-
-def heading(text):
-    return f"\n{text}\n{'-' * len(text)}\n\n"
 
 
 def _figure(picture, text):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,9 +12,9 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.nets import sklearn_net, skorch_net, skreg_net
+from benchmarks.nets import jobs, sklearn_net, skorch_net, skreg_net
 from benchmarks.timing import in_turn, median, peak_gflops
-from skreg.train import Job, Spec, train
+from skreg.train import train
 
 
 def digits():
@@ -54,11 +53,9 @@ def single_fits(repeats):
                 net.fit(X[: 2 * batch], y[: 2 * batch])
             runs = {n: functools.partial(net.fit, X, y) for n, net in nets.items()}
             seconds = in_turn(runs, repeats)
-        out[name] = {
-            "seconds": {n: median(s) for n, s in seconds.items()},
-            "to scikit-learn": median(np.divide(seconds["skreg"], seconds["scikit-learn"])),
-            "to skorch": median(np.divide(seconds["skreg"], seconds["skorch"])),
-        }
+        out[name] = {"seconds": {n: median(s) for n, s in seconds.items()}}
+        for peer in ("scikit-learn", "skorch"):
+            out[name][f"to {peer}"] = median(np.divide(seconds["skreg"], seconds[peer]))
     return out
 
 
@@ -74,29 +71,15 @@ def stacks(repeats, sizes=(1, 16, 50)):
     out = {}
     for name, (load, hidden, batch, epochs) in STACKS.items():
         X, y = load()
-        spec = Spec(
-            hidden=hidden,
-            n_outputs=int(y.max()) + 1,
-            batch_norm=True,
-            loss="multinomial",
-            dropout=(0.2,) * len(hidden),
-            l1=(0.0,) * (len(hidden) + 1),
-            l2=(0.0,) * (len(hidden) + 1),
-            weight_decay=0.01,
-            batch_size=batch,
-            max_iter=epochs,
-        )
+        options = {"weight_decay": 0.01, "batch_size": batch}
         for k in sizes:
-            jobs = [
-                Job(replace(spec, dropout=(rate,) * len(hidden)), X, y)
-                for rate in np.linspace(0.0, 0.5, k)
-            ]
-            train([Job(replace(j.spec, max_iter=1), X, y) for j in jobs])
+            members = jobs(X, y, hidden, k, max_iter=epochs, **options)
+            train(jobs(X, y, hidden, k, max_iter=1, **options))
             rates, peaks = [], []
             for _ in range(repeats):
                 before = peak_gflops()
                 began = time.perf_counter()
-                reports = train(jobs)[1]
+                reports = train(members)[1]
                 seconds = time.perf_counter() - began
                 # The clock of a core changes from second to second: the peak is that on both sides.
                 peaks.append((before + peak_gflops()) / 2)

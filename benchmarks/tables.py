@@ -14,9 +14,10 @@ import logging
 import sys
 import time
 import warnings
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import make_classification, make_regression
 
 from benchmarks import protocol
@@ -34,43 +35,19 @@ from benchmarks.results_file import ResultsFile, note_run
 from benchmarks.timing import machine
 
 
-def run(tables, methods, seeds, results, say=print):
-    """Run what the results do not hold yet.
-
-    Parameters
-    ----------
-    tables : list of Table
-    methods : list of str
-        As `benchmarks.methods.parse` reads them.
-    seeds : list of int
-    results : ResultsFile
-        Rows are appended to it.
-    say : callable
-        Told of each row.
-    """
+def run(tables, methods, seeds, results, say=print, together=False):
+    """Run what the `ResultsFile` does not hold yet; rows are appended to it, and said one by one."""
     for table in tables:
-        waiting = [
-            (seed, method)
-            for seed, method in itertools.product(seeds, methods)
-            if (table.name, seed, method) not in results.done
-        ]
-        if not waiting:
-            continue
-        X, y = table.read()
-        for seed, group in itertools.groupby(waiting, key=lambda pair: pair[0]):
-            for row in run_cell(table, X, y, seed, [method for _, method in group]):
+        for seed in seeds:
+            left = [name for name in methods if (table.name, seed, name) not in results.done]
+            for row in run_cell(table, seed, left, together) if left else ():
                 results.append(row)
                 say(_line(row))
 
 
-def run_cell(table, X, y, seed, methods):
-    """The rows of one table under one seed, as they come; an error becomes a row.
-
-    Yields
-    ------
-    dict
-        With the keys of `benchmarks.results_file.COLUMNS` that have a value.
-    """
+def run_cell(table, seed, methods, together=False):
+    """The rows of one table under one seed, as dicts, as they come; an error becomes a row."""
+    X, y = table.read()
     known = {"dataset": table.name, "task": table.task, "d": X.shape[1], "seed": seed}
     try:
         with quiet():
@@ -79,37 +56,46 @@ def run_cell(table, X, y, seed, methods):
         for method in methods:
             yield {**known, "method": method, "error": told(error)}
         return
+    known["n_train"] = len(cell.y)
+    if together:
+        began = time.perf_counter()
+        with quiet(), parallel_config(backend="skreg"):
+            found = Parallel()(delayed(_told)(fit_and_score, cell, name) for name in methods)
+        # Fits of one stack have no time of their own.
+        seconds = (time.perf_counter() - began) / len(methods)
+        for method, row in zip(methods, found, strict=True):
+            own = {} if "error" in row else {"fit_s": seconds}
+            yield {**known, "method": method, **row, **own}
+        return
     for method in methods:
         _warm_up(method, table.task)
-        row = {**known, "n_train": len(cell.y), "method": method}
-        try:
-            row.update(run_method(cell, method))
-        except Exception as error:
-            row["error"] = told(error)
-        yield row
+        yield {**known, "method": method, **_told(run_method, cell, method)}
+
+
+def _told(run, cell, method):
+    """What a run of a method gives, or its error."""
+    try:
+        return run(cell, method)
+    except Exception as error:
+        return {"error": told(error)}
 
 
 def run_method(cell, method):
-    """Fit a method on a cell, and score it.
+    """Fit a method on a cell and score it; peak_mb is of fit and prediction."""
+    with quiet(), PeakMemory() as peak:
+        found = fit_and_score(cell, method)
+    return {**found, "peak_mb": peak.mb}
 
-    Parameters
-    ----------
-    cell : benchmarks.protocol.Cell
-    method : str
 
-    Returns
-    -------
-    dict
-        score, logloss, auc, fit_s, predict_s, peak_mb (of fit and prediction), epochs.
-    """
+def fit_and_score(cell, method):
+    """score, logloss, auc, fit_s, predict_s and epochs."""
     X, X_test = cell.views[view_of(method)]
     model = make(method, cell.task, cell.seed)
-    with quiet(), PeakMemory() as peak:
-        began = time.perf_counter()
-        model.fit(X, cell.y)
-        seconds = time.perf_counter() - began
-        scores = protocol.evaluate(model, X_test, cell.y_test, cell.task)
-    return {**scores, "fit_s": seconds, "peak_mb": peak.mb, "epochs": epochs_of(model)}
+    began = time.perf_counter()
+    model.fit(X, cell.y)
+    seconds = time.perf_counter() - began
+    scores = protocol.evaluate(model, X_test, cell.y_test, cell.task)
+    return {**scores, "fit_s": seconds, "epochs": epochs_of(model)}
 
 
 @cache
@@ -159,7 +145,11 @@ def main(arguments=None):
     """Check everything that can be checked, then run."""
     options = _parser().parse_args(arguments)
     try:
-        everything, data = _find_tables(options)
+        if options.bundled:
+            everything, data = protocol.bundled_tables(), "bundled"
+        else:
+            everything = protocol.folder_tables(options.data)
+            data = Path(options.data).resolve().name
         halves = protocol.halves(everything)
         tables = select(everything, halves, options.tables, options.tasks, options.half)
         methods = expand(options.methods)
@@ -178,17 +168,12 @@ def main(arguments=None):
         sys.exit(f"python -m benchmarks.tables: {error}")
     if options.retry:
         results.drop_errors()
-    run(tables, methods, options.seeds, results, say=lambda line: print(line, flush=True))
+    say = partial(print, flush=True)
+    run(tables, methods, options.seeds, results, say, options.together)
 
 
 def select(tables, halves, names=None, tasks=None, half=None):
-    """The tables that are asked for; None asks for all.
-
-    Raises
-    ------
-    ValueError
-        Where a name is not there, or nothing is left.
-    """
+    """The tables that are asked for; None asks for all, ValueError where nothing is left."""
     known = [table.name for table in tables]
     unknown = sorted(set(names or ()) - set(known))
     if unknown:
@@ -198,9 +183,9 @@ def select(tables, halves, names=None, tasks=None, half=None):
     chosen = [
         table
         for table in tables
-        if (names is None or table.name in names)
-        and (tasks is None or table.task in tasks)
-        and (half is None or halves[table.name] == half)
+        if table.name in (names or known)
+        and table.task in (tasks or protocol.TASKS)
+        and halves[table.name] == (half or halves[table.name])
     ]
     if not chosen:
         raise ValueError(
@@ -208,12 +193,6 @@ def select(tables, halves, names=None, tasks=None, half=None):
             "them out."
         )
     return chosen
-
-
-def _find_tables(options):
-    if options.bundled:
-        return protocol.bundled_tables(), "bundled"
-    return protocol.folder_tables(options.data), Path(options.data).resolve().name
 
 
 def _words(text):
@@ -248,6 +227,12 @@ def _parser():
     )
     parser.add_argument("--seeds", type=numbers, default=[0, 1, 2], help="0,1,2")
     parser.add_argument("--out", required=True, help="file of results, made or gone on with")
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="fit the methods of a table and seed side by side in stacks; for nets of this package, "
+        "whose seconds are shared out evenly",
+    )
     parser.add_argument("--retry", action="store_true", help="run again what ended in an error")
     return parser
 

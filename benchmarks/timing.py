@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,17 +17,8 @@ def in_turn(contestants, repeats, collect=True):
     """Seconds of each contestant, run one after the other in each repetition.
 
     A slow minute of the machine hits all of them, so ratios hold where absolute times do not.
-
-    Parameters
-    ----------
-    contestants : dict of str to callable
-    repeats : int
-    collect : bool, default=True
-        Collect garbage before each run; it takes longer than what is measured where that is short.
-
-    Returns
-    -------
-    dict of str to list of float
+    `collect` collects garbage before each run; it takes longer than what is measured where that is
+    short.
     """
     seconds = {name: [] for name in contestants}
     for _ in range(repeats):
@@ -37,6 +29,13 @@ def in_turn(contestants, repeats, collect=True):
             run()
             seconds[name].append(time.perf_counter() - began)
     return seconds
+
+
+def compared(contestants, repeats, to):
+    """Median seconds of each contestant, and the median of what it takes of the seconds of one."""
+    seconds = in_turn(contestants, repeats)
+    ratios = {name: median(np.divide(found, seconds[to])) for name, found in seconds.items()}
+    return {name: median(found) for name, found in seconds.items()}, ratios
 
 
 def median(values):
@@ -57,16 +56,13 @@ def peak_gflops(n=2048, repeats=7):
 
 def machine():
     """What a figure was taken on."""
-    name = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as lines:
-            names = [
-                line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-            ]
-        name = names[0] if names else name
+    names = [platform.processor() or platform.machine()]
+    if (about := Path("/proc/cpuinfo")).exists():
+        lines = about.read_text().splitlines()
+        names = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")] or names
     packages = ("numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
     return {
-        "cpu": name,
+        "cpu": names[0].strip(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),

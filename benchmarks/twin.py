@@ -20,20 +20,20 @@ class SkorchTwin(BaseEstimator):
 
     Module, AdamW and its rates, batch size, epochs, held-out share and patience are those of the
     default net; the loop, the constant learning rate and `EarlyStopping` with the best epoch's
-    weights are skorch's.
+    weights are skorch's. Its X is float64, its y class numbers from 0 on, or floats.
     """
 
     def __init__(self, random_state=None):
         self.random_state = random_state
 
     def fit(self, X, y):
-        """Train on float64 rows; y holds class numbers from 0 on, or floats."""
         X = np.asarray(X, dtype=np.float32)
         # One epoch tells what the default resolves to on these rows.
         ours = self._ours(random_state=self.random_state)
         resolved = self._ours(max_iter=1, early_stopping=False, random_state=0).fit(X, y)
         torch.manual_seed(self.random_state or 0)
-        net, criterion = self._loop(y)
+        net, criterion, target = self._loop(y)
+        stratified = isinstance(self, ClassifierMixin)
         self.net_ = net(
             anew(resolved.module_),
             criterion=criterion,
@@ -46,19 +46,16 @@ class SkorchTwin(BaseEstimator):
             # Batch norm cannot train on one row.
             iterator_train__drop_last=True,
             train_split=ValidSplit(
-                ours.validation_fraction,
-                stratified=isinstance(self, ClassifierMixin),
-                random_state=self.random_state,
+                ours.validation_fraction, stratified=stratified, random_state=self.random_state
             ),
             callbacks=[("stop", EarlyStopping(patience=ours.patience, load_best=True))],
             verbose=0,
         )
-        self.net_.fit(X, self._target(y))
+        self.net_.fit(X, target)
         return self
 
     @property
     def epochs_(self):
-        """Epochs run."""
         return len(self.net_.history)
 
 
@@ -68,21 +65,15 @@ class SkorchTwinClassifier(ClassifierMixin, SkorchTwin):
     _ours = RegularizedMLPClassifier
 
     def _loop(self, y):
-        self.classes_ = np.unique(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) == 2:
-            return NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss
-        return NeuralNetClassifier, nn.CrossEntropyLoss
-
-    def _target(self, y):
-        codes = np.searchsorted(self.classes_, y)
-        return codes.astype(np.float32 if len(self.classes_) == 2 else np.int64)
+            return NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss, codes.astype(np.float32)
+        return NeuralNetClassifier, nn.CrossEntropyLoss, codes
 
     def predict_proba(self, X):
-        """Probabilities of the classes, shape (n, n_classes)."""
         return self.net_.predict_proba(np.asarray(X, dtype=np.float32))
 
     def predict(self, X):
-        """Class labels."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
@@ -92,13 +83,9 @@ class SkorchTwinRegressor(RegressorMixin, SkorchTwin):
     _ours = RegularizedMLPRegressor
 
     def _loop(self, y):
-        return NeuralNetRegressor, nn.MSELoss
-
-    def _target(self, y):
-        return np.asarray(y, dtype=np.float32).reshape(-1, 1)
+        return NeuralNetRegressor, nn.MSELoss, np.asarray(y, dtype=np.float32).reshape(-1, 1)
 
     def predict(self, X):
-        """Predictions, shape (n,)."""
         return self.net_.predict(np.asarray(X, dtype=np.float32)).ravel()
 
 

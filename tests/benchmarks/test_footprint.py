@@ -79,7 +79,7 @@ def test_page_on_imports_and_pickles(machine):
 
 @pytest.mark.slow
 def test_a_new_process_imports_what_a_fit_needs_and_no_more():
-    stages = footprint.in_a_process("skreg")
+    stages = imports.in_a_process("skreg")
     assert list(stages) == list(imports.STAGES["skreg"])
     assert stages["import skreg"]["imports"] == stages["second fit"]["imports"] == []
     ours = [name for stage in list(stages.values())[1:] for name in stage["imports"]]

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import make_classification, make_regression
 
 from benchmarks import methods
-from benchmarks.methods import GROUPS, METHODS, PLAIN, epochs_of, make
+from benchmarks.methods import GROUPS, METHODS, epochs_of, make
 
 INSTALLED = [name for name, method in METHODS.items() if method.package is None]
 
@@ -18,13 +18,11 @@ def test_methods_can_be_made(name, task):
     assert hasattr(make(name, task, 0), "fit")
 
 
-def test_plain_net_has_nothing_on_and_each_knob_changes_one_thing():
-    plain = make("skreg-plain", "binary", 0).get_params()
-    assert {name: plain[name] for name in PLAIN} == PLAIN
-    for name in GROUPS["knobs"][1:]:
-        params = make(name, "binary", 0).get_params()
-        changed = [key for key in params if params[key] != plain[key]]
-        assert changed == [name.removeprefix("skreg-plain+").replace("-", "_")]
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_the_default_is_the_default(task):
+    net = make("skreg", task, 3)
+    assert net.get_params() == type(net)(random_state=3).get_params()
+    assert ("Regressor" in type(net).__name__) == (task == "regression")
 
 
 def test_squashing_leaves_no_outliers_for_the_net():

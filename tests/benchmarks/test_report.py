@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import report
-from benchmarks.figures import place_labels, rank_diagram, score_against_time
+from benchmarks.figures import rank_diagram, score_against_time
 from benchmarks.results_file import COLUMNS, ResultsFile, read
 
 TASKS = {"t0": "binary", "t1": "binary", "t2": "multiclass", "t3": "regression", "t4": "regression"}
@@ -44,9 +44,9 @@ def fill(path, methods, seeds=(0, 1, 2), *, failed=(), tables=TASKS):
 
 @pytest.fixture
 def results(tmp_path, machine):
-    """Three methods, one knob and one variant, with notes."""
+    """Three methods and a variant, with notes."""
     path = tmp_path / "results.csv"
-    methods = ["skreg-plain", "hgb", "skreg", "skreg-plain+dropout", "skreg:dropout=0.3,patience=9"]
+    methods = ["linear", "hgb", "skreg", "skreg:dropout=0.3,patience=9"]
     fill(path, methods, failed={("t2", "hgb")})
     halves = {name: "judge" if name in ("t1", "t4") else "choose" for name in TASKS}
     runs = [{"machine": machine, "methods": methods, "seeds": [0, 1, 2]}]
@@ -65,7 +65,7 @@ def peers(tmp_path):
 
 def page_of(results, tmp_path, *options):
     """The page that the command writes."""
-    report.main([str(results), "--docs", str(tmp_path / "docs"), *options])
+    report.main([str(results), *options, "--docs", str(tmp_path / "docs")])
     return (tmp_path / "docs" / "tables.rst").read_text()
 
 
@@ -84,7 +84,7 @@ def test_page_of_a_small_file(results, tmp_path):
     # Rank and normalised score; the failed table counts 3 and 0.
     assert row_of(page, "Ranks", "skreg")[:2] == ["1.00", "1.000"]
     assert row_of(page, "Ranks", "hgb")[:2] == ["2.20", "0.400"]
-    assert row_of(page, "Ranks", "skreg-plain")[:2] == ["2.80", "0.000"]
+    assert row_of(page, "Ranks", "linear")[:2] == ["2.80", "0.000"]
     # Variants are not ranked.
     assert "skreg:dropout" not in page.split("What was run")[0]
     assert row_of(page, "Failures", "t2")[1:] == ["hgb", "``ValueError: a 'bad' table``"]
@@ -93,19 +93,13 @@ def test_page_of_a_small_file(results, tmp_path):
 def test_wins_losses_and_relative_time(results, tmp_path):
     page = page_of(results, tmp_path)
     wins = row_of(page, "skreg against each", "hgb")
-    assert wins[:4] == ["5", "0", "0", "100 %"]
-    assert wins[-1] == "0.10"
+    assert wins[:4] == ["5", "0", "0", "+0.1000"]
+    # Normalised 1 against 0.5, and 0 where it failed; log loss 0.65 against 0.7 on two.
+    assert wins[6].startswith("+0.600 (+0.")
+    assert wins[7:] == ["−0.050 (−0.050 to −0.050)", "0.10"]
     page = page_of(results, tmp_path, "--reference", "hgb")
     losses = row_of(page, "hgb against each", "skreg")
-    assert losses[:4] == ["0", "0", "5", "0 %"]
-    assert losses[4] == "−0.1000"
-    assert losses[6] == "t2 −1.000"
-
-
-def test_knobs_stand_against_the_plain_net(results, tmp_path):
-    page = page_of(results, tmp_path)
-    cells = row_of(page, "One knob at a time", "skreg-plain+dropout")
-    assert cells[1:6] == ["5", "5", "0", "0", "+0.3000"]
+    assert losses[:4] == ["0", "0", "5", "−0.1000"]
 
 
 def test_numbers_are_medians_with_the_best_in_bold(results, tmp_path):
@@ -116,26 +110,29 @@ def test_numbers_are_medians_with_the_best_in_bold(results, tmp_path):
     assert row_of(page, "Seconds of a fit", "t0") == ["10.00", "1.00", "**0.10**"]
 
 
-def test_given_rows_are_marked_and_compared(results, peers, tmp_path):
-    page = page_of(results, tmp_path, "--peers", str(peers))
-    assert "rows were given and not run here, from another machine: realmlp † 5 of 5." in page
-    assert row_of(page, "Ranks", "realmlp †")[-1] == "–"
-    assert "hgb †" not in page
-    # Measured 0.6 and given 0.5, except where it failed here.
-    assert row_of(page, "Measured again", "hgb") == ["4", "1.0e-01", "1.0e-01"]
-
-
-def test_given_rows_stand_in_for_seeds_that_were_not_run(results, peers, tmp_path):
-    fill(results, ["linear", "realmlp"], seeds=(1, 2))
-    page = page_of(results, tmp_path, "--peers", str(peers))
-    assert "from another machine: realmlp † 5 of 15." in page
+def test_rows_of_further_files_stand_in_for_what_was_not_run(results, peers, tmp_path):
+    fill(results, ["forest", "realmlp"], seeds=(1, 2))
+    page = page_of(results, tmp_path, str(peers))
     # Measured 0.601 and 0.602, given 0.6: the median of the measured alone would be 0.6015.
+    assert "not run here, from another machine: realmlp 5 of 15." in page
     assert row_of(page, "R2, regression", "t3").count("0.6010") == 2  # that of hgb too
     assert "pytabkit's RealMLP_TD" in page.split("What was run")[1]
-    fill(results, ["linear", "realmlp"], seeds=(0,), tables=["t0"])
-    page = page_of(results, tmp_path, "--peers", str(peers))
-    assert "realmlp † 4 of 15." in page
-    assert row_of(page, "Measured again", "realmlp")[0] == "1"
+    assert "benchmarks.report results.csv peers.csv\n" in page
+    # A row that was run here has the word.
+    fill(results, ["forest", "realmlp"], seeds=(0,), tables=["t0"])
+    assert "realmlp 4 of 15." in page_of(results, tmp_path, str(peers))
+
+
+def test_given_bounds_make_the_scores_those_of_fixed_peers(results, tmp_path):
+    ranges = tmp_path / "ranges.csv"
+    bounds = pd.DataFrame({"dataset": list(TASKS), "worst": 0.501, "best": 0.901})
+    bounds.to_csv(ranges, index=False)
+    page = page_of(results, tmp_path, "--ranges", str(ranges), "--methods", "skreg", "hgb")
+    # Scores are 0.701, and 0.601 except for one failure, which counts -1: 0.5, (4 * 0.25 - 1) / 5.
+    assert row_of(page, "Ranks", "skreg")[1] == "0.500"
+    assert row_of(page, "Ranks", "hgb")[1] == "0.000"
+    assert "of fixed peers on that table" in page
+    assert row_of(page, "skreg against each", "hgb")[6].startswith("+0.500 (")
 
 
 def test_title(results, tmp_path):
@@ -145,14 +142,14 @@ def test_title(results, tmp_path):
 
 
 def test_half_restricts_the_tables(results, peers, tmp_path):
-    page = page_of(results, tmp_path, "--half", "judge", "--peers", str(peers))
+    page = page_of(results, tmp_path, str(peers), "--half", "judge", "--methods", "skreg", "hgb")
     assert "2 tables of ``dev``: 1 binary, 0 multiclass, 1 regression; seeds 0, 1, 2." in page
     assert "Only the half *judge*" in page
     assert "t0" not in page
 
 
 def test_tables_that_not_all_have_are_named(results, tmp_path):
-    fill(results, ["linear"], tables=["t0", "t1", "t3"])
+    fill(results, ["forest"], tables=["t0", "t1", "t3"])
     page = page_of(results, tmp_path)
     assert "Left out, since not every method was run on them: t2, t4." in page
     assert "5 tables" in page_of(results, tmp_path, "--methods", "hgb", "skreg")
@@ -170,8 +167,8 @@ def test_the_same_rows_give_the_same_files(results, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--reference", "mlp"], "There is no row of 'mlp'. Methods are skreg-plain, hgb, skreg"),
-        (["--methods", "forest"], "There is no row of 'forest'"),
+        (["--reference", "mlp"], "There is no row of 'mlp'. Methods are linear, hgb, skreg"),
+        (["--methods", "tabm"], "There is no row of 'tabm'"),
     ],
 )
 def test_unknown_methods(results, tmp_path, options, message):
@@ -215,46 +212,34 @@ def overlapping(boxes):
 
 @pytest.mark.parametrize("n", [3, 14])
 def test_rank_diagram_overlaps_nowhere_and_stays_inside(n):
-    names = [f"skreg-plain+a-long-knob-{i}" for i in range(n)]
-    mean_ranks = pd.Series(1 + np.linspace(0, 0.2, n), names)
-    figure = rank_diagram(mean_ranks, 2.5, [names[: n // 2 + 1], names[1:]])
-    boxes = text_boxes(figure, figure.axes[0].texts)
-    assert len(boxes) == 2 * n + 1
+    names = [f"skreg-with-a-long-name-{i}" for i in range(n)]
+    rng = np.random.default_rng(0)
+    ranks = pd.DataFrame(rng.normal(size=(20, n)), columns=names).rank(axis=1)
+    figure = rank_diagram(ranks)
+    texts = [text for text in figure.axes[0].texts if text.get_text()]
+    boxes = text_boxes(figure, texts)
+    assert len(boxes) == n
     assert not overlapping(boxes)
     frame = figure.bbox
     assert all(frame.x0 <= b.x0 and b.x1 <= frame.x1 for b in boxes)
     assert all(frame.y0 <= b.y0 and b.y1 <= frame.y1 for b in boxes)
 
 
-def test_labels_of_crowded_points_do_not_overlap():
-    rng = np.random.default_rng(0)
+def test_score_against_time_names_every_method_and_tells_them_apart_without_colours():
     names = [f"method-{i}" for i in range(14)]
-    seconds = pd.Series(10 ** rng.normal(0, 0.1, 14), names)
-    scores = pd.Series(rng.normal(0.7, 0.01, 14), names)
-    scores["method-1"], seconds["method-1"] = scores["method-0"], seconds["method-0"]
-    seconds["method-13"], scores["method-13"] = 100.0, 0.1
-    figure = score_against_time(seconds, scores, given=["method-2"])
-    ax = figure.axes[0]
-    labels = [text for text in ax.texts if text.get_text()]
-    assert sorted(text.get_text() for text in labels) == sorted(names)
-    assert not overlapping(text_boxes(figure, labels))
-
-
-def test_place_labels_keeps_near_labels_without_a_line():
-    figure = score_against_time(pd.Series({"a": 1.0, "b": 10.0}), pd.Series({"a": 0.2, "b": 0.8}))
-    ax = figure.axes[0]
-    assert len(ax.texts) == 2
-    assert len(place_labels(ax, {"c": (3.0, 0.5)})) == 1
+    figure = score_against_time(pd.Series(10.0, names), pd.Series(0.5, names))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+    assert len({line.get_marker() for line in figure.axes[0].lines}) == 14
 
 
 def test_only_some_seeds(results, peers, tmp_path):
-    found = report.load(results, peers, seeds=[0])
+    found = report.load([results, peers], seeds=[0])
     assert set(found.rows["seed"]) == {0}
-    assert len(found.rows) < len(report.load(results, peers).rows)
-    assert report.load(results, peers, seeds=[1]).given.empty  # those are of seed 0
+    assert len(found.rows) < len(report.load([results, peers]).rows)
     with pytest.raises(ValueError, match=r"no row with seed 7\. Run"):
-        report.load(results, seeds=[7])
+        report.load([results], seeds=[7])
     with pytest.raises(ValueError, match=r"of the half 'judge' with seed 7\."):
-        report.load(results, half="judge", seeds=[7])
+        report.load([results], half="judge", seeds=[7])
     assert "; seeds 0." in page_of(results, tmp_path, "--seeds", "0")
     assert "; seeds 0, 1, 2." in page_of(results, tmp_path)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import memory, tables
 from benchmarks.results_file import COLUMNS, ResultsFile, note_run, read, read_notes
+from skreg import RegularizedMLPClassifier
 
 METHODS = ["linear", "hgb:max_iter=5"]
 
@@ -195,3 +196,32 @@ def test_bundled_tables_run_without_a_folder(tmp_path):
     )
     assert read(out)["score"].item() > 0.9
     assert json.loads(out.with_suffix(".json").read_text())["data"] == "bundled"
+
+
+def test_side_by_side_scores_are_those_of_single_fits(run, tmp_path):
+    net = "skreg:hidden_layer_sizes=(4,),max_iter=2,batch_norm=False"
+    methods = [net, f"{net},dropout=0.3", f"{net},numeric_embedding=None"]
+    alone = run(methods=methods, out=tmp_path / "alone.csv")
+    together = run("--together", methods=methods)
+    columns = ["dataset", "method", "epochs"]
+    pd.testing.assert_frame_equal(together[columns], alone[columns])
+    np.testing.assert_allclose(together["score"], alone["score"], atol=1e-4)
+    # The seconds of a table are shared out evenly.
+    seconds = together.groupby("dataset")["fit_s"]
+    assert (seconds.nunique() == 1).all() and (seconds.min() > 0).all()
+
+
+def test_an_error_side_by_side_is_a_row_and_its_neighbours_are_fitted(run, monkeypatch):
+    once = RegularizedMLPClassifier.fit
+
+    def broken(self, X, y):
+        if self.dropout == 0.3:
+            raise RuntimeError("no memory")
+        return once(self, X, y)
+
+    monkeypatch.setattr(RegularizedMLPClassifier, "fit", broken)
+    net = "skreg:hidden_layer_sizes=(4,),max_iter=2"
+    rows = run("--together", "--tables", "two", methods=[net, f"{net},dropout=0.3"])
+    assert rows["error"].isna().tolist() == [True, False]
+    assert rows["error"].iloc[1] == "RuntimeError: no memory"
+    assert rows["score"].notna().tolist() == [True, False]

@@ -96,7 +96,7 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
 
     Writing W = P - N with P, N >= 0 makes the L1 penalty linear and J smooth; a weight is exactly
     zero where both are at their bound [2]_. The solution has six digits or more with each penalty;
-    :doc:`/benchmarks/linear_solvers` has the figures.
+    :doc:`/development/linear_solvers` has the figures.
 
     References
     ----------

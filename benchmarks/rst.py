@@ -1,0 +1,30 @@
+"""Pieces of reStructuredText that all pages are made of."""
+
+from __future__ import annotations
+
+PACKAGES = ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
+
+
+def table(header, rows):
+    """A list table."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (header, *rows):
+        for i, cell in enumerate(row):
+            lines.append(f"   {'*' if i == 0 else ' '} - {cell}")
+    return "\n".join(lines) + "\n"
+
+
+def heading(text, line="-"):
+    """A title inside a page."""
+    return f"\n{text}\n{line * len(text)}\n\n"
+
+
+def head(title, text, machine):
+    """Title and text of a page, and the machine that its figures were taken on."""
+    versions = ", ".join(f"{name} {machine[name]}" for name in PACKAGES)
+    repeats = f" Repetitions: {machine['repeats']}." if "repeats" in machine else ""
+    return (
+        f"{title}\n{'=' * len(title)}\n\n{text}\n\nTaken on {machine['cores']} cores of "
+        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} torch threads; {versions}."
+        f"{repeats}\n\n"
+    )
