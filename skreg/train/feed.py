@@ -29,6 +29,23 @@ def n_batches(n, batch_size, batch_norm):
     return max(1, min(count, n // 2)) if batch_norm else count
 
 
+def padded(rows):
+    """Rows of a minibatch with padding, which counts nothing.
+
+    Vector code takes some rows at a time, and those that are left over one by one. So a few more rows are
+    faster than odd numbers (measured: 57 rows as 64 by a tenth).
+
+    Examples
+    --------
+    >>> [padded(rows) for rows in (1, 30, 33, 45, 57, 64, 180, 200)]
+    [1, 32, 33, 48, 64, 64, 192, 200]
+    """
+    for multiple, most in ((32, 1.07), (8, 1.125)):
+        if (more := -(-rows // multiple) * multiple) <= rows * most:
+            return more
+    return rows
+
+
 def batches_of(job):
     """Minibatches an epoch of a job."""
     spec = job.spec
@@ -230,7 +247,7 @@ class Feed:
         ]
         self.target_stream = [int(self.stream_of[s.start]) for s in self.targets]
         self.steps = batches_of(jobs[0])
-        self.width = max(-(-r.n // self.steps) for r in self.rows)
+        self.width = padded(max(-(-r.n // self.steps) for r in self.rows))
         self.groups = self._groups(jobs, fingerprints)
         self._allocate(jobs)
 

@@ -29,6 +29,10 @@ from skreg.net.parameter import Role
 from skreg.train.watch import BEFORE
 
 
+#: Bytes.
+CACHE_LINE = 64
+
+
 @dataclass(frozen=True)
 class Value:
     """Activations of one member, as blocks hand them to each other.
@@ -131,8 +135,9 @@ class Program:
         return array.__array_interface__["data"][0]
 
     def floats(self, n):
-        """Address of n new numbers of the precision of the net, zero."""
-        return self.address(np.zeros(n, dtype=self.dtype))
+        """Address of n new numbers of the precision of the net, zero; they begin with a cache line."""
+        at = self.address(np.zeros(n + CACHE_LINE // self.item, dtype=self.dtype))
+        return at + -at % CACHE_LINE
 
     def buffer(self, n):
         """Address of a new matrix (n, b)."""
