@@ -16,10 +16,8 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.constant import warn_if_worse_than_constant
 from skreg.estimators.fitted import FittedNet
-from skreg.estimators.forward import monte_carlo_outputs, raw_outputs
 from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_penalties
 from skreg.estimators.rows import (
-    PREDICTED_DTYPES,
     check_validation_arguments,
     numeric_columns,
     warn,
@@ -37,7 +35,7 @@ from skreg.estimators.scoring import (
     without_fit,
 )
 from skreg.estimators.split import hold_out
-from skreg.estimators.tables import of_validation_rows, validated
+from skreg.estimators.tables import of_validation_rows, table_to_predict, validated
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, normalised, weigh
 from skreg.parallel import submit
 from skreg.train.feed import batches_of, n_batches
@@ -394,20 +392,17 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _raw(self, X):
         """Outputs before the link, float64, shape (n, n_outputs_)."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # says so; to be told that all is well takes as long as a row
         if hasattr(self, "_given_raw"):
             return self._given_raw
         if hasattr(self, "_known") and (outputs := self._known.of(X)) is not None:
             return outputs
-        return raw_outputs(self._params, self._spec, self._check_predict(X))
-
-    def _check_predict(self, X):
-        # In its own precision and order: rows are made float64 a chunk at a time.
-        return validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
+        return self._forward().raw(table_to_predict(self, X))
 
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
-        X = self._check_predict(X)
+        X = table_to_predict(self, X)
         rates = (self._spec.input_dropout, *self._spec.dropout)
         if not any(rates):
             raise ValueError(
@@ -422,7 +417,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             if random_state is not None
             else None
         )
-        return monte_carlo_outputs(self._params, self._spec, X, n_samples, rng)
+        return self._forward().monte_carlo(X, rates, int(n_samples), rng)
 
 
 def take_refit(result, again):

@@ -8,7 +8,26 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skreg.estimators.forward import folded
+from skreg.estimators.forward import folded, kept_forward, raw_outputs
+
+
+def forward_of_all(owner, nets, n_columns, columns=None):
+    """What predicts the rows of an ensemble, made ready once and kept beside it.
+
+    Parameters
+    ----------
+    owner : estimator
+        The ensemble.
+    nets : list of BaseRegularizedMLP
+    n_columns, columns
+        Of `skreg.estimators.forward.Forward`.
+    """
+    return kept_forward(owner, [(net._params, net._spec) for net in nets], n_columns, columns)
+
+
+def outputs_of(net, X):
+    """Raw outputs (n, o) of one net for validated rows; nothing is kept for a next time."""
+    return raw_outputs(net._params, net._spec, X)
 
 
 class FittedNet:
@@ -27,6 +46,10 @@ class FittedNet:
     def intercepts_(self):
         """Biases, (n_out,) each, batch norm folded in."""
         return [bias for _, bias in self._folded()]
+
+    def _forward(self):
+        """What predicts its rows, made ready once and kept beside it."""
+        return kept_forward(self, [(self._params, self._spec)], self.n_features_in_)
 
     def _folded(self):
         self._needs_fit("coefs_")

@@ -21,11 +21,13 @@ from skreg.estimators.constant import (
     warn_if_ensemble_is_worse_than_constant,
     warn_if_worse_than_constant,
 )
-from skreg.estimators.probes import with_outputs
+from skreg.estimators.fitted import forward_of_all, outputs_of
+from skreg.estimators.forward import raw_outputs
 from skreg.estimators.resolve import check_parameters, warn_of_penalties
-from skreg.estimators.rows import PREDICTED_DTYPES, warn, warn_of_scales
+from skreg.estimators.rows import warn, warn_of_scales
 from skreg.estimators.split import hold_out
-from skreg.estimators.tables import validated
+from skreg.estimators.tables import table_to_predict, validated
+from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
 from skreg.train.cohort import combine
 
@@ -260,7 +262,10 @@ class BaseBaggedMLP(BaseEnsemble):
         losses = self._history["valid_loss"]
         if job.score is not None or not 0 < self.best_iter_ <= len(losses):
             return
-        outputs = (member.net._raw(member.job.X_val) for member in members)
+        outputs = (
+            raw_outputs(result.params, job.spec, member.job.X_val)
+            for member, result in zip(members, results, strict=True)
+        )
         warn_if_ensemble_is_worse_than_constant(
             label,
             job,
@@ -273,7 +278,7 @@ class BaseBaggedMLP(BaseEnsemble):
         """Take over what predictions have to know about the target."""
 
     def _score_out_of_bag(self, X, y, weight):
-        one = self._predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
+        one = _predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
         total = np.zeros((X.shape[0], *one.shape[1:]))
         count = np.zeros((X.shape[0], *[1] * (one.ndim - 1)))
         for net, columns, rows in zip(
@@ -282,7 +287,7 @@ class BaseBaggedMLP(BaseEnsemble):
             out = np.ones(X.shape[0], dtype=bool)
             out[rows] = False
             if out.any():
-                total[out] += self._predictions(net, X[out][:, columns])
+                total[out] += _predictions(net, X[out][:, columns])
                 count[out] += 1
         seen = count.ravel() > 0
         if not seen.all():
@@ -333,17 +338,28 @@ class BaseBaggedMLP(BaseEnsemble):
 
     # -- prediction -------------------------------------------------------------------------------
 
-    def _for_members(self, X):
-        """Each member with its columns of X."""
+    def _by_rows(self, X, function):
+        """Results for all rows, where ``function`` makes those of some of them.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        function : callable
+            From the raw outputs of all members, (k, b, o), to an array of b rows.
+        """
         check_is_fitted(self)
         # A scorer in training asks for the validation rows, whose outputs are at hand.
         known = self._known.of(X) if hasattr(self, "_known") else None
-        nets = self.estimators_
         if known is not None:
-            nets = [with_outputs(net, raw) for net, raw in zip(nets, known, strict=True)]
-        X = validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
-        for net, columns in zip(nets, self.estimators_features_, strict=True):
-            yield net, X if self._bags.all_columns else X[:, columns]
+            return function(np.stack(known))
+        X = table_to_predict(self, X)
+        parts = [function(raw) for _, raw in self._forward().parts(X)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _forward(self):
+        """What predicts the rows of a table by all members."""
+        columns = None if self._bags.all_columns else self.estimators_features_
+        return forward_of_all(self, self.estimators_, self.n_features_in_, columns)
 
     def predict_std(self, X):
         """Spread of the predictions between members.
@@ -359,21 +375,16 @@ class BaseBaggedMLP(BaseEnsemble):
             (classifier) is the mean of, in its shape and units. The divisor is the number of
             members.
         """
-        mean = squares = 0.0
-        for i, (net, part) in enumerate(self._for_members(X), start=1):
-            one = self._predictions(net, part)
-            change = one - mean
-            mean = mean + change / i
-            squares = squares + change * (one - mean)
-        return np.sqrt(squares / i)
-
-    @abstractmethod
-    def _predictions(self, net, X):
-        """What one member predicts."""
+        return self._by_rows(X, lambda raw: predictions(self.estimators_, raw).std(axis=0))
 
     @abstractmethod
     def _set_out_of_bag(self, mean, y, seen, weight):
         """Set the out-of-bag attributes from mean predictions."""
+
+
+def _predictions(net, X):
+    """What one member predicts for some rows."""
+    return predictions([net], outputs_of(net, X)[None])[0]
 
 
 def _number(value, population):
