@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 
@@ -17,6 +18,7 @@ from skreg.train.feed import Epoch, Feed, Fingerprint, runs
 from skreg.train.job import Result
 from skreg.train.knobs import Knobs
 from skreg.train.member import Member
+from skreg.train.progress import Progress
 from skreg.train.state import Average, Snapshot, State, initial_parameters
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
@@ -28,6 +30,9 @@ _PAUSE = 0.05
 #: of these rows is held in memory.
 _MOST_EPOCHS, _MOST_PLACES = 64, 1 << 22
 
+#: Numbers of the stacks of this process.
+_NUMBERS = itertools.count()
+
 
 class Control:
     """Lets another thread end training early, and is told of its progress.
@@ -37,8 +42,8 @@ class Control:
     cancelled : bool
         Set it to end training within a twentieth of a second; the best weights so far are kept.
     progress : callable or None
-        ``progress(stack)`` after each epoch, or after some that took no longer than a twentieth of a
-        second together.
+        ``progress(record)`` with a `Progress` after each epoch, or after some that took no longer than a
+        twentieth of a second together.
     """
 
     def __init__(self, progress=None):
@@ -76,6 +81,7 @@ class Stack:
         # Before the clock starts, since the first of its kind in a process may have to check its kernels.
         self.step_type = step_type(spec, sp.issparse(jobs[0].X), implementation)
         self.began = time.perf_counter()
+        self.number, self.size = next(_NUMBERS), len(jobs)
         self.control = control or Control()
         self.cache = {} if cache is None else cache
         self.results, self.flops, self.epoch = {}, 0.0, 0
@@ -130,9 +136,21 @@ class Stack:
                 self._run_epoch()
                 self.epoch += 1
             if self.control.progress is not None:
-                self.control.progress(self)
+                self.control.progress(self._progress())
             yield self
             self._retire()
+
+    def _progress(self):
+        limits = [m.job.spec.max_iter for m in self.members]
+        return Progress(
+            stack=self.number,
+            members=self.size,
+            training=len(self._training()),
+            done=len(self.results),
+            epoch=self.epoch,
+            max_iter=max(limits, default=self.epoch),
+            seconds=time.perf_counter() - self.began,
+        )
 
     def run(self):
         """Train to the end; returns the results in the order of the jobs."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context, clone
+from sklearn.base import _fit_context, clone, is_regressor
 from sklearn.ensemble import BaseEnsemble
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
@@ -16,14 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators.bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
 from skreg.estimators.bagging.scoring import set_scores, warn_of_all_gaps
-from skreg.estimators.base import interrupted_text
 from skreg.estimators.constant import (
     warn_if_ensemble_is_worse_than_constant,
     warn_if_worse_than_constant,
 )
+from skreg.estimators.course import check_target, checked, encode, interrupted_text, strata_of
 from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
-from skreg.estimators.resolve import check_parameters, warn_of_penalties
+from skreg.estimators.resolve import warn_of_penalties
 from skreg.estimators.rows import warn, warn_of_scales
 from skreg.estimators.split import hold_out
 from skreg.estimators.tables import table_to_predict, validated
@@ -141,7 +141,7 @@ class BaseBaggedMLP(BaseEnsemble):
         template, parts = self._template()
         given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
-        encoded = template._encode(y, first=True)
+        encoded = encode(template, y)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng)
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
@@ -191,8 +191,7 @@ class BaseBaggedMLP(BaseEnsemble):
                 "alone, and the members are trained together. Set estimator__callbacks=None."
             )
         template = clone(estimator)
-        template._validate_params()
-        return template, check_parameters(template)
+        return template, checked(template)
 
     def _check_rows(self, template, X, y, sample_weight):
         """Validated rows in the members' precision, targets in the user's terms, weights."""
@@ -205,9 +204,9 @@ class BaseBaggedMLP(BaseEnsemble):
             dtype=getattr(np, template.dtype),
             order="C",
             multi_output=True,
-            y_numeric=template._numeric_target,
+            y_numeric=is_regressor(template),
         )
-        return X, template._check_target(y), check_sample_weight(sample_weight, X)
+        return X, check_target(template, y), check_sample_weight(sample_weight, X)
 
     def _generator(self):
         if self.random_state is None:  # as the nets: the global generator is left alone
@@ -250,7 +249,8 @@ class BaseBaggedMLP(BaseEnsemble):
         if self.stopping == "member" or not template.early_stopping:
             return None
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
-        split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
+        strata = strata_of(template, y[rows])
+        split = hold_out(len(rows), template.validation_fraction, seed, strata)
         return None if split is None else rows[split[1]]
 
     def _compare_with_constant(self, members, results):
