@@ -11,6 +11,7 @@ import weakref
 import numpy as np
 
 from skreg.backends.prediction import kernel_for
+from skreg.backends.threads import available, side_by_side
 from skreg.net.net import Net
 from skreg.net.prediction import WIDEST, Affine, Mask, some_nets
 
@@ -20,6 +21,10 @@ _FEWEST, _MOST = 64, 4096
 #: Nets whose rows have no more entries than this together go through each step at once: of few rows, what
 #: costs time is Python between the steps; of many, that what a step leaves behind is no longer in the cache.
 _TOGETHER = 1 << 17
+
+#: Multiply-adds, some milliseconds of them, from which on threads share out the rows; and the most rows
+#: that one takes at a time: what a step leaves behind should still be in its cache at the next.
+_SHARED, _MOST_SHARED = 1 << 27, 512
 
 #: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB.
 _MOST_KEPT = 1 << 24
@@ -85,6 +90,8 @@ class Forward:
 
     Attributes
     ----------
+    n_numbers : int
+        Of all nets.
     most_rows : int
         Rows of which no array has more than `WIDEST` entries.
     """
@@ -102,23 +109,41 @@ class Forward:
             self.programs.append((places, program))
         widest = max(program.width for _, program in self.programs)
         outputs = self.n_nets * nets[0][1].n_outputs
+        self.n_numbers = sum(a.size for params, _ in nets for a in params.values())
         self.most_rows = WIDEST // max(widest, outputs)
 
-    def parts(self, X):
-        """Slices of the rows of X, dense or CSR, each with the raw outputs (k, b, o) of all nets."""
-        n, size = X.shape[0], self.chunk_rows()
+    def by_rows(self, X, function):
+        """What a function makes of all rows of X, dense or CSR, some at a time.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n, d)
+            Of any precision and order.
+        function : callable
+            From the raw outputs of all nets (k, b, o) to an array of b rows. Several threads call it.
+        """
+        n = X.shape[0]
         kernels = [
             kernel_for(n * program.waves * program.n_nets) if program.waves else None
             for _, program in self.programs
         ]
-        for start in range(0, n, size):
-            rows = slice(start, start + size)
-            yield rows, self._raw(_float64(X if size >= n else X[rows]), kernels)
+        size, threads = self.chunk_rows(), 1
+        if n * self.n_numbers >= _SHARED:
+            threads = available()
+            if threads > 1:
+                size = max(_FEWEST, min(size, _MOST_SHARED, -(-n // (2 * threads))))
+        if n <= size:
+            return function(self._raw(_float64(X), kernels))
+        parts = side_by_side(
+            lambda start: function(self._raw(_float64(X[start : start + size]), kernels)),
+            range(0, n, size),
+            threads,
+        )
+        return np.concatenate(parts)
 
     def raw(self, X):
-        """Outputs before the link of a single net, shape (n, o), of rows of any precision and order."""
-        parts = [raw[0] for _, raw in self.parts(X)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        """Outputs before the link of a single net, shape (n, o)."""
+        return self.by_rows(X, lambda raw: raw[0])
 
     def monte_carlo(self, X, rates, n_samples, rng):
         """Raw outputs of a single net with random dropout masks, shape (n_samples, n, o).
@@ -197,7 +222,7 @@ def kept_forward(owner, nets, n_columns, columns=None):
     if len(known) == len(made_of) and all(a is b for a, b in zip(known, made_of, strict=True)):
         return forward
     forward = Forward(nets, n_columns, columns)
-    if sum(a.size for params, _ in nets for a in params.values()) <= _MOST_KEPT:
+    if forward.n_numbers <= _MOST_KEPT:
         _kept[owner] = forward, made_of
     return forward
 

@@ -85,6 +85,29 @@ def test_the_kernel_is_asked_once_a_call_and_for_the_whole_table(net, new, monke
     assert asked == [301 * 5 * 16]
 
 
+@pytest.mark.parametrize("form", [np.array, np.float32, sp.csr_array])
+def test_threads_share_out_the_rows_of_a_large_table(X, y_three, new, form, monkeypatch):
+    """In their order, whatever is left for the last part; an ensemble as well."""
+    net = RegularizedMLPClassifier(**NET).fit(X, y_three)
+    bag = BaggedMLPClassifier(clone(net), 3, random_state=0).fit(X, y_three)
+    known = [model.predict_proba(form(new)) for model in (net, bag)]
+    shared = []
+
+    def watched(function, parts, number, inner=forward.side_by_side):
+        shared.append((list(parts), number))
+        return inner(function, parts, number)
+
+    monkeypatch.setattr(forward, "side_by_side", watched)
+    monkeypatch.setattr(forward, "available", lambda: 2)
+    monkeypatch.setattr(forward, "_SHARED", 0)
+    for model, proba in zip((net, bag), known, strict=True):
+        np.testing.assert_allclose(model.predict_proba(form(new)), proba, rtol=0, atol=1e-13)
+    assert shared == [([0, 76, 152, 228], 2)] * 2
+    monkeypatch.setattr(forward, "_SHARED", 1 << 40)
+    net.predict_proba(form(new))
+    assert len(shared) == 2  # one part, which needs no sharing
+
+
 # -- what is kept between predictions ----------------------------------------------------------------
 
 

@@ -352,9 +352,7 @@ class BaseBaggedMLP(BaseEnsemble):
         known = self._known.of(X) if hasattr(self, "_known") else None
         if known is not None:
             return function(np.stack(known))
-        X = table_to_predict(self, X)
-        parts = [function(raw) for _, raw in self._forward().parts(X)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return self._forward().by_rows(table_to_predict(self, X), function)
 
     def _forward(self):
         """What predicts the rows of a table by all members."""
