@@ -30,6 +30,7 @@ from skreg.comparison.splits import OuterSplit, inner_splits
 
 if TYPE_CHECKING:
     from skreg.parallel.backend import SkregBackend
+    from skreg.train.progress import Progress as StackProgress
 
 __all__ = ["Plan", "evaluate", "time_alone"]
 
@@ -235,17 +236,16 @@ class _Ticker:
     def __init__(self, progress: Progress | None, total: int, what: str) -> None:
         self.progress, self.total, self.what = progress, total, what
         self.done = self._nets_done = self._shown = 0
-        self._stacks: dict[float, float] = {}
+        self._stacks: dict[int, float] = {}
 
     def __call__(self, is_net: bool = False) -> None:
         self.done += 1
         self._nets_done += is_net
         self._tell(self.done)
 
-    def watch(self, stack: Any) -> None:
+    def watch(self, stack: StackProgress) -> None:
         """Take note of a stack after one of its epochs."""
-        alive, most = len(stack.members), max(m.job.spec.max_iter for m in stack.members)
-        self._stacks[stack.began] = len(stack.results) + alive * stack.epoch / most
+        self._stacks[stack.stack] = stack.trained
         underway = max(0, int(sum(self._stacks.values())) - self._nets_done)
         self._tell(min(self.total - 1, self.done + underway))
 

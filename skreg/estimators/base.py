@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.constant import warn_if_worse_than_constant
-from skreg.estimators.fitted import FittedNet
-from skreg.estimators.forward import monte_carlo_outputs, raw_outputs
-from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_penalties
+from skreg.estimators.course import (
+    check_target,
+    encode,
+    factors_of,
+    give_up_without_weights,
+    held_out,
+    interrupted_text,
+    make_job,
+    refit_job,
+    seed_of,
+    take_refit,
+)
+from skreg.estimators.fitted import FittedNet, set_fitted
+from skreg.estimators.resolve import check_parameters, warn_of_penalties
 from skreg.estimators.rows import (
-    PREDICTED_DTYPES,
     check_validation_arguments,
-    numeric_columns,
-    warn,
     warn_of_scales,
     warn_of_unlike_rows,
 )
 from skreg.estimators.scoring import (
     Fitted,
     GivenRows,
-    has_scores,
     make_score,
     numbers_of_kept,
     warn_of_gaps,
     warn_undefined,
     without_fit,
 )
-from skreg.estimators.split import hold_out
-from skreg.estimators.tables import of_validation_rows, validated
-from skreg.estimators.weights import check_sample_weight, drop_unweighted, normalised, weigh
-from skreg.net.net import SHARED
+from skreg.estimators.tables import of_validation_rows, table_to_predict, validated
+from skreg.estimators.weights import check_sample_weight, drop_unweighted, weigh
 from skreg.parallel import submit
-from skreg.train.feed import batches_of, n_batches
-from skreg.train.job import Job
 
 
 class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
@@ -85,8 +86,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         continued = self._continued() if self.warm_start else None
         given = X, X_val
         X, y, weight = self._check_rows(X, y, sample_weight, first=continued is None)
-        seed = self._seed()
-        factors = self._class_factors(y, weight)
+        seed = seed_of(self)
+        factors = factors_of(self, y, weight)
         kept = numbers_of_kept(_num_samples(given[0]), sample_weight, y, factors)
         everything = weigh(X, y, weight, factors)
         names = getattr(self, "feature_names_in_", None)
@@ -96,10 +97,10 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             rows = everything
             shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
-            rows, valid = self._hold_out((*everything, kept), seed)
+            rows, valid = held_out(self, (*everything, kept), seed)
             shown = [part and GivenRows(given[0], part[3]) for part in (rows, valid)]
             rows, valid = rows[:3], valid and valid[:3]
-        job = self._job(rows, valid, parts, seed, continued)
+        job = make_job(self, rows, valid, parts, seed, continued)
         warn_of_scales(X, names, given[0])
         warn_of_penalties(job.spec)
         if valid is not None and self.scoring != "loss":
@@ -110,12 +111,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         result = submit(self._with_driver(job, context, watched))
         give_up_without_weights([result])
         warn_if_worse_than_constant(job.label, [job], [result])
-        again = None if X_val is not None else self._refit_job(job, everything, result)
+        again = None if X_val is not None else refit_job(self, job, everything, result)
         if again is not None:
             take_refit(result, submit(again))
-        self._set_fitted(job, result)
+        set_fitted(self, job, result)
         warn_of_gaps(self, result.history, result.undefined, X_val is not None)
-        self._optimiser = None
         if context is not None:
             context.call_on_fit_task_end(estimator=self)
         return result.interrupted
@@ -138,12 +138,12 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         parts = check_parameters(self)
         given = X
         X, y, weight = self._check_rows(X, y, sample_weight, first=first, classes=classes)
-        factors = self._class_factors(y, weight, partial=True)
+        factors = factors_of(self, y, weight, partial=True)
         kept = numbers_of_kept(_num_samples(given), sample_weight, y, factors)
         rows = weigh(X, y, weight, factors)
         self._check_part(rows, parts, first)
         start = None if first else self._continued(optimiser=True)
-        seed = self._seed() if first else self._seed_drawn
+        seed = seed_of(self) if first else self._seed_drawn
         overrides = {
             "max_iter": 1,
             "early_stopping": False,
@@ -152,7 +152,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             # Each call would start an average of its own.
             "ema_decay": 0.0,
         }
-        job = self._job(rows, None, parts, seed, start, **overrides)
+        job = make_job(self, rows, None, parts, seed, start, **overrides)
         if first:
             warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
             warn_of_penalties(job.spec)
@@ -160,7 +160,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         history = None if first else self._history
         watched = [(GivenRows(given, kept), rows), (None, None)]
         result = submit(self._with_driver(job, None, watched))
-        self._set_fitted(job, result)
+        set_fitted(self, job, result)
         self._optimiser = result.optimiser
         if history is not None:
             self._append_history(history)
@@ -206,9 +206,9 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             dtype=getattr(np, self.dtype),
             order="C",
             multi_output=True,
-            y_numeric=self._numeric_target,
+            y_numeric=is_regressor(self),
         )
-        y = self._encode(self._check_target(y), first=first, classes=classes)
+        y = encode(self, check_target(self, y), first=first, classes=classes)
         return drop_unweighted(X, y, check_sample_weight(sample_weight, X))
 
     def _check_validation_rows(self, X, y, sample_weight, factors):
@@ -219,70 +219,6 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             return *weigh(rows, y, weight, factors), kept
         except ValueError as error:
             raise of_validation_rows(error) from None
-
-    def _seed(self):
-        """A seed for this fit; None draws fresh entropy and does not touch the global generator."""
-        if self.random_state is None:
-            return int(np.random.SeedSequence().generate_state(1)[0])
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
-    def _hold_out(self, rows, seed):
-        """Training rows, and validation rows where early stopping wants some."""
-        if not self.early_stopping:
-            return rows, None
-        n, strata = rows[0].shape[0], self._strata(rows[1])
-        split = hold_out(n, self.validation_fraction, seed, strata)
-        if split is None:
-            return rows, None
-        return tuple(
-            tuple(None if part is None else part[index] for part in rows) for index in split
-        )
-
-    def _job(self, rows, valid, parts, seed, start, *, scaled=False, **overrides):
-        """The job of this fit; sets what the target is scaled by, unless that is known."""
-        X, y, weight = rows
-        if start is None and not scaled:
-            self._set_target_scale(y, weight)
-        self._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
-        spec = resolve(
-            self,
-            parts,
-            loss=self._loss_name(),
-            n_outputs=self._n_outputs(),
-            n_rows=X.shape[0],
-            n_features=X.shape[1],
-            embedded=self._columns_to_embed(X, start, parts["hidden"]),
-            **overrides,
-        )
-        if start is not None:
-            self._check_continues(spec, "optimiser" in start)
-        self._spec = spec
-        self._seed_drawn = seed
-        job = Job(
-            spec,
-            X,
-            self._engine_target(y),
-            normalised(weight),
-            seed,
-            start=start,
-            label=type(self).__name__,
-        )
-        if valid is not None:
-            job.X_val, job.y_val = valid[0], self._engine_target(valid[1])
-            job.sample_weight_val = valid[2]
-        return job
-
-    def _columns_to_embed(self, X, start, hidden):
-        """Columns that get an embedding; those of the fitted net where training goes on."""
-        choice = self.numeric_embedding
-        if choice is None:
-            return None
-        if start is not None:
-            return self._spec.embedded if choice == "auto" else self._spec.embedded or ()
-        if choice == "auto" and not hidden:
-            return None
-        columns = numeric_columns(X)
-        return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
     def _with_driver(self, job, context, watched):
         """The job, with a driver where callbacks or ``verbose`` are to be told of each epoch.
@@ -314,27 +250,6 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             )
         return job
 
-    def _refit_job(self, job, rows, result):
-        """A job that trains again on all rows, for as many steps as the best epoch had taken, or None."""
-        X, y, weight = rows
-        spec = job.spec
-        left = None if spec.max_time is None else spec.max_time - result.seconds
-        validated = self.refit and job.X_val is not None and result.best_step
-        if not validated or result.interrupted or (left is not None and left <= 0):
-            return None
-        steps = n_batches(X.shape[0], spec.batch_size, spec.batch_norm)
-        spec = dataclasses.replace(
-            spec,
-            max_steps=result.best_step,
-            # The schedule counts epochs, which have more steps now.
-            max_iter=max(1, round(spec.max_iter * batches_of(job) / steps)),
-            max_time=left,
-            early_stopping=False,
-            tol=None,
-        )
-        y, weight = self._engine_target(y), normalised(weight)
-        return Job(spec, X, y, weight, job.seed, start=job.start, label=job.label)
-
     def _continued(self, optimiser=False):
         """What a warm start or a partial fit starts from; None at first."""
         if not hasattr(self, "_params"):
@@ -343,41 +258,6 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         if optimiser and self._optimiser is not None:
             start["optimiser"] = self._optimiser
         return start
-
-    def _check_continues(self, spec, optimiser):
-        names = ["hidden", "n_outputs", *SHARED, "loss", "numeric_embedding"]
-        names += ["solver"] if optimiser else []
-        for name in names:
-            now, then = getattr(spec, name), getattr(self._spec, name)
-            if now != then:
-                raise ValueError(
-                    f"The fitted net has {name}={then!r} and cannot go on with {name}={now!r}. "
-                    f"Set {name} back, or fit from the start with warm_start=False."
-                )
-
-    def _set_fitted(self, job, result):
-        self._params = result.params
-        self._history = result.history
-        self._epochs_behind = result.n_iter + (job.start or {}).get("epoch", 0)
-        self._watched = None
-        if job.X_val is not None:
-            self._watched = "valid_score" if has_scores(result.history) else "valid_loss"
-        self.n_iter_ = result.n_iter
-        self.best_iter_ = result.best_iter
-        self.best_loss_ = float(result.best_loss)
-        self.stopped_by_ = result.stopped_by
-        self.device_ = job.spec.device
-        self.n_outputs_ = job.spec.n_outputs
-        self.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
-        self.n_layers_ = job.spec.n_layers + 1
-        if result.stopped_by == "diverged":
-            warn(
-                f"The training of this {job.label} diverged in epoch {result.n_iter} "
-                f"(learning_rate_init={job.spec.learning_rate_init:g}, dropout={self.dropout!r}, "
-                f"solver={self.solver!r}); the weights of epoch {result.best_iter} were kept. "
-                "Scale the features, or lower learning_rate_init.",
-                ConvergenceWarning,
-            )
 
     def _set_score(self, job, valid, shown, *, passed):
         """Let ``scoring`` judge the epochs; where it is undefined for the rows, the loss does."""
@@ -395,20 +275,17 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _raw(self, X):
         """Outputs before the link, float64, shape (n, n_outputs_)."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # says so; to be told that all is well takes as long as a row
         if hasattr(self, "_given_raw"):
             return self._given_raw
         if hasattr(self, "_known") and (outputs := self._known.of(X)) is not None:
             return outputs
-        return raw_outputs(self._params, self._spec, self._check_predict(X))
-
-    def _check_predict(self, X):
-        # In its own precision and order: rows are made float64 a chunk at a time.
-        return validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
+        return self._forward().raw(table_to_predict(self, X))
 
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
-        X = self._check_predict(X)
+        X = table_to_predict(self, X)
         rates = (self._spec.input_dropout, *self._spec.dropout)
         if not any(rates):
             raise ValueError(
@@ -423,29 +300,4 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             if random_state is not None
             else None
         )
-        return monte_carlo_outputs(self._params, self._spec, X, n_samples, rng)
-
-
-def take_refit(result, again):
-    """Take the weights of a training on all rows, unless it did not get so far.
-
-    ``max_time`` or an interrupt leave the first training's weights.
-    """
-    if again.stopped_by == "max_iter":
-        result.params = again.params
-    else:
-        result.stopped_by = again.stopped_by
-    result.interrupted = result.interrupted or again.interrupted
-
-
-def give_up_without_weights(results):
-    """Pass an interrupt on where a net has no weights yet that would be worth keeping."""
-    if any(result.interrupted and not result.best_step for result in results):
-        raise KeyboardInterrupt
-
-
-def interrupted_text(name):
-    """What the KeyboardInterrupt of a fit says, which is raised when the estimator is fitted."""
-    return (
-        f"The training of this {name} was interrupted. It is fitted with the best weights so far."
-    )
+        return self._forward().monte_carlo(X, rates, int(n_samples), rng)

@@ -1,4 +1,4 @@
-"""Attributes of a fitted net that are made from its parameters and its history when asked for."""
+"""What a net is when it is fitted: what is kept of its training, and what is made of that when asked for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,69 @@ import copy
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skreg.estimators.forward import folded
+from skreg.estimators.forward import folded, kept_forward, raw_outputs
+from skreg.estimators.rows import warn
+
+
+def set_fitted(net, job, result):
+    """Write the result of a job into its net.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    job : Job
+    result : Result
+    """
+    net._params = result.params
+    net._history = result.history
+    net._optimiser = None
+    net._epochs_behind = result.n_iter + (job.start or {}).get("epoch", 0)
+    net._watched = None
+    if job.X_val is not None:
+        net._watched = "valid_score" if has_scores(result.history) else "valid_loss"
+    net.n_iter_ = result.n_iter
+    net.best_iter_ = result.best_iter
+    net.best_loss_ = float(result.best_loss)
+    net.stopped_by_ = result.stopped_by
+    net.device_ = job.spec.device
+    net.n_outputs_ = job.spec.n_outputs
+    net.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
+    net.n_layers_ = job.spec.n_layers + 1
+    if result.stopped_by == "diverged":
+        warn(
+            f"The training of this {job.label} diverged in epoch {result.n_iter} "
+            f"(learning_rate_init={job.spec.learning_rate_init:g}, dropout={net.dropout!r}, "
+            f"solver={net.solver!r}); the weights of epoch {result.best_iter} were kept. "
+            "Scale the features, or lower learning_rate_init.",
+            ConvergenceWarning,
+        )
+
+
+def has_scores(history):
+    """Whether any epoch of a history has a score."""
+    return bool(np.isfinite(history["valid_score"]).any())
+
+
+def forward_of_all(owner, nets, n_columns, columns=None):
+    """What predicts the rows of an ensemble, made ready once and kept beside it.
+
+    Parameters
+    ----------
+    owner : estimator
+        The ensemble.
+    nets : list of BaseRegularizedMLP
+    n_columns, columns
+        Of `skreg.estimators.forward.Forward`.
+    """
+    return kept_forward(owner, [(net._params, net._spec) for net in nets], n_columns, columns)
+
+
+def outputs_of(net, X):
+    """Raw outputs (n, o) of one net for validated rows; nothing is kept for a next time."""
+    return raw_outputs(net._params, net._spec, X)
 
 
 class FittedNet:
@@ -27,6 +87,10 @@ class FittedNet:
     def intercepts_(self):
         """Biases, (n_out,) each, batch norm folded in."""
         return [bias for _, bias in self._folded()]
+
+    def _forward(self):
+        """What predicts its rows, made ready once and kept beside it."""
+        return kept_forward(self, [(self._params, self._spec)], self.n_features_in_)
 
     def _folded(self):
         self._needs_fit("coefs_")

@@ -1,4 +1,4 @@
-"""Prediction in numpy and float64.
+"""Prediction in numpy and float64, of one net or of all nets of an ensemble together.
 
 A small net predicts faster without torch, and in float64 the result of a row depends on the other rows
 by less than 1e-9.
@@ -6,13 +6,178 @@ by less than 1e-9.
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
+from skreg.backends.prediction import kernel_for
+from skreg.backends.threads import available, side_by_side
 from skreg.net.net import Net
-from skreg.net.prediction import Affine, Mask
+from skreg.net.prediction import WIDEST, Affine, Mask, some_nets
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
+
+#: Nets whose rows have no more entries than this together go through each step at once: of few rows, what
+#: costs time is Python between the steps; of many, that what a step leaves behind is no longer in the cache.
+_TOGETHER = 1 << 17
+
+#: Multiply-adds, some milliseconds of them, from which on threads share out the rows; and the most rows
+#: that one takes at a time: what a step leaves behind should still be in its cache at the next.
+_SHARED, _MOST_SHARED = 1 << 27, 512
+
+#: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB.
+_MOST_KEPT = 1 << 24
+
+
+class Program:
+    """Nets of one shape in float64, batch norm folded in. Not changed once made, so threads may share it.
+
+    Parameters
+    ----------
+    params : list of dict of ndarray
+        Of each net, as `skreg.train.job.Result.params`.
+    spec : Spec
+        Of any of them.
+    n_columns : int
+    columns : list of ndarray of int, optional
+        Those of the table that each net is given; by default all.
+
+    Attributes
+    ----------
+    width : int
+        Entries a row of the widest array of a net.
+    waves : int
+        Periodic functions of a row of a net.
+    """
+
+    def __init__(self, params, spec, n_columns, columns=None):
+        stacked = {name: np.stack([one[name] for one in params]) for name in params[0]}
+        self.n_nets, self.columns = len(params), columns
+        self.steps = Net.of(spec, n_columns).predict(stacked)
+        self.width = max(step.width for step in self.steps if isinstance(step, Affine))
+        self.waves = getattr(self.steps[0], "waves", 0)
+
+    def __call__(self, x, kernel=None):
+        """Raw outputs (k, b, o) of rows x, (1, b, d) or a list of one CSR matrix (b, d)."""
+        at_once = max(1, _TOGETHER // (self.width * x[0].shape[0]))
+        if at_once >= self.n_nets:
+            return self._walked(x, slice(0, self.n_nets), kernel)
+        starts = range(0, self.n_nets, at_once)
+        return np.concatenate([self._walked(x, slice(i, i + at_once), kernel) for i in starts])
+
+    def _walked(self, x, places, kernel):
+        steps = self.steps if self.n_nets == 1 else some_nets(self.steps, places)
+        if self.columns is not None:
+            parts = [x[0][:, chosen] for chosen in self.columns[places]]
+            x = parts if isinstance(x, list) else np.stack(parts)
+        if kernel is not None:
+            return _walk(steps[1:], steps[0].compiled(x, kernel))
+        return _walk(steps, x)
+
+
+class Forward:
+    """Nets that predict the rows of one table together. Not changed once made.
+
+    Parameters
+    ----------
+    nets : list of (dict of ndarray, Spec)
+        Parameters and spec of each.
+    n_columns : int
+        Of the table.
+    columns : list of ndarray of int, optional
+        Those that each net is given; by default all.
+
+    Attributes
+    ----------
+    n_numbers : int
+        Of all nets.
+    most_rows : int
+        Rows of which no array has more than `WIDEST` entries.
+    """
+
+    def __init__(self, nets, n_columns, columns=None):
+        shapes = {}
+        for place, (_, spec) in enumerate(nets):
+            n = n_columns if columns is None else len(columns[place])
+            shapes.setdefault(Net.of(spec, n), []).append(place)
+        self.n_nets, self.programs = len(nets), []
+        for net, places in shapes.items():
+            chosen = None if columns is None else [columns[i] for i in places]
+            params = [nets[i][0] for i in places]
+            program = Program(params, nets[places[0]][1], net.n_columns, chosen)
+            self.programs.append((places, program))
+        widest = max(program.width for _, program in self.programs)
+        outputs = self.n_nets * nets[0][1].n_outputs
+        self.n_numbers = sum(a.size for params, _ in nets for a in params.values())
+        self.most_rows = WIDEST // max(widest, outputs)
+
+    def by_rows(self, X, function):
+        """What a function makes of all rows of X, dense or CSR, some at a time.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n, d)
+            Of any precision and order.
+        function : callable
+            From the raw outputs of all nets (k, b, o) to an array of b rows. Several threads call it.
+        """
+        n = X.shape[0]
+        kernels = [
+            kernel_for(n * program.waves * program.n_nets) if program.waves else None
+            for _, program in self.programs
+        ]
+        size, threads = self.chunk_rows(), 1
+        if n * self.n_numbers >= _SHARED:
+            threads = available()
+            if threads > 1:
+                size = max(_FEWEST, min(size, _MOST_SHARED, -(-n // (2 * threads))))
+        if n <= size:
+            return function(self._raw(_float64(X), kernels))
+        parts = side_by_side(
+            lambda start: function(self._raw(_float64(X[start : start + size]), kernels)),
+            range(0, n, size),
+            threads,
+        )
+        return np.concatenate(parts)
+
+    def raw(self, X):
+        """Outputs before the link of a single net, shape (n, o)."""
+        return self.by_rows(X, lambda raw: raw[0])
+
+    def monte_carlo(self, X, rates, n_samples, rng):
+        """Raw outputs of a single net with random dropout masks, shape (n_samples, n, o).
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n, d)
+        rates : sequence of float
+            Of the inputs and the hidden layers.
+        n_samples : int
+        rng : numpy.random.Generator
+        """
+        ((_, program),) = self.programs
+        size, parts = self.chunk_rows(), []
+        for start in range(0, X.shape[0], size):
+            x = _float64(X[start : start + size])
+            samples = [_walk(program.steps, x, rates, rng)[0] for _ in range(n_samples)]
+            parts.append(np.stack(samples))
+        return np.concatenate(parts, axis=1)
+
+    def chunk_rows(self):
+        """Number of rows that are predicted at a time: the wider the nets or their inputs, the fewer."""
+        return max(_FEWEST, min(self.most_rows, _MOST))
+
+    def _raw(self, x, kernels):
+        found = [
+            program(x, kernel) for (_, program), kernel in zip(self.programs, kernels, strict=True)
+        ]
+        if len(found) == 1:
+            return found[0]
+        out = np.empty((self.n_nets, *found[0].shape[1:]))
+        for (places, _), raw in zip(self.programs, found, strict=True):
+            out[places] = raw
+        return out
 
 
 def folded(params, spec, n_columns):
@@ -29,26 +194,37 @@ def folded(params, spec, n_columns):
     -------
     list of (ndarray of shape (n_in, n_out), ndarray of shape (n_out,))
     """
-    steps = Net.of(spec, n_columns).predict(params)
-    return [(step.weight, step.bias) for step in steps if isinstance(step, Affine)]
+    steps = Program([params], spec, n_columns).steps
+    return [(step.weight[0], step.bias[0, 0]) for step in steps if isinstance(step, Affine)]
 
 
 def raw_outputs(params, spec, X):
     """Outputs before the link, shape (n, o), of rows of any precision and order, dense or CSR."""
-    steps = Net.of(spec, X.shape[1]).predict(params)
-    return np.concatenate([_walk(steps, _float64(X[rows])) for rows in _chunks(X.shape[0], steps)])
+    return Forward([(params, spec)], X.shape[1]).raw(X)
 
 
-def monte_carlo_outputs(params, spec, X, n_samples, rng):
-    """Raw outputs with ``n_samples`` random dropout masks, shape (n_samples, n, o)."""
-    steps = Net.of(spec, X.shape[1]).predict(params)
-    rates = (spec.input_dropout, *spec.dropout)
-    out = np.empty((n_samples, X.shape[0], spec.n_outputs))
-    for rows in _chunks(X.shape[0], steps):
-        x = _float64(X[rows])
-        for sample in out[:, rows]:
-            sample[:] = _walk(steps, x, rates, rng)
-    return out
+#: By the estimator, what it predicts by and what that was made of. Kept outside of it, so that pickles and
+#: copies know nothing of it, and to predict changes no attribute.
+_kept = weakref.WeakKeyDictionary()
+
+
+def kept_forward(owner, nets, n_columns, columns=None):
+    """The `Forward` of an estimator, made anew where its nets are others than at the last call.
+
+    Parameters
+    ----------
+    owner : estimator
+    nets, n_columns, columns
+        Of `Forward`. Nets are the same where their dicts of parameters are the same objects.
+    """
+    made_of = [part for net in nets for part in net] + list(columns or ())
+    forward, known = _kept.get(owner, (None, ()))
+    if len(known) == len(made_of) and all(a is b for a, b in zip(known, made_of, strict=True)):
+        return forward
+    forward = Forward(nets, n_columns, columns)
+    if forward.n_numbers <= _MOST_KEPT:
+        _kept[owner] = forward, made_of
+    return forward
 
 
 def _walk(steps, x, rates=None, rng=None):
@@ -61,23 +237,11 @@ def _walk(steps, x, rates=None, rng=None):
     return x
 
 
-def _float64(x):
-    """Rows in float64, dense or CSR.
+def _float64(X):
+    """Rows in float64 as the first step takes them, (1, b, d) or a list of a CSR matrix.
 
     Converted a chunk at a time, so that no copy of a whole float32 table is made in float64.
     """
-    if hasattr(x, "toarray"):
-        return x.astype(np.float64, copy=False)
-    return np.ascontiguousarray(x, dtype=np.float64)
-
-
-def _chunks(n, steps):
-    """Slices of n rows that are predicted at a time."""
-    size = chunk_rows(steps)
-    return (slice(start, start + size) for start in range(0, n, size))
-
-
-def chunk_rows(steps):
-    """Number of rows that are predicted at a time: the wider the net or its inputs, the fewer."""
-    most = min(step.most_rows for step in steps if hasattr(step, "most_rows"))
-    return int(np.clip(most, _FEWEST, _MOST))
+    if hasattr(X, "toarray"):
+        return [X.astype(np.float64, copy=False)]
+    return np.ascontiguousarray(X, dtype=np.float64)[None]

@@ -143,8 +143,6 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         self.verbose = verbose
         self.callbacks = callbacks
 
-    _numeric_target = False
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
@@ -398,8 +396,6 @@ default="squared_error"
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
-
-    _numeric_target = True
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -33,9 +33,6 @@ _SCALE_ROWS, _SCALE_ENTRIES = 10_000, 1 << 20
 _WITHIN = ("skreg", "sklearn")
 _said = set()
 
-#: Precisions in which rows are predicted from as they are; all others become float64 as a whole.
-PREDICTED_DTYPES = (np.float64, np.float32)
-
 
 def check_validation_arguments(X_val, y_val, sample_weight_val):
     """Validation rows come with their targets, and their weights with both."""

@@ -22,6 +22,7 @@ from sklearn.metrics import check_scoring
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils import _safe_indexing, indexable
 
+from skreg.estimators.fitted import set_fitted
 from skreg.estimators.probes import good_and_bad, is_poor, perfect, with_outputs
 from skreg.estimators.rows import takes_weights, warn
 from skreg.train.validation import Undefined
@@ -144,8 +145,7 @@ class Fitted:
     def __call__(self, result):
         """A fitted copy; to change it changes nothing else."""
         fitted = _own_copy(self.net)
-        fitted._set_fitted(self.job, result)
-        fitted._optimiser = None
+        set_fitted(fitted, self.job, result)
         return fitted
 
 
@@ -460,8 +460,3 @@ def warn_of_gaps(net, history, reason, passed):
         "scoring='loss'.",
         UserWarning,
     )
-
-
-def has_scores(history):
-    """Whether any epoch of a history has a score."""
-    return bool(np.isfinite(history["valid_score"]).any())

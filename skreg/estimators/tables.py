@@ -7,12 +7,16 @@ column to find out where and why, so that a good table costs nothing.
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import re
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
+
+#: Precisions in which rows are predicted from as they are; all others become float64 as a whole.
+PREDICTED_DTYPES = (np.float64, np.float32)
 
 _ENCODE = (
     "Turn it into numbers first, for example by sklearn.preprocessing.OneHotEncoder in a "
@@ -80,6 +84,29 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
         if text is None:
             raise
         raise ValueError(text) from None
+
+
+def table_to_predict(estimator, X):
+    """Rows that a fitted estimator is to predict, validated: an array or a CSR matrix.
+
+    They stay in their own precision and order, as they are made float64 a part at a time. A table that
+    scikit-learn's validation would hand back as it is, is not sent there: for one row the way there and back
+    takes longer than the net.
+    """
+    if _is_fit_to_predict(estimator, X):
+        return X
+    return validated(estimator, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
+
+
+def _is_fit_to_predict(estimator, X):
+    """Whether a table is an array of finite floats with the columns of training, which had no names."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in PREDICTED_DTYPES:
+        return False
+    n, d = X.shape
+    if n == 0 or d != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(X.sum())  # a sum is finite only if all that is added is
 
 
 def of_validation_rows(error):

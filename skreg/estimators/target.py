@@ -224,12 +224,14 @@ class NumberTargets:
         return None
 
     def _in_units(self, raw):
-        if self._spec.loss == "poisson":
-            raw = np.exp(raw)
-        out = raw * self._target_scale + self._target_mean
-        if self._clips:
-            np.clip(out, *self.target_range_.T, out=out)
-        return out[..., 0] if self._flat_target else out
+        return in_units(
+            raw,
+            mean=self._target_mean,
+            scale=self._target_scale,
+            clip=tuple(self.target_range_.T) if self._clips else None,
+            loss=self._spec.loss,
+            flat=self._flat_target,
+        )
 
     def _build_module(self):
         from skreg.estimators.module import build_module
@@ -248,6 +250,80 @@ class NumberTargets:
             exponential=poisson,
             bounds=self.target_range_ if self._clips else None,
         )
+
+
+# -- what others ask of a net's target --------------------------------------------------------------
+
+
+def loss_of(net):
+    """Name of the loss that the raw outputs of a net are for."""
+    return net._loss_name()
+
+
+def is_multilabel(net):
+    """Whether a classifier was given a matrix of labels."""
+    return net._multilabel
+
+
+def most_probable(net, probabilities):
+    """Labels of rows, by probabilities in the form of ``predict_proba``."""
+    if net._multilabel:
+        return net._label_values[(probabilities > 0.5).astype(np.intp)]
+    return net.classes_[probabilities.argmax(axis=1)]
+
+
+# -- several nets ----------------------------------------------------------------------------------
+
+
+def predictions(nets, raw):
+    """What nets of one kind predict by their raw outputs: probabilities, or numbers in units of the target.
+
+    Parameters
+    ----------
+    nets : list of BaseRegularizedMLP
+    raw : ndarray of shape (k, n, o)
+
+    Returns
+    -------
+    ndarray of shape (k, n, ...)
+    """
+    first = nets[0]
+    if isinstance(first, ClassTargets):
+        return first._probabilities(raw)
+    # Each net learned units of its own.
+    mean, scale, bounds = (
+        np.stack([getattr(net, name) for net in nets])[:, None]
+        for name in ("_target_mean", "_target_scale", "target_range_")
+    )
+    return in_units(
+        raw,
+        mean=mean,
+        scale=scale,
+        clip=(bounds[..., 0], bounds[..., 1]) if first._clips else None,
+        loss=first._spec.loss,
+        flat=first._flat_target,
+    )
+
+
+def in_units(raw, *, mean, scale, clip, loss, flat):
+    """Predictions of a regressor, from its raw outputs (..., o).
+
+    Parameters
+    ----------
+    raw : ndarray of shape (..., o)
+    mean, scale : ndarray of shape (o,), or that broadcast
+        Of the target in training.
+    clip : pair of ndarray or None
+        Bounds of the predictions.
+    loss : str
+    flat : bool
+        Whether the target was a vector, so that predictions have no axis of their own for it.
+    """
+    out = (np.exp(raw) if loss == "poisson" else raw) * scale
+    out += mean
+    if clip is not None:
+        np.clip(out, *clip, out=out)
+    return out[..., 0] if flat else out
 
 
 # -- labels ----------------------------------------------------------------------------------------

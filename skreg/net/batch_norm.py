@@ -144,8 +144,9 @@ class BatchNorm(Block):
             params[name].astype(np.float64)
             for name in (self.gain, self.shift, self.mean, self.variance)
         )
-        scale, before = gain / np.sqrt(variance + BATCH_NORM_EPS), steps[-1]
-        steps[-1] = Affine((before.weight.T * scale[:, None]).T, shift - mean * scale)
+        scale = gain / np.sqrt(variance + BATCH_NORM_EPS)
+        weight = steps[-1].weight.swapaxes(1, 2) * scale[:, :, None]
+        steps[-1] = Affine(weight.swapaxes(1, 2), (shift - mean * scale)[:, None])
 
     def modules(self, params, spec):
         """See `Block.modules`."""

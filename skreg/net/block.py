@@ -146,7 +146,7 @@ class Block:
         Parameters
         ----------
         params : dict of ndarray
-            Of one net; rows come in float64, so does what goes out.
+            Of k nets, shape (k, ...); rows come in float64, so does what goes out.
         steps : list of callable
             Those of the blocks before it. The last one may be replaced.
         """

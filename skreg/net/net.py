@@ -138,7 +138,7 @@ class Net:
         return sum(block.memory(drops_inputs) for block in self.blocks)
 
     def predict(self, params):
-        """Steps in numpy of one net, in their order; see `Block.predict`."""
+        """Steps in numpy of k nets, in their order; see `Block.predict`."""
         steps = []
         for block in self.blocks:
             block.predict(params, steps)

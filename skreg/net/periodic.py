@@ -16,7 +16,7 @@ from torch import nn
 from skreg.net.block import Block
 from skreg.net.dropout import describe_input_dropout, keep_mask
 from skreg.net.parameter import Parameter, Role
-from skreg.net.prediction import WAVES, Mask
+from skreg.net.prediction import WAVES, Mask, dense
 
 #: As in RealMLP: periodic functions of a column, inputs of the net that a column becomes (itself and the
 #: others made of those functions), and the standard deviation of the initial frequencies, in periods a
@@ -248,7 +248,8 @@ class Periodic(Block):
 
     def predict(self, params, steps):
         """See `Block.predict`."""
-        steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, self.owner)]
+        embedding = _Embedding.made_of(params, self.columns)
+        steps += [embedding, Mask(0, self.n_columns, self.owner)]
 
     def modules(self, params, spec):
         """See `Block.modules`."""
@@ -351,24 +352,78 @@ class ColumnDropout(nn.Module):
 
 
 class _Embedding:
-    """The step of `skreg.net.prediction`: all columns, followed by what the embedded ones become."""
+    """The step of `skreg.net.prediction`: all columns, followed by what the embedded ones become.
 
-    def __init__(self, params, columns):
-        self.columns = list(columns)
+    Attributes
+    ----------
+    waves : int
+        Periodic functions of a row of one net.
+    columns : int64 array, shape (m,)
+    turns, start : ndarray, shape (k, m, f)
+        Frequencies, in periods a unit of the column, and phases in periods.
+    weight : ndarray, shape (k, m, q, f)
+    bias : ndarray, shape (k, m, q)
+    """
+
+    def __init__(self, columns, turns, start, weight, bias):
+        self.columns, self.turns, self.start = columns, turns, start
+        self.weight, self.bias = weight, bias
+        self.waves = math.prod(turns.shape[1:])
+
+    @classmethod
+    def made_of(cls, params, columns):
+        """That of the parameters of k nets."""
         names = ("frequency", "phase", "weight", "bias")
-        self.frequency, self.phase, self.weight, self.bias = (
-            params[f"embed_{name}"].astype(np.float64) for name in names
-        )
+        turns, phase, weight, bias = (params[f"embed_{n}"].astype(np.float64) for n in names)
+        start = phase / (2 * np.pi)
+        return cls(np.array(columns, dtype=np.int64), turns, start, weight, bias)
+
+    def of(self, places):
+        """That of a slice of the nets."""
+        arrays = (self.turns, self.start, self.weight, self.bias)
+        return _Embedding(self.columns, *(array[places] for array in arrays))
 
     def __call__(self, x):
-        """Inputs of the first layer, (b, d'), of rows x (b, d), dense or CSR."""
-        x = x.toarray() if hasattr(x, "toarray") else x
-        chosen = x[:, self.columns].T[:, :, None]
-        waves = np.cos(2 * np.pi * self.frequency[:, None] * chosen + self.phase[:, None])
-        mixed = waves @ self.weight.transpose(0, 2, 1) + self.bias[:, None]
-        return np.hstack([x, mixed.transpose(1, 0, 2).reshape(len(x), -1)])
+        """Inputs of the first layer, (k, b, d'), of rows (k or 1, b, d)."""
+        x = dense(x)
+        (k, m, q), (_, b, d) = self.bias.shape, x.shape
+        out = np.empty((k, d + m * q, b))
+        out[:, :d] = x.swapaxes(1, 2)
+        mixed = out[:, d:].reshape(k, m, q, b)  # a view
+        count = max(1, WAVES // (k * self.waves))
+        for start in range(0, b, count):
+            rows = slice(start, start + count)
+            # (k or 1, m, 1, rows) times (k, m, f, 1)
+            angle = out[: len(x), self.columns, None, rows] * self.turns[..., None]
+            angle += self.start[..., None]
+            angle *= 2 * np.pi
+            made = self.weight @ _cosine(angle)
+            np.add(made, self.bias[..., None], out=mixed[..., rows])
+        return out.swapaxes(1, 2)
+
+    def compiled(self, x, kernel):
+        """The same by a kernel (`skreg.backends.cpu.prediction`), all of a column in one pass."""
+        x = np.ascontiguousarray(dense(x))
+        (k, m, q), (_, b, d) = self.bias.shape, x.shape
+        out = np.empty((k, d + m * q, b))
+        kernel(x, self.columns, self.turns, self.start, self.weight, self.bias, out)
+        return out.swapaxes(1, 2)
 
     @property
-    def most_rows(self):
-        """Largest number of rows that are embedded at a time."""
-        return WAVES // self.frequency.size
+    def width(self):
+        """Entries a row of what it makes."""
+        return self.columns.size * (EMBEDDED_WIDTH - 1)
+
+
+#: Cosines from which on torch computes them faster than numpy, which does so one by one; and how many at
+#: a time. Of twice as many it would share them out among threads, which a forked process does not have.
+_FEW_WAVES, _WAVES_AT_A_TIME = 512, 1 << 10
+
+
+def _cosine(x):
+    """Cosine of each entry of a contiguous array, in place."""
+    if x.size < _FEW_WAVES:
+        return np.cos(x, out=x)
+    for part in torch.from_numpy(x.reshape(-1)).split(_WAVES_AT_A_TIME):
+        part.cos_()
+    return x

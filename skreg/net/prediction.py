@@ -1,35 +1,60 @@
-"""What blocks do at predict: steps in numpy and float64, on some rows at a time."""
+"""What blocks do at predict: steps in numpy and float64, on some rows at a time, of several nets at once.
+
+Shapes: k nets, b rows, d inputs, h units. A step takes rows (k, b, d), or (1, b, d) where the nets share
+them, and gives (k, b, h). The first one is also given sparse rows: a list of k CSR matrices (b, d), or of 1.
+"""
 
 from __future__ import annotations
 
-#: Largest number of entries of the widest array of a step, its inputs included: 16 MiB.
+import numpy as np
+
+#: Largest number of entries of the widest array of one net in a step, its inputs included: 16 MiB.
 WIDEST = 1 << 21
 
-#: Largest number of entries of the periodic functions of a step.
-WAVES = 1 << 22
+#: Largest number of periodic functions that are held at a time: half a MiB, which stays in the cache.
+WAVES = 1 << 16
+
+
+def dense(x):
+    """Rows of the first step as an array."""
+    return np.stack([part.toarray() for part in x]) if isinstance(x, list) else x
+
+
+def some_nets(steps, places):
+    """The steps of a slice of the nets; arrays are views."""
+    return [step.of(places) if hasattr(step, "of") else step for step in steps]
 
 
 class Affine:
-    """``x @ weight + bias`` of rows x, dense or CSR.
+    """``x @ weight + bias`` of rows x, dense or sparse.
 
     Parameters
     ----------
-    weight : ndarray of shape (d, h)
-    bias : ndarray of shape (h,)
+    weight : ndarray of shape (k, d, h)
+    bias : ndarray of shape (k, 1, h)
     """
 
     def __init__(self, weight, bias):
         self.weight, self.bias = weight, bias
 
     def __call__(self, x):
-        a = x @ self.weight
+        """Rows (k, b, h)."""
+        if isinstance(x, list):
+            shared = len(x) == 1
+            a = np.stack([x[0 if shared else i] @ w for i, w in enumerate(self.weight)])
+        else:
+            a = np.matmul(x, self.weight)
         a += self.bias
         return a
 
+    def of(self, places):
+        """That of a slice of the nets."""
+        return Affine(self.weight[places], self.bias[places])
+
     @property
-    def most_rows(self):
-        """Largest number of rows that are taken at a time."""
-        return WIDEST // max(self.weight.shape)
+    def width(self):
+        """Entries a row of its widest side."""
+        return max(self.weight.shape[1:])
 
 
 class Mask:
@@ -49,8 +74,7 @@ class Mask:
         self.place, self.width, self.owner = place, width, owner
 
     def drop(self, x, rate, rng):
-        """Rows x with new masks, those that stay divided by ``1 - rate``."""
-        kept = (rng.random((x.shape[0], self.width)) >= rate) / (1.0 - rate)
-        if hasattr(x, "toarray"):
-            x = x.toarray()
+        """Rows x of one net with new masks, those that stay divided by ``1 - rate``."""
+        x = dense(x)
+        kept = (rng.random((x.shape[1], self.width)) >= rate) / (1.0 - rate)
         return x * (kept if self.owner is None else kept[:, self.owner])

@@ -18,19 +18,21 @@ class ProgressLine:
         self.stream = stream
         self._next = 0.0
 
-    def __call__(self, stack):
-        """Called by the engine after each epoch."""
+    def __call__(self, progress):
+        """Called by the engine after each epoch.
+
+        Parameters
+        ----------
+        progress : skreg.train.progress.Progress
+        """
         now = time.monotonic()
-        alive = sum(m.ended is None for m in stack.members)
-        if now < self._next and alive:
+        if now < self._next and progress.training:
             return
         self._next = now + 0.5
-        most = max((m.job.spec.max_iter for m in stack.members), default=stack.epoch)
-        left = (time.perf_counter() - stack.began) / stack.epoch * max(most - stack.epoch, 0)
         text = (
-            f"\rskreg: epoch {stack.epoch}/{most}, {alive} nets in training, "
-            f"{len(stack.results)} done, at most {left:.0f} s left "
+            f"\rskreg: epoch {progress.epoch}/{progress.max_iter}, {progress.training} nets in training, "
+            f"{progress.done} done, at most {progress.seconds_left:.0f} s left "
         )
         with contextlib.suppress(OSError, ValueError):  # a closed stream is no reason to fail
-            self.stream.write(text if alive else text + "\n")
+            self.stream.write(text if progress.training else text + "\n")
             self.stream.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from dataclasses import replace
@@ -17,6 +18,7 @@ from skreg.train.job import Result
 from skreg.train.knobs import Knobs
 from skreg.train.member import Member
 from skreg.train.plan import shape_key
+from skreg.train.progress import Progress
 from skreg.train.state import Average, Snapshot, State, initial_parameters
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
@@ -28,6 +30,9 @@ _PAUSE = 0.05
 #: of these rows is held in memory.
 _MOST_EPOCHS, _MOST_PLACES = 64, 1 << 22
 
+#: Numbers of the stacks of this process.
+_NUMBERS = itertools.count()
+
 
 class Control:
     """Lets another thread end training early, and is told of its progress.
@@ -37,8 +42,8 @@ class Control:
     cancelled : bool
         Set it to end training within a twentieth of a second; the best weights so far are kept.
     progress : callable or None
-        ``progress(stack)`` after each epoch, or after some that took no longer than a twentieth of a
-        second together.
+        ``progress(record)`` with a `Progress` after each epoch, or after some that took no longer than a
+        twentieth of a second together.
     """
 
     def __init__(self, progress=None):
@@ -77,6 +82,7 @@ class Stack:
     def __init__(self, jobs, step_type, fingerprints=None, control=None, cache=None):
         self.began = time.perf_counter()
         spec, self.step_type = jobs[0].spec, step_type
+        self.number = next(_NUMBERS)
         self.control = control or Control()
         self.cache = {} if cache is None else cache
         self.results, self.flops, self.epoch, self.n_jobs = {}, 0.0, 0, 0
@@ -207,9 +213,21 @@ class Stack:
                 self._run_epoch()
                 self.epoch += 1
             if self.control.progress is not None:
-                self.control.progress(self)
+                self.control.progress(self._progress())
             yield self
             self._retire()
+
+    def _progress(self):
+        limits = [m.job.spec.max_iter for m in self.members]
+        return Progress(
+            stack=self.number,
+            members=self.n_jobs,
+            training=len(self._training()),
+            done=len(self.results),
+            epoch=self.epoch,
+            max_iter=max(limits, default=self.epoch),
+            seconds=time.perf_counter() - self.began,
+        )
 
     def run(self):
         """Train to the end; returns the results in the order of the jobs."""

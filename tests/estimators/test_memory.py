@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tracemalloc
 
 import numpy as np
@@ -10,7 +11,8 @@ import scipy.sparse as sp
 
 from skreg import BaggedMLPClassifier, RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.estimators import forward, rows
-from skreg.net import prediction
+from skreg.net.net import Net
+from skreg.train.job import Spec
 
 NET = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
 
@@ -45,25 +47,34 @@ def test_predictions_do_not_depend_on_the_chunk(X, y_real, monkeypatch, options,
     chunks = []
 
     def watched(steps, x, *drawn, inner=forward._walk):
-        chunks.append(x.shape[0])
+        chunks.append(x[0].shape[0])
         return inner(steps, x, *drawn)
 
     monkeypatch.setattr(forward, "_walk", watched)
     monkeypatch.setattr(forward, "_FEWEST", 1)
-    monkeypatch.setattr(prediction, "WIDEST", 7 * max(net.coefs_[0].shape))
-    np.testing.assert_allclose(net.predict(table), at_once, rtol=1e-12)
+    monkeypatch.setattr(forward, "WIDEST", 7 * max(net.coefs_[0].shape))
+    # What is kept beside a net knows nothing of another limit.
+    np.testing.assert_allclose(copy.copy(net).predict(table), at_once, rtol=1e-12)
     assert chunks == [7] * 12 + [6]
 
 
 @pytest.mark.parametrize(
-    "d, units, known",
-    [(20, 256, 4096), (20, 8, 4096), (5000, 256, 419), (20, 5000, 419), (10**6, 8, 64)],
+    "d, units, k, outputs, known",
+    [
+        (20, 256, 1, 1, 4096),
+        (20, 8, 1, 1, 4096),
+        (5000, 256, 1, 1, 419),
+        (20, 5000, 1, 1, 419),
+        (10**6, 8, 1, 1, 64),
+        (20, 8, 16, 1, 4096),
+        (20, 8, 16, 100, 1310),
+    ],
 )
-def test_chunks_shrink_with_inputs_and_units(d, units, known):
-    """2^21 entries of the widest layer, between 64 and 4,096 rows."""
-    sizes = ((d, units), (units, 1))
-    net = [prediction.Affine(np.empty(size), np.empty(size[1])) for size in sizes]
-    assert forward.chunk_rows(net) == known
+def test_chunks_shrink_with_inputs_units_and_outputs(d, units, k, outputs, known):
+    """2^21 entries of the widest layer, or of the outputs of k nets, between 64 and 4,096 rows."""
+    spec = Spec(hidden=(units,), n_outputs=outputs)
+    params = {p.name: np.zeros(p.shape) for p in Net.of(spec, d).parameters}
+    assert forward.Forward([(params, spec)] * k, d).chunk_rows() == known
 
 
 @pytest.mark.parametrize("method", ["predict_proba", "predict_mc"])

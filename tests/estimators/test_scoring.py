@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import cross_validate
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.estimators.forward import Forward
 
 NET = {"hidden_layer_sizes": (8,), "max_iter": 6, "random_state": 0, "learning_rate_init": 0.02}
 COLUMNS = list("abcde")
@@ -123,9 +124,8 @@ def test_rows_of_weight_zero_are_not_shown(X, y_binary):
 def test_outputs_of_the_validation_rows_are_at_hand(X, y_binary, monkeypatch):
     """Predicting exactly these rows costs nothing, by name and by a function."""
     calls = []
-    module = __import__("skreg.estimators.base", fromlist=["raw_outputs"])
-    forward = module.raw_outputs
-    monkeypatch.setattr(module, "raw_outputs", lambda *a: calls.append(a) or forward(*a))
+    raw = Forward.raw
+    monkeypatch.setattr(Forward, "raw", lambda *a: calls.append(a) or raw(*a))
     by_name = classifier(scoring="accuracy").fit(X, y_binary)
     by_function = classifier(scoring=lambda e, a, b: e.score(a, b)).fit(X, y_binary)
     assert calls == []

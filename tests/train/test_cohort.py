@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
 
-from skreg.train.cohort import combine
+from skreg.train import cohort
+from skreg.train.cohort import combine, combine_stacked
 from skreg.train.plan import cut_in_two, plan, stack_bytes
 from skreg.train.run import train_stack
 from skreg.train.validation import Undefined
@@ -81,6 +82,17 @@ def test_combined_outputs_predict_the_mean(loss):
     np.testing.assert_allclose(predicted(combine(raws, loss, axis=1), loss), mean, rtol=1e-12)
     features_first = combine([raw.T for raw in raws], loss)
     np.testing.assert_array_equal(features_first, combine(iter(raws), loss, axis=1).T)
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_outputs_in_one_array_are_combined_alike(loss, few, monkeypatch):
+    """By numpy as by torch; outputs of 1000 are beyond what exponentials can be taken of."""
+    monkeypatch.setattr(cohort, "_FEW", few)
+    raws = 3 * np.random.default_rng(0).standard_normal((4, 6, LOSSES[loss]))
+    raws[:, 0] = [[1000.0], [-1000.0], [0.0], [900.0]]
+    found = combine_stacked(raws, loss)
+    np.testing.assert_allclose(found, combine(raws, loss, axis=1), rtol=1e-13, atol=1e-13)
 
 
 def test_certain_members_are_combined_without_overflow():

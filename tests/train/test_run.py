@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -299,10 +300,24 @@ def test_fused_on_demand_says_what_it_needs(missing, monkeypatch):
 
 
 def test_progress_hears_every_epoch():
+    """By a record that has nothing of the stack: numbers, which go on to be true."""
     heard = []
-    control = Control(progress=lambda stack: heard.append((stack.epoch, len(stack.members))))
-    fit([make_job(max_iter=2), make_job(max_iter=3)], control=control)
-    assert heard == [(1, 2), (2, 2), (3, 1)]
+    control = Control(progress=heard.append)
+    for _ in range(2):
+        fit([make_job(max_iter=2), make_job(max_iter=3)], control=control)
+    first, second = heard[:3], heard[3:]
+    for records in (first, second):
+        known = [(1, 2, 0, 3), (2, 1, 0, 3), (3, 0, 1, 3)]
+        assert [(r.epoch, r.training, r.done, r.max_iter) for r in records] == known
+        assert [r.members for r in records] == [2, 2, 2]
+        assert 0 < records[0].seconds <= records[1].seconds <= records[2].seconds
+        assert records[0].trained < records[1].trained < records[2].trained == 2
+        assert len({r.stack for r in records}) == 1
+    assert first[0].stack != second[0].stack
+    kinds = {type(value) for value in dataclasses.asdict(heard[0]).values()}
+    assert kinds <= {int, float}
+    with pytest.raises(dataclasses.FrozenInstanceError, match="epoch"):
+        heard[0].epoch = 7
 
 
 def test_defaults_of_a_spec_are_a_linear_model():

@@ -28,7 +28,6 @@ from skreg.net.activation import NUMBERS
 from skreg.net.parameter import Role
 from skreg.train.watch import BEFORE
 
-
 #: Bytes.
 CACHE_LINE = 64
 

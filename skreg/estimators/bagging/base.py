@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context, clone
+from sklearn.base import _fit_context, clone, is_regressor
 from sklearn.ensemble import BaseEnsemble
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
@@ -16,16 +16,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators.bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
 from skreg.estimators.bagging.scoring import set_scores, warn_of_all_gaps
-from skreg.estimators.base import interrupted_text
 from skreg.estimators.constant import (
     warn_if_ensemble_is_worse_than_constant,
     warn_if_worse_than_constant,
 )
-from skreg.estimators.probes import with_outputs
-from skreg.estimators.resolve import check_parameters, warn_of_penalties
-from skreg.estimators.rows import PREDICTED_DTYPES, warn, warn_of_scales
+from skreg.estimators.course import check_target, checked, encode, interrupted_text, strata_of
+from skreg.estimators.fitted import forward_of_all, outputs_of
+from skreg.estimators.forward import raw_outputs
+from skreg.estimators.resolve import warn_of_penalties
+from skreg.estimators.rows import warn, warn_of_scales
 from skreg.estimators.split import hold_out
-from skreg.estimators.tables import validated
+from skreg.estimators.tables import table_to_predict, validated
+from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
 from skreg.train.cohort import combine
 
@@ -139,7 +141,7 @@ class BaseBaggedMLP(BaseEnsemble):
         template, parts = self._template()
         given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
-        encoded = template._encode(y, first=True)
+        encoded = encode(template, y)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng)
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
@@ -189,8 +191,7 @@ class BaseBaggedMLP(BaseEnsemble):
                 "alone, and the members are trained together. Set estimator__callbacks=None."
             )
         template = clone(estimator)
-        template._validate_params()
-        return template, check_parameters(template)
+        return template, checked(template)
 
     def _check_rows(self, template, X, y, sample_weight):
         """Validated rows in the members' precision, targets in the user's terms, weights."""
@@ -203,9 +204,9 @@ class BaseBaggedMLP(BaseEnsemble):
             dtype=getattr(np, template.dtype),
             order="C",
             multi_output=True,
-            y_numeric=template._numeric_target,
+            y_numeric=is_regressor(template),
         )
-        return X, template._check_target(y), check_sample_weight(sample_weight, X)
+        return X, check_target(template, y), check_sample_weight(sample_weight, X)
 
     def _generator(self):
         if self.random_state is None:  # as the nets: the global generator is left alone
@@ -248,7 +249,8 @@ class BaseBaggedMLP(BaseEnsemble):
         if self.stopping == "member" or not template.early_stopping:
             return None
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
-        split = hold_out(len(rows), template.validation_fraction, seed, template._strata(y[rows]))
+        strata = strata_of(template, y[rows])
+        split = hold_out(len(rows), template.validation_fraction, seed, strata)
         return None if split is None else rows[split[1]]
 
     def _compare_with_constant(self, members, results):
@@ -260,7 +262,10 @@ class BaseBaggedMLP(BaseEnsemble):
         losses = self._history["valid_loss"]
         if job.score is not None or not 0 < self.best_iter_ <= len(losses):
             return
-        outputs = (member.net._raw(member.job.X_val) for member in members)
+        outputs = (
+            raw_outputs(result.params, job.spec, member.job.X_val)
+            for member, result in zip(members, results, strict=True)
+        )
         warn_if_ensemble_is_worse_than_constant(
             label,
             job,
@@ -273,7 +278,7 @@ class BaseBaggedMLP(BaseEnsemble):
         """Take over what predictions have to know about the target."""
 
     def _score_out_of_bag(self, X, y, weight):
-        one = self._predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
+        one = _predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
         total = np.zeros((X.shape[0], *one.shape[1:]))
         count = np.zeros((X.shape[0], *[1] * (one.ndim - 1)))
         for net, columns, rows in zip(
@@ -282,7 +287,7 @@ class BaseBaggedMLP(BaseEnsemble):
             out = np.ones(X.shape[0], dtype=bool)
             out[rows] = False
             if out.any():
-                total[out] += self._predictions(net, X[out][:, columns])
+                total[out] += _predictions(net, X[out][:, columns])
                 count[out] += 1
         seen = count.ravel() > 0
         if not seen.all():
@@ -333,17 +338,26 @@ class BaseBaggedMLP(BaseEnsemble):
 
     # -- prediction -------------------------------------------------------------------------------
 
-    def _for_members(self, X):
-        """Each member with its columns of X."""
+    def _by_rows(self, X, function):
+        """Results for all rows, where ``function`` makes those of some of them.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features)
+        function : callable
+            From the raw outputs of all members, (k, b, o), to an array of b rows.
+        """
         check_is_fitted(self)
         # A scorer in training asks for the validation rows, whose outputs are at hand.
         known = self._known.of(X) if hasattr(self, "_known") else None
-        nets = self.estimators_
         if known is not None:
-            nets = [with_outputs(net, raw) for net, raw in zip(nets, known, strict=True)]
-        X = validated(self, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
-        for net, columns in zip(nets, self.estimators_features_, strict=True):
-            yield net, X if self._bags.all_columns else X[:, columns]
+            return function(np.stack(known))
+        return self._forward().by_rows(table_to_predict(self, X), function)
+
+    def _forward(self):
+        """What predicts the rows of a table by all members."""
+        columns = None if self._bags.all_columns else self.estimators_features_
+        return forward_of_all(self, self.estimators_, self.n_features_in_, columns)
 
     def predict_std(self, X):
         """Spread of the predictions between members.
@@ -359,21 +373,16 @@ class BaseBaggedMLP(BaseEnsemble):
             (classifier) is the mean of, in its shape and units. The divisor is the number of
             members.
         """
-        mean = squares = 0.0
-        for i, (net, part) in enumerate(self._for_members(X), start=1):
-            one = self._predictions(net, part)
-            change = one - mean
-            mean = mean + change / i
-            squares = squares + change * (one - mean)
-        return np.sqrt(squares / i)
-
-    @abstractmethod
-    def _predictions(self, net, X):
-        """What one member predicts."""
+        return self._by_rows(X, lambda raw: predictions(self.estimators_, raw).std(axis=0))
 
     @abstractmethod
     def _set_out_of_bag(self, mean, y, seen, weight):
         """Set the out-of-bag attributes from mean predictions."""
+
+
+def _predictions(net, X):
+    """What one member predicts for some rows."""
+    return predictions([net], outputs_of(net, X)[None])[0]
 
 
 def _number(value, population):

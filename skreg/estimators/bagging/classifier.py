@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 from scipy.special import entr
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPClassifier
-from skreg.train.cohort import combine
+from skreg.estimators.probes import with_outputs
+from skreg.estimators.target import is_multilabel, loss_of, most_probable, predictions
+from skreg.train.cohort import combine_stacked
 
 
 class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
@@ -66,16 +65,10 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         self.classes_ = template.classes_
         self.n_classes_ = len(self.classes_)
 
-    def _predictions(self, net, X):
-        return net.predict_proba(X)
-
     def _asked(self, X):
         """A member that stands in for the ensemble: the mean prediction is given to it."""
-        check_is_fitted(self)
-        net = copy.copy(self.estimators_[0])
-        outputs = (member._raw(part) for member, part in self._for_members(X))
-        net._given_raw = combine(outputs, net._loss_name(), axis=1)
-        return net
+        raw = self._by_rows(X, lambda raw: combine_stacked(raw, loss_of(self.estimators_[0])))
+        return with_outputs(self.estimators_[0], raw)
 
     def predict(self, X):
         """Labels with the largest mean probability, shape (n,); a 0/1 matrix for multilabel."""
@@ -113,23 +106,20 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         ndarray of shape (n,)
             For multilabel the sum over labels.
         """
-        mean = entropy = 0.0
-        for i, (net, part) in enumerate(self._for_members(X), start=1):
-            one = net.predict_proba(part)
-            if net._multilabel:
-                one = np.stack([one, 1.0 - one], axis=2).reshape(len(one), -1)
-            mean = mean + (one - mean) / i
-            entropy = entropy + (entr(one).sum(axis=1) - entropy) / i
-        return np.maximum(entr(mean).sum(axis=1) - entropy, 0.0)
+        return self._by_rows(X, self._divergence)
+
+    def _divergence(self, raw):
+        """Mean divergence of each row from the raw outputs of all members, (k, n, o)."""
+        each = predictions(self.estimators_, raw)
+        if is_multilabel(self.estimators_[0]):
+            each = np.stack([each, 1.0 - each], axis=3).reshape(*each.shape[:2], -1)
+        entropy = entr(each).sum(axis=2).mean(axis=0)
+        return np.maximum(entr(each.mean(axis=0)).sum(axis=1) - entropy, 0.0)
 
     def _set_out_of_bag(self, mean, y, seen, weight):
         self.oob_decision_function_ = mean
         self.oob_score_ = np.nan
         if seen.any():
-            net = self.estimators_[0]
-            if net._multilabel:
-                found = net._label_values[(mean[seen] > 0.5).astype(np.intp)]
-            else:
-                found = self.classes_[mean[seen].argmax(axis=1)]
+            found = most_probable(self.estimators_[0], mean[seen])
             weight = None if weight is None else weight[seen]
             self.oob_score_ = float(accuracy_score(y[seen], found, sample_weight=weight))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
-from skreg.estimators.base import give_up_without_weights, take_refit
+from skreg.estimators.course import (
+    factors_of,
+    fix_scale,
+    give_up_without_weights,
+    held_out,
+    make_job,
+    refit_job,
+    seed_of,
+    share_spec,
+    sibling,
+    take_refit,
+)
+from skreg.estimators.fitted import set_fitted
 from skreg.estimators.scoring import numbers_of_kept
-from skreg.estimators.target import KNOWN
 from skreg.estimators.weights import drop_unweighted, weigh
 from skreg.parallel import submit_many
 from skreg.train.feed import n_batches
@@ -143,27 +152,21 @@ def prepare(template, parts, rows, bags, held_out=None):
 
 def _sibling(template, seed, columns):
     """A net like the template, with a seed of its own."""
-    seed = int(check_random_state(int(seed)).randint(MAX_INT))
-    net = clone(template).set_params(random_state=seed)
-    net.n_features_in_ = len(columns)
-    for name in KNOWN:
-        if hasattr(template, name):
-            setattr(net, name, getattr(template, name))
-    return net
+    return sibling(template, int(check_random_state(int(seed)).randint(MAX_INT)), len(columns))
 
 
 def _alone(net, parts, rows, bags, columns, counts):
     """A member that holds rows out of its own, as ``net.fit`` does."""
     n_rows = len(counts)
     X, y, left = drop_unweighted(*rows[:2], counts)
-    factors = net._class_factors(y, left)
+    factors = factors_of(net, y, left)
     kept = numbers_of_kept(n_rows, counts, y, factors)
     whole = weigh(_columns(X, bags, columns), y, left, factors)
-    seed = net._seed()
-    train_rows, valid = net._hold_out((*whole, kept), seed)
+    seed = seed_of(net)
+    train_rows, valid = held_out(net, (*whole, kept), seed)
     numbers = valid and valid[3]
     valid = valid and valid[:3]
-    job = net._job(train_rows[:3], valid, parts, seed, None)
+    job = make_job(net, train_rows[:3], valid, parts, seed)
     return UntrainedMember(net, job, columns, valid, numbers, whole if net.refit else None)
 
 
@@ -183,12 +186,12 @@ class _Shared:
         self.rest[held_out] = False
         self.X, self.y = X[self.rest], y[self.rest]
         weights = [None if weight is None else weight[part] for part in (self.rest, held_out)]
-        self.factors = template._class_factors(self.y, weights[0])
+        self.factors = factors_of(template, self.y, weights[0])
         self.valid = weigh(X[held_out], y[held_out], weights[1], self.factors)
         among = numbers_of_kept(len(held_out), weights[1], y[held_out], self.factors)
         self.held_out = held_out[among]
         # One scale of the target, or the mean over members would mix units.
-        template._set_target_scale(self.y, weights[0])
+        fix_scale(template, self.y, weights[0])
 
     def member(self, net, parts, rows, bags, columns, counts):
         """A member that is judged with the others."""
@@ -202,7 +205,7 @@ class _Shared:
         own = self._bag(self.X, self.y, left, bags, columns)
         X, y, weight = self.valid
         valid = _columns(X, bags, columns), y, weight
-        job = net._job(own, valid, parts, net._seed(), None, scaled=True)
+        job = make_job(net, own, valid, parts, seed_of(net), scaled=True)
         whole = self._bag(*rows[:2], counts, bags, columns) if net.refit else None
         return UntrainedMember(net, job, columns, valid, self.held_out, whole)
 
@@ -229,8 +232,7 @@ def _join(members):
     name = uuid.uuid4().hex
     embedded = _embedded_in_any([job.spec.embedded for job in jobs])
     for member in members:
-        spec = dataclasses.replace(member.job.spec, batch_size=size, embedded=embedded)
-        member.net._spec = member.job.spec = spec
+        share_spec(member.net, member.job, batch_size=size, embedded=embedded)
         member.job.n_batches, member.job.cohort = steps, name
 
 
@@ -257,15 +259,14 @@ def train(members):
     for i, (member, result) in enumerate(zip(members, results, strict=True)):
         if member.whole is None:
             continue
-        job = member.net._refit_job(member.job, member.whole, result)
+        job = refit_job(member.net, member.job, member.whole, result)
         if job is not None:
             again[i] = job
     if again:
         for i, result in zip(again, submit_many(list(again.values())), strict=True):
             take_refit(results[i], result)
     for member, result in zip(members, results, strict=True):
-        member.net._set_fitted(member.job, result)
-        member.net._optimiser = None
+        set_fitted(member.net, member.job, result)
     return results
 
 

@@ -9,6 +9,7 @@ from sklearn.metrics import r2_score
 from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPRegressor
+from skreg.estimators.target import predictions
 
 
 class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
@@ -43,13 +44,9 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
     _net = RegularizedMLPRegressor
     _averages_predictions = True
 
-    def _predictions(self, net, X):
-        return net.predict(X)
-
     def predict(self, X):
         """Mean prediction over members, in the units of the target, shape (n,) or (n, n_targets)."""
-        total = sum(net.predict(part) for net, part in self._for_members(X))
-        return total / len(self.estimators_)
+        return self._by_rows(X, lambda raw: predictions(self.estimators_, raw).mean(axis=0))
 
     def _set_out_of_bag(self, mean, y, seen, weight):
         self.oob_prediction_ = mean

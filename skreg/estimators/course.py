@@ -1,0 +1,233 @@
+"""The course of a fit, as a net goes through it by itself and as a member of an ensemble.
+
+Targets are encoded, rows are held out, a job is made of the others; `skreg.estimators.fitted.set_fitted`
+writes what comes back into the net.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve
+from skreg.estimators.rows import numeric_columns
+from skreg.estimators.split import hold_out
+from skreg.estimators.target import KNOWN
+from skreg.estimators.weights import normalised
+from skreg.net.net import SHARED
+from skreg.train.feed import batches_of, n_batches
+from skreg.train.job import Job
+
+# -- a member of an ensemble, before it has rows ------------------------------------------------------
+
+
+def checked(net):
+    """Parts of a spec that follow from the parameters of a net, which are found valid.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where they are not.
+    """
+    net._validate_params()
+    return check_parameters(net)
+
+
+def sibling(template, random_state, n_features):
+    """A net with the parameters of another, that knows the same of its target.
+
+    Parameters
+    ----------
+    template : BaseRegularizedMLP
+    random_state : int
+        Its own.
+    n_features : int
+        Columns that it is given.
+    """
+    net = clone(template).set_params(random_state=random_state)
+    net.n_features_in_ = n_features
+    for name in KNOWN:
+        if hasattr(template, name):
+            setattr(net, name, getattr(template, name))
+    return net
+
+
+# -- the target ---------------------------------------------------------------------------------------
+
+
+def check_target(net, y):
+    """Targets in the user's terms: labels or numbers, found fit for this net."""
+    return net._check_target(y)
+
+
+def encode(net, y, *, first=True, classes=None):
+    """Checked targets as the net is trained on them; the first time it learns what they are."""
+    return net._encode(y, first=first, classes=classes)
+
+
+def factors_of(net, y, weight, *, partial=False):
+    """Weight of each class, shape (n_classes,); None where all count the same, as numbers do."""
+    return net._class_factors(y, weight, partial=partial)
+
+
+def strata_of(net, y):
+    """What rows are held out in proportion to; None for no matter."""
+    return net._strata(y)
+
+
+def fix_scale(net, y, weight):
+    """Let a net, and its siblings made later, scale the target by these rows."""
+    net._set_target_scale(y, weight)
+
+
+# -- rows and jobs ------------------------------------------------------------------------------------
+
+
+def seed_of(net):
+    """A seed for this fit; None draws fresh entropy and does not touch the global generator."""
+    if net.random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(net.random_state).randint(np.iinfo(np.int32).max))
+
+
+def held_out(net, rows, seed):
+    """Training rows, and validation rows where early stopping wants some."""
+    if not net.early_stopping:
+        return rows, None
+    n, strata = rows[0].shape[0], strata_of(net, rows[1])
+    split = hold_out(n, net.validation_fraction, seed, strata)
+    if split is None:
+        return rows, None
+    return tuple(tuple(None if part is None else part[index] for part in rows) for index in split)
+
+
+def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overrides):
+    """The job of this fit.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+        Learns its spec, and what its target is scaled by.
+    rows, valid : tuple of X, y and weight
+        Training rows with encoded targets, and validation rows or None.
+    parts : dict
+        What `skreg.estimators.resolve.check_parameters` returned.
+    seed : int
+    start : dict, optional
+        Where training goes on: the parameters that it starts from.
+    scaled : bool
+        Whether the scale of the target is known.
+    **overrides
+        Fields of the spec that are set to other values than the estimator's.
+    """
+    X, y, weight = rows
+    if start is None and not scaled:
+        fix_scale(net, y, weight)
+    net._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
+    spec = resolve(
+        net,
+        parts,
+        loss=net._loss_name(),
+        n_outputs=net._n_outputs(),
+        n_rows=X.shape[0],
+        n_features=X.shape[1],
+        embedded=_columns_to_embed(net, X, start, parts["hidden"]),
+        **overrides,
+    )
+    if start is not None:
+        _check_continues(net, spec, "optimiser" in start)
+    net._spec = spec
+    net._seed_drawn = seed
+    job = Job(
+        spec,
+        X,
+        net._engine_target(y),
+        normalised(weight),
+        seed,
+        start=start,
+        label=type(net).__name__,
+    )
+    if valid is not None:
+        job.X_val, job.y_val = valid[0], net._engine_target(valid[1])
+        job.sample_weight_val = valid[2]
+    return job
+
+
+def share_spec(net, job, **changes):
+    """Change the spec of a net and of its job, so that members of an ensemble have one shape."""
+    net._spec = job.spec = dataclasses.replace(job.spec, **changes)
+
+
+def _columns_to_embed(net, X, start, hidden):
+    """Columns that get an embedding; those of the fitted net where training goes on."""
+    choice = net.numeric_embedding
+    if choice is None:
+        return None
+    if start is not None:
+        return net._spec.embedded if choice == "auto" else net._spec.embedded or ()
+    if choice == "auto" and not hidden:
+        return None
+    columns = numeric_columns(X)
+    return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
+
+
+def _check_continues(net, spec, optimiser):
+    names = ["hidden", "n_outputs", *SHARED, "loss", "numeric_embedding"]
+    names += ["solver"] if optimiser else []
+    for name in names:
+        now, then = getattr(spec, name), getattr(net._spec, name)
+        if now != then:
+            raise ValueError(
+                f"The fitted net has {name}={then!r} and cannot go on with {name}={now!r}. "
+                f"Set {name} back, or fit from the start with warm_start=False."
+            )
+
+
+def refit_job(net, job, rows, result):
+    """A job that trains again on all rows, for as many steps as the best epoch had taken, or None."""
+    X, y, weight = rows
+    spec = job.spec
+    left = None if spec.max_time is None else spec.max_time - result.seconds
+    validated = net.refit and job.X_val is not None and result.best_step
+    if not validated or result.interrupted or (left is not None and left <= 0):
+        return None
+    steps = n_batches(X.shape[0], spec.batch_size, spec.batch_norm)
+    spec = dataclasses.replace(
+        spec,
+        max_steps=result.best_step,
+        # The schedule counts epochs, which have more steps now.
+        max_iter=max(1, round(spec.max_iter * batches_of(job) / steps)),
+        max_time=left,
+        early_stopping=False,
+        tol=None,
+    )
+    y, weight = net._engine_target(y), normalised(weight)
+    return Job(spec, X, y, weight, job.seed, start=job.start, label=job.label)
+
+
+def take_refit(result, again):
+    """Take the weights of a training on all rows, unless it did not get so far.
+
+    ``max_time`` or an interrupt leave the first training's weights.
+    """
+    if again.stopped_by == "max_iter":
+        result.params = again.params
+    else:
+        result.stopped_by = again.stopped_by
+    result.interrupted = result.interrupted or again.interrupted
+
+
+def give_up_without_weights(results):
+    """Pass an interrupt on where a net has no weights yet that would be worth keeping."""
+    if any(result.interrupted and not result.best_step for result in results):
+        raise KeyboardInterrupt
+
+
+def interrupted_text(name):
+    """What the KeyboardInterrupt of a fit says, which is raised when the estimator is fitted."""
+    return (
+        f"The training of this {name} was interrupted. It is fitted with the best weights so far."
+    )
