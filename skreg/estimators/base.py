@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import math
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -15,6 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.constant import warn_if_worse_than_constant
+from skreg.estimators.decorators import fit_context, with_callbacks
 from skreg.estimators.fitted import FittedNet
 from skreg.estimators.forward import monte_carlo_outputs, raw_outputs
 from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_penalties
@@ -43,6 +45,11 @@ from skreg.parallel import submit
 from skreg.train.feed import batches_of, n_batches
 from skreg.train.job import Job
 
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skreg import typing as types
+
 
 class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     """Base class; a subclass says what targets are (`skreg.estimators.target`) and what outputs mean."""
@@ -60,6 +67,46 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return tags
 
     # -- fitting ----------------------------------------------------------------------------------
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: types.Table,
+        y: types.Target,
+        sample_weight: types.RowWeights | None = None,
+        *,
+        X_val: types.Table | None = None,
+        y_val: types.Target | None = None,
+        sample_weight_val: types.RowWeights | None = None,
+    ) -> Self:
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Of a classifier labels of any kind; for multilabel targets a matrix, dense or sparse, of two
+            values such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
+            Of a regressor numbers.
+        sample_weight : array-like of shape (n,), default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that are not valid; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit, or leave everything as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import entr
@@ -14,6 +15,9 @@ from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.train.cohort import combine
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 
 class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
@@ -55,6 +59,12 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         "    n_features_in_ : int\n",
     )
 
+    estimator_: RegularizedMLPClassifier
+    estimators_: list[RegularizedMLPClassifier]
+    oob_decision_function_: types.Array
+    classes_: types.Array
+    n_classes_: int
+
     _net = RegularizedMLPClassifier
 
     def __sklearn_tags__(self):
@@ -77,19 +87,19 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         net._given_raw = combine(outputs, net._loss_name(), axis=1)
         return net
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Labels with the largest mean probability, shape (n,); a 0/1 matrix for multilabel."""
         return self._asked(X).predict(X)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: types.Table) -> types.Array:
         """Mean probabilities over members, shape (n, n_classes); of each label for multilabel."""
         return self._asked(X).predict_proba(X)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: types.Table) -> types.Array:
         """Logarithms of the mean probabilities, without underflow."""
         return self._asked(X).predict_log_proba(X)
 
-    def decision_function(self, X):
+    def decision_function(self, X: types.Table) -> types.Array:
         """Logits of the mean probabilities: shape (n,) for two classes, else (n, n_classes).
 
         scikit-learn's bagging averages the members' logits instead, which need not agree with
@@ -97,7 +107,7 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         """
         return self._asked(X).decision_function(X)
 
-    def disagreement(self, X):
+    def disagreement(self, X: types.Table) -> types.Array:
         """How far members are apart, in nats; 0 where all predict the same.
 
         The mean over members of the Kullback-Leibler divergence of the ensemble's probabilities from

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
@@ -9,6 +11,9 @@ from sklearn.metrics import r2_score
 from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPRegressor
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 
 class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
@@ -40,13 +45,17 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
         oob="oob_prediction_ : ndarray of shape (n,) or (n, n_targets)",
     )
 
+    estimator_: RegularizedMLPRegressor
+    estimators_: list[RegularizedMLPRegressor]
+    oob_prediction_: types.Array
+
     _net = RegularizedMLPRegressor
     _averages_predictions = True
 
     def _predictions(self, net, X):
         return net.predict(X)
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Mean prediction over members, in the units of the target, shape (n,) or (n, n_targets)."""
         total = sum(net.predict(part) for net, part in self._for_members(X))
         return total / len(self.estimators_)
