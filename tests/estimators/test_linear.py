@@ -372,7 +372,8 @@ def test_three_classes_are_optimal(l1, l2):
 @pytest.mark.parametrize("l1, l2", [(1e-2, 0.0), (1e-3, 0.0), (1e-2, 1e-2)])
 def test_ten_classes_are_optimal(l1, l2):
     X, y = load_digits(return_X_y=True)
-    X = StandardScaler().fit_transform(X)  # three columns are constant
+    X, y = X[:600], y[:600]
+    X = StandardScaler().fit_transform(X)  # some columns are constant
     model = RegularizedLinearClassifier(l1=l1, l2=l2).fit(X, y)
     assert_optimal(model, X, y)
     assert_array_equal(model.coef_[:, X.std(axis=0) == 0], 0.0)
