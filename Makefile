@@ -11,7 +11,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-gpu test-oldest doctest lint format docs examples bench clean
+.PHONY: help demo test test-slow test-gpu test-oldest doctest types lint format docs examples bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions,
 doctest: $(VENV)/.test  ## Run the examples of the docstrings
 	$(BIN)/python -m pytest --doctest-modules skreg $(PYTEST_ARGS)
 
+types: $(VENV)/.types  ## Check that a type checker takes documented use of skreg and refuses mistakes
+	$(BIN)/mypy
+
 lint: $(VENV)/.lint  ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,7 +57,7 @@ bench: $(VENV)/.bench  ## Measure speed; the pages go to docs/benchmarks
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove the environments and everything generated
-	rm -rf $(VENV) $(OLDEST) build dist skreg.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist skreg.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	rm -rf docs/_build docs/api/generated docs/auto_examples docs/sg_execution_times.rst examples/output
 	find skreg tests benchmarks docs examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -81,7 +84,7 @@ $(VENV)/.cli: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -c constraints.txt -e ".[cli,plot]"
 	@touch $@
 
-$(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.test $(VENV)/.types $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -c constraints.txt -e ".[$*]"
 	@touch $@
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,11 @@ from skreg.comparison.profile import Profile
 from skreg.comparison.scores import PairedScores
 from skreg.comparison.verdict import Verdict, judge
 from skreg.comparison.wording import metric_words, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skreg.display import ComparisonDisplay
 
 __all__ = ["Comparison"]
 
@@ -223,7 +228,7 @@ class Comparison:
             parts.append("\n".join(["# Notes", *(f"- {note}" for note in self.notes_)]))
         return "\n\n".join(parts)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> ComparisonDisplay:
         """Draw the paired differences to the baseline with their intervals.
 
         Parameters

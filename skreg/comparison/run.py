@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from skreg.comparison.tasks import check_target, drop_rare_classes, infer_task
 from skreg.comparison.timing import Schedule
 from skreg.comparison.wording import counted
 
+if TYPE_CHECKING:
+    from skreg import typing as types
+
 __all__ = ["compare"]
 
 MIN_CLASS_ROWS = 5
@@ -38,21 +41,21 @@ TIMING_SHARE = 0.2
 
 
 def compare(
-    X: Any,
-    y: Any,
+    X: types.MixedTable,
+    y: types.Target,
     *,
-    candidates: Any = "default",
-    task: str = "auto",
+    candidates: Literal["default"] | list[str] | tuple[str, ...] | Mapping[str, Any] = "default",
+    task: types.Task = "auto",
     cv: Any = 5,
     repeats: int = 1,
     inner_cv: Any = 3,
-    scoring: Any = None,
+    scoring: str | types.Scorer | None = None,
     positive: Any = None,
-    groups: Any = None,
-    sample_weight: Any = None,
+    groups: types.Target | None = None,
+    sample_weight: types.RowWeights | None = None,
     preprocess: Any = "auto",
     hidden_layer_sizes: tuple[int, ...] = (64, 64),
-    max_iter: int | str = "auto",
+    max_iter: int | Literal["auto"] = "auto",
     baseline: str | None = None,
     quick: bool = False,
     time_limit: float | None = None,

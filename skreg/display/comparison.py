@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,17 @@ from ._comparison_data import (
 )
 from ._rows import cut_far_rows, label_below, legend_above, rows_figsize, set_rows
 from ._style import COLORS, decimals_for, fixed, new_axes, shorten
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+    from skreg.comparison import Comparison
 
 # A look for each verdict: colour, shape or filling alone is enough to tell them apart.
 VERDICTS = {
@@ -98,9 +111,22 @@ class ComparisonDisplay:
     [['dropout', 'pays'], ['plain net', 'baseline']]
     """
 
+    intervals_: list[ErrorbarContainer]
+    points_: Line2D | None
+    far_labels_: dict[int, Text]
+    zero_line_: Line2D
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
-        self, *, table, fold_differences=None, baseline=BASELINE, level=0.05, score_name=None
-    ):
+        self,
+        *,
+        table: pd.DataFrame,
+        fold_differences: pd.DataFrame | None = None,
+        baseline: str = BASELINE,
+        level: float = 0.05,
+        score_name: str | None = None,
+    ) -> None:
         self.table = table
         self.fold_differences = fold_differences
         self.baseline = baseline
@@ -108,7 +134,15 @@ class ComparisonDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_comparison(cls, comparison, *, level=0.05, ax=None, plot=True, **plot_kw):
+    def from_comparison(
+        cls,
+        comparison: Comparison,
+        *,
+        level: float = 0.05,
+        ax: Axes | None = None,
+        plot: bool = True,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw the differences that a comparison found.
 
         Parameters
@@ -150,7 +184,7 @@ class ComparisonDisplay:
         )
         return display.plot(ax=ax, **plot_kw) if plot else display
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
 
         Returns
@@ -166,7 +200,9 @@ class ComparisonDisplay:
         frame[VERDICT] = [self._verdict(row) for _, row in frame.iterrows()]
         return frame.sort_values(DIFFERENCE, ascending=False, kind="stable", ignore_index=True)
 
-    def plot(self, ax=None, *, show_folds=True, show_scores=True):
+    def plot(
+        self, ax: Axes | None = None, *, show_folds: bool = True, show_scores: bool = True
+    ) -> Self:
         """Draw the figure.
 
         Parameters

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 # Metrics that describe the net rather than judge it: no value is better, so no point is the best.
 DESCRIPTIONS = {"weight_norm": "Norm of weights", "zero_share": "Share of zeros"}
 
 
-def weight_norm(estimator, X=None, y=None):
+def weight_norm(estimator: Any, X: Any = None, y: Any = None) -> float:
     """The Euclidean norm of all penalised weights of a fitted estimator.
 
     It has the signature of a scorer, so that a search can record it beside the score and
@@ -37,7 +39,7 @@ def weight_norm(estimator, X=None, y=None):
     return float(np.sqrt(sum(np.sum(np.square(block)) for block in _weights(estimator))))
 
 
-def zero_share(estimator, X=None, y=None):
+def zero_share(estimator: Any, X: Any = None, y: Any = None) -> float:
     """The share of penalised weights of a fitted estimator that are exactly zero.
 
     It has the signature of a scorer, as :func:`weight_norm`.

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from ._comparison_data import BASELINE, CANDIDATE, GAP, SCORE, TRAIN_SCORE, read_frame
 from ._rows import cut_far_rows, label_below, legend_above, rows_figsize, set_rows
 from ._style import COLORS, TEST, TRAIN, decimals_for, escape_math, fixed, new_axes, shorten
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+    from skreg.comparison import Comparison
 
 
 class OverfitGapDisplay:
@@ -71,13 +84,25 @@ class OverfitGapDisplay:
     ['dropout', 'plain net']
     """
 
-    def __init__(self, *, table, baseline=BASELINE, score_name=None):
+    test_points_: Line2D
+    train_points_: Line2D
+    gap_lines_: LineCollection
+    far_labels_: dict[int, Text]
+    baseline_line_: Line2D | None
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self, *, table: pd.DataFrame, baseline: str = BASELINE, score_name: str | None = None
+    ) -> None:
         self.table = table
         self.baseline = baseline
         self.score_name = score_name
 
     @classmethod
-    def from_comparison(cls, comparison, *, ax=None, plot=True):
+    def from_comparison(
+        cls, comparison: Comparison, *, ax: Axes | None = None, plot: bool = True
+    ) -> Self:
         """Draw the gaps that a comparison measured.
 
         Parameters
@@ -110,7 +135,7 @@ class OverfitGapDisplay:
         )
         return display.plot(ax=ax) if plot else display
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
 
         Returns
@@ -123,7 +148,7 @@ class OverfitGapDisplay:
         frame[GAP] = frame[TRAIN_SCORE] - frame[SCORE]
         return frame.sort_values(SCORE, ascending=False, kind="stable", ignore_index=True)
 
-    def plot(self, ax=None, *, show_gaps=True):
+    def plot(self, ax: Axes | None = None, *, show_gaps: bool = True) -> Self:
         """Draw the figure.
 
         Parameters

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ._style import COLORS, TEST, TRAIN, escape_math, is_wide, label_log_axis, new_axes, shorten
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    from skreg import typing as types
 
 COLUMNS = ("epoch", "train_loss", "valid_loss", "valid_score", "learning_rate")
 
@@ -88,16 +100,24 @@ class TrainingCurveDisplay:
     1
     """
 
+    line_: Line2D
+    valid_line_: Line2D | None
+    best_line_: Line2D | None
+    best_point_: Line2D | None
+    patience_span_: Patch | None
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
         self,
         *,
-        history,
-        best_epoch=None,
-        patience=None,
-        stopped_by=None,
-        scoring=None,
-        name=None,
-    ):
+        history: pd.DataFrame,
+        best_epoch: int | None = None,
+        patience: int | None = None,
+        stopped_by: str | None = None,
+        scoring: str | types.Scorer | None = None,
+        name: str | None = None,
+    ) -> None:
         self.history = history
         self.best_epoch = best_epoch
         self.patience = patience
@@ -106,7 +126,9 @@ class TrainingCurveDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, name=None, plot=True):
+    def from_estimator(
+        cls, estimator: Any, *, ax: Axes | None = None, name: str | None = None, plot: bool = True
+    ) -> Self:
         """Draw the training of a fitted estimator.
 
         Parameters
@@ -155,7 +177,7 @@ class TrainingCurveDisplay:
         )
         return display.plot(ax=ax) if plot else display
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
 
         Returns
@@ -171,7 +193,13 @@ class TrainingCurveDisplay:
         frame["waiting"] = (epochs > first) & (epochs <= last)
         return frame
 
-    def plot(self, ax=None, *, name=None, scale="auto"):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        scale: Literal["auto", "linear", "log"] = "auto",
+    ) -> Self:
         """Draw the figure.
 
         Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
@@ -9,6 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 from ._search_path import check_metrics, check_param, check_scale, read_path, value_label
 from ._style import COLORS, FIGSIZE, TEST, TRAIN, escape_math, new_axes, shorten
 from .descriptions import DESCRIPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Literal, Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 OTHERS = ("best", "profile")
 BANDS = ("std", "sem", None)
@@ -81,7 +92,24 @@ class ValidationPathDisplay:
     [0.0, 0.1, 1.0]
     """
 
-    def __init__(self, *, path, param, metrics=("score",), score_name=None):
+    line_: Line2D
+    train_line_: Line2D | None
+    band_: PolyCollection | None
+    train_band_: PolyCollection | None
+    best_point_: Line2D | None
+    lines_: dict[str, Line2D]
+    ax_: Axes
+    axes_: list[Axes]
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        path: pd.DataFrame,
+        param: str,
+        metrics: Sequence[str] = ("score",),
+        score_name: str | None = None,
+    ) -> None:
         self.path = path
         self.param = param
         self.metrics = metrics
@@ -89,8 +117,16 @@ class ValidationPathDisplay:
 
     @classmethod
     def from_search(
-        cls, search, *, param=None, metrics=None, others="best", ax=None, plot=True, **plot_kw
-    ):
+        cls,
+        search: Any,
+        *,
+        param: str | None = None,
+        metrics: str | Sequence[str] | None = None,
+        others: Literal["best", "profile"] = "best",
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw the path of a fitted search.
 
         Parameters
@@ -151,8 +187,16 @@ class ValidationPathDisplay:
 
     @classmethod
     def from_cv_results(
-        cls, cv_results, *, param=None, metrics=None, others="best", ax=None, plot=True, **plot_kw
-    ):
+        cls,
+        cv_results: Mapping[str, Any],
+        *,
+        param: str | None = None,
+        metrics: str | Sequence[str] | None = None,
+        others: Literal["best", "profile"] = "best",
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw the path from the results of a search.
 
         Parameters
@@ -196,7 +240,7 @@ class ValidationPathDisplay:
         display = cls(path=path, param=param, metrics=metrics)
         return display.plot(ax=ax, **plot_kw) if plot else display
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
 
         Returns
@@ -206,7 +250,13 @@ class ValidationPathDisplay:
         """
         return pd.DataFrame(self.path).copy()
 
-    def plot(self, ax=None, *, band="std", scale="auto"):
+    def plot(
+        self,
+        ax: Axes | Sequence[Axes] | None = None,
+        *,
+        band: Literal["std", "sem"] | None = "std",
+        scale: Literal["auto", "linear", "log", "symlog", "categories"] = "auto",
+    ) -> Self:
         """Draw the figure.
 
         Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
@@ -25,6 +26,7 @@ from skreg.estimators.course import (
     seed_of,
     take_refit,
 )
+from skreg.estimators.decorators import fit_context, with_callbacks
 from skreg.estimators.fitted import FittedNet, set_fitted
 from skreg.estimators.resolve import check_parameters, warn_of_penalties
 from skreg.estimators.rows import (
@@ -45,6 +47,11 @@ from skreg.estimators.tables import of_validation_rows, table_to_predict, valida
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, weigh
 from skreg.parallel import submit
 
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skreg import typing as types
+
 
 class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     """Base class; a subclass says what targets are (`skreg.estimators.target`) and what outputs mean."""
@@ -62,6 +69,46 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return tags
 
     # -- fitting ----------------------------------------------------------------------------------
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: types.Table,
+        y: types.Target,
+        sample_weight: types.RowWeights | None = None,
+        *,
+        X_val: types.Table | None = None,
+        y_val: types.Target | None = None,
+        sample_weight_val: types.RowWeights | None = None,
+    ) -> Self:
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
+            Finite numbers. A sparse matrix is made dense one minibatch at a time.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Of a classifier labels of any kind; for multilabel targets a matrix, dense or sparse, of two
+            values such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
+            Of a regressor numbers.
+        sample_weight : array-like of shape (n,), default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, in place of rows held out. They have to be prepared as X is: in a
+            Pipeline by ``transform_input=["X_val"]``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that are not valid; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best weights so far.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """Fit, or leave everything as it was."""

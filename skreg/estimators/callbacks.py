@@ -1,9 +1,9 @@
-"""scikit-learn's callbacks (1.9 and later), absent before."""
+"""scikit-learn's mixin for callbacks (1.9 and later), absent before."""
 
 from __future__ import annotations
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:
@@ -12,9 +12,5 @@ except ImportError:  # scikit-learn < 1.9
         def _init_callback_context(self, **options):
             return None
 
-    def with_callbacks(method):
-        """Stands in for scikit-learn's decorator: the method as it is."""
-        return method
 
-
-__all__ = ["CallbackSupportMixin", "with_callbacks"]
+__all__ = ["CallbackSupportMixin"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -71,11 +72,30 @@ def outputs_of(net, X):
     return raw_outputs(net._params, net._spec, X)
 
 
+if TYPE_CHECKING:
+    import torch
+    from skorch import NeuralNet
+
+    from skreg import typing as types
+    from skreg.estimators.summary import Summary
+
+
 class FittedNet:
     """What a fitted net tells of itself."""
 
+    n_features_in_: int
+    feature_names_in_: types.Array
+    n_iter_: int
+    best_iter_: int
+    best_loss_: float
+    stopped_by_: types.StoppedBy
+    n_layers_: int
+    n_outputs_: int
+    embedded_features_: types.Array
+    device_: str
+
     @property
-    def coefs_(self):
+    def coefs_(self) -> list[types.Array]:
         """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
 
         With embedded columns the first one has three more rows for each of them, after the rows of
@@ -84,7 +104,7 @@ class FittedNet:
         return [weight for weight, _ in self._folded()]
 
     @property
-    def intercepts_(self):
+    def intercepts_(self) -> list[types.Array]:
         """Biases, (n_out,) each, batch norm folded in."""
         return [bias for _, bias in self._folded()]
 
@@ -97,19 +117,19 @@ class FittedNet:
         return folded(self._params, self._spec, self.n_features_in_)
 
     @property
-    def history_(self):
+    def history_(self) -> pd.DataFrame:
         """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
         self._needs_fit("history_")
         return pd.DataFrame(self._history)
 
     @property
-    def loss_curve_(self):
+    def loss_curve_(self) -> list[float]:
         """Training loss of each epoch, penalties not included."""
         self._needs_fit("loss_curve_")
         return list(self._history["train_loss"])
 
     @property
-    def validation_scores_(self):
+    def validation_scores_(self) -> list[float] | None:
         """Score of each epoch on the validation rows, larger is better; None without such rows."""
         self._needs_fit("validation_scores_")
         if self._watched is None:
@@ -118,20 +138,20 @@ class FittedNet:
         return [sign * value for value in self._history[self._watched]]
 
     @property
-    def n_weights_(self):
+    def n_weights_(self) -> int:
         """Number of weights of the linear layers, which l1 and l2 act on."""
         self._needs_fit("n_weights_")
         return sum(self._params[f"weight_{i}"].size for i in range(self._spec.n_layers))
 
     @property
-    def n_zero_weights_(self):
+    def n_zero_weights_(self) -> int:
         """Number of those weights that are exactly zero."""
         self._needs_fit("n_zero_weights_")
         weights = [self._params[f"weight_{i}"] for i in range(self._spec.n_layers)]
         return int(sum(w.size - np.count_nonzero(w) for w in weights))
 
     @property
-    def module_(self):
+    def module_(self) -> torch.nn.Sequential:
         """The net as a `torch.nn.Sequential` in evaluation mode, on the CPU.
 
         For the regressor it computes predictions, for the classifier the decision function. Its
@@ -142,7 +162,7 @@ class FittedNet:
         return copy.deepcopy(self._build_module())
 
     @property
-    def net_(self):
+    def net_(self) -> NeuralNet:
         """The net as an initialised skorch net around `module_`, with its history."""
         self._needs_fit("net_")
         from skreg.estimators.skorch import engine_net
@@ -161,7 +181,7 @@ class FittedNet:
                 f"{type(self).__name__} has no attribute {name!r} before it is fitted."
             )
 
-    def summary(self):
+    def summary(self) -> Summary:
         """Table of the layers with output shapes, parameters and active regularizers.
 
         Returns

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.special import log_softmax
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skreg.estimators.base import BaseRegularizedMLP
-from skreg.estimators.callbacks import with_callbacks
+from skreg.estimators.decorators import fit_context
 from skreg.estimators.docs import describe
 from skreg.estimators.resolve import CONSTRAINTS
 from skreg.estimators.target import ClassTargets, NumberTargets
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from skreg import typing as types
 
 
 class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP):
@@ -62,47 +67,47 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes: types.Units = (256, 256),
         *,
-        activation="relu",
-        numeric_embedding="auto",
-        dropout=0.2,
-        input_dropout=0.0,
-        batch_norm=True,
-        l1=0.0,
-        l2=0.0,
-        weight_decay=0.01,
-        max_norm=None,
-        label_smoothing=0.0,
-        class_weight=None,
-        solver="adamw",
-        learning_rate_init=2e-3,
-        learning_rate="cosine",
-        power_t=0.5,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        beta_1=0.9,
-        beta_2=0.95,
-        epsilon=1e-8,
-        ema_decay=0.8,
-        batch_size="auto",
-        max_iter=100,
-        max_time=None,
-        tol=None,
-        shuffle=True,
-        early_stopping=True,
-        patience=30,
-        min_delta=0.0,
-        scoring="loss",
-        validation_fraction=0.15,
-        refit=False,
-        device="auto",
-        dtype="float32",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-    ):
+        activation: types.Activation = "relu",
+        numeric_embedding: types.NumericEmbedding = "auto",
+        dropout: types.PerLayer = 0.2,
+        input_dropout: float = 0.0,
+        batch_norm: bool = True,
+        l1: types.PerLayer = 0.0,
+        l2: types.PerLayer = 0.0,
+        weight_decay: float = 0.01,
+        max_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        class_weight: types.ClassWeight = None,
+        solver: types.Solver = "adamw",
+        learning_rate_init: float = 2e-3,
+        learning_rate: types.Schedule = "cosine",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.95,
+        epsilon: float = 1e-8,
+        ema_decay: float = 0.8,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        max_time: float | None = None,
+        tol: float | None = None,
+        shuffle: bool = True,
+        early_stopping: bool = True,
+        patience: int = 30,
+        min_delta: float = 0.0,
+        scoring: str | types.Scorer = "loss",
+        validation_fraction: float = 0.15,
+        refit: bool = False,
+        device: str = "auto",
+        dtype: types.Precision = "float32",
+        warm_start: bool = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.numeric_embedding = numeric_embedding
@@ -148,38 +153,14 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         tags.classifier_tags.multi_label = True
         return tags
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
-        """Train the net.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
-            Finite numbers. A sparse matrix is made dense one minibatch at a time.
-        y : array-like of shape (n,) or (n, n_labels)
-            Class labels of any kind. For multilabel targets a matrix, dense or sparse, of two values
-            such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
-        sample_weight : array-like of shape (n,), default=None
-        X_val, y_val, sample_weight_val : array-likes, default=None
-            Validation rows, in place of rows held out. They have to be prepared as X is: in a
-            Pipeline by ``transform_input=["X_val"]``.
-
-        Returns
-        -------
-        self : RegularizedMLPClassifier
-
-        Raises
-        ------
-        ValueError
-            For parameters or data that are not valid; the estimator is left as it was.
-        KeyboardInterrupt
-            After an interrupt: the estimator is fitted, with the best weights so far.
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: types.Table,
+        y: types.Target,
+        classes: types.Target | None = None,
+        sample_weight: types.RowWeights | None = None,
+    ) -> Self:
         """Train for one pass over the rows, from the current weights and the state of the optimiser.
 
         The learning rate is ``learning_rate_init`` in every call, since a schedule needs an end, and
@@ -199,7 +180,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y."""
         raw = self._raw(X)
         if self._multilabel:
@@ -208,11 +189,11 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
             return self.classes_[(raw[:, 0] > 0).astype(np.intp)]
         return self.classes_[raw.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: types.Table) -> types.Array:
         """Probabilities of the classes, shape (n, n_classes); of each label for multilabel."""
         return self._probabilities(self._raw(X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: types.Table) -> types.Array:
         """Logarithms of the probabilities, without underflow."""
         raw = self._raw(X)
         if self._multilabel:
@@ -221,12 +202,14 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
             return -np.logaddexp(0.0, np.hstack([raw, -raw]))
         return log_softmax(raw, axis=1)
 
-    def decision_function(self, X):
+    def decision_function(self, X: types.Table) -> types.Array:
         """Logits: shape (n,) for two classes, else (n, n_classes)."""
         raw = self._raw(X)
         return raw[:, 0] if len(self.classes_) == 2 and not self._multilabel else raw
 
-    def predict_mc(self, X, n_samples=100, random_state=None):
+    def predict_mc(
+        self, X: types.Table, n_samples: int = 100, random_state: types.RandomState = None
+    ) -> tuple[types.Array, types.Array]:
         """Prediction as the mean over random dropout masks (Gal and Ghahramani 2016).
 
         Parameters
@@ -312,49 +295,49 @@ default="squared_error"
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes: types.Units = (256, 256),
         *,
-        activation="relu",
-        numeric_embedding="auto",
-        dropout=0.2,
-        input_dropout=0.0,
-        batch_norm=True,
-        l1=0.0,
-        l2=0.0,
-        weight_decay=0.01,
-        max_norm=None,
-        loss="squared_error",
-        quantile=0.5,
-        scale_target=True,
-        clip=True,
-        solver="adamw",
-        learning_rate_init=2e-3,
-        learning_rate="cosine",
-        power_t=0.5,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        beta_1=0.9,
-        beta_2=0.95,
-        epsilon=1e-8,
-        ema_decay=0.8,
-        batch_size="auto",
-        max_iter=100,
-        max_time=None,
-        tol=None,
-        shuffle=True,
-        early_stopping=True,
-        patience=30,
-        min_delta=0.0,
-        scoring="loss",
-        validation_fraction=0.15,
-        refit=False,
-        device="auto",
-        dtype="float32",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-    ):
+        activation: types.Activation = "relu",
+        numeric_embedding: types.NumericEmbedding = "auto",
+        dropout: types.PerLayer = 0.2,
+        input_dropout: float = 0.0,
+        batch_norm: bool = True,
+        l1: types.PerLayer = 0.0,
+        l2: types.PerLayer = 0.0,
+        weight_decay: float = 0.01,
+        max_norm: float | None = None,
+        loss: types.Loss = "squared_error",
+        quantile: float = 0.5,
+        scale_target: bool = True,
+        clip: bool = True,
+        solver: types.Solver = "adamw",
+        learning_rate_init: float = 2e-3,
+        learning_rate: types.Schedule = "cosine",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.95,
+        epsilon: float = 1e-8,
+        ema_decay: float = 0.8,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        max_time: float | None = None,
+        tol: float | None = None,
+        shuffle: bool = True,
+        early_stopping: bool = True,
+        patience: int = 30,
+        min_delta: float = 0.0,
+        scoring: str | types.Scorer = "loss",
+        validation_fraction: float = 0.15,
+        refit: bool = False,
+        device: str = "auto",
+        dtype: types.Precision = "float32",
+        warm_start: bool = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.numeric_embedding = numeric_embedding
@@ -403,36 +386,10 @@ default="squared_error"
         tags.target_tags.positive_only = self.loss == "poisson"
         return tags
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
-        """Train the net.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
-            Finite numbers. A sparse matrix is made dense one minibatch at a time.
-        y : array-like of shape (n,) or (n, n_targets)
-        sample_weight : array-like of shape (n,), default=None
-        X_val, y_val, sample_weight_val : array-likes, default=None
-            Validation rows, in place of rows held out. They have to be prepared as X is: in a
-            Pipeline by ``transform_input=["X_val"]``.
-
-        Returns
-        -------
-        self : RegularizedMLPRegressor
-
-        Raises
-        ------
-        ValueError
-            For parameters or data that are not valid; the estimator is left as it was.
-        KeyboardInterrupt
-            After an interrupt: the estimator is fitted, with the best weights so far.
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: types.Table, y: types.Target, sample_weight: types.RowWeights | None = None
+    ) -> Self:
         """Train for one pass over the rows, from the current weights and the state of the optimiser.
 
         The first call fixes the scale of the target, so it should have rows enough to tell it; one
@@ -452,11 +409,13 @@ default="squared_error"
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Predictions in the units of the target, shape (n,) or (n, n_targets)."""
         return self._in_units(self._raw(X))
 
-    def predict_mc(self, X, n_samples=100, random_state=None):
+    def predict_mc(
+        self, X: types.Table, n_samples: int = 100, random_state: types.RandomState = None
+    ) -> tuple[types.Array, types.Array]:
         """Mean and spread over random dropout masks (Gal and Ghahramani 2016).
 
         Parameters

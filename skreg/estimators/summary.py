@@ -42,11 +42,11 @@ class Summary:
     n_zero: int
     note: str = ""
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame."""
         return pd.DataFrame(self.rows, columns=["layer", "output shape", "parameters", "knobs"])
 
-    def __str__(self):
+    def __str__(self) -> str:
         cells = [("Layer", "Output shape", "Parameters", "Knobs")]
         cells += [(name, shape, f"{n:,}", knobs) for name, shape, n, knobs in self.rows]
         width = [max(len(row[i]) for row in cells) for i in range(4)]
@@ -61,7 +61,7 @@ class Summary:
         notes = textwrap.wrap(self.note, max(len(rule), 60))
         return "\n".join([self.title, rule, lines[0], rule, *lines[1:], rule, foot, *notes])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self):

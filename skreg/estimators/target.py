@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.special import expit, ndtri, softmax
 from sklearn.utils import column_or_1d
@@ -10,6 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skreg.estimators.rows import warn
 from skreg.estimators.tables import TEXT_FOR_NUMBERS
 from skreg.estimators.weights import class_factors
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 #: What an estimator knows of its target before it is trained.
 KNOWN = (
@@ -41,6 +46,8 @@ _FEW_ROWS = 10
 
 class ClassTargets:
     """What `BaseRegularizedMLP` asks of a classifier about its target."""
+
+    classes_: types.Array
 
     def _check_target(self, y):
         """Labels (n,), or a matrix of labels (n, n_labels) in the user's coding."""
@@ -153,6 +160,8 @@ class ClassTargets:
 
 class NumberTargets:
     """What `BaseRegularizedMLP` asks of a regressor about its target."""
+
+    target_range_: types.Array
 
     def _check_target(self, y):
         """Targets in the user's units, (n,) or (n, n_targets)."""

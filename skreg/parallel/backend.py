@@ -8,6 +8,7 @@ import queue
 import sys
 import warnings
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
 
@@ -16,6 +17,10 @@ from skreg.parallel.memory import parse_memory
 from skreg.parallel.progress import ProgressLine
 from skreg.parallel.scope import MOST_OPEN, Scope
 from skreg.parallel.tasks import current_task
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from typing import Literal
 
 
 class SkregBackend(ParallelBackendBase):
@@ -50,12 +55,12 @@ class SkregBackend(ParallelBackendBase):
         nesting_level=None,
         inner_max_num_threads=None,
         *,
-        max_members="auto",
-        memory=None,
-        executor=None,
+        max_members: int | Literal["auto"] = "auto",
+        memory: float | str | None = None,
+        executor: Executor | None = None,
         scope=None,
         for_one_call=False,
-    ):
+    ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         if scope is None:
             scope = _scope(max_members, memory, executor)
@@ -64,7 +69,7 @@ class SkregBackend(ParallelBackendBase):
         self._group = self._filters = None
 
     @property
-    def rounds(self):
+    def rounds(self) -> list[trainer.RoundReport]:
         """Reports of the rounds so far."""
         return list(self.scope.rounds)
 

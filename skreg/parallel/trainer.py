@@ -89,7 +89,7 @@ class RoundReport:
         )
 
     @property
-    def stacks(self):
+    def stacks(self) -> int:
         """How many tensor programs trained them."""
         return len(self.members)
 
@@ -259,7 +259,7 @@ def remember_rounds(reports):
     _last_rounds = reports
 
 
-def last_rounds():
+def last_rounds() -> list[RoundReport]:
     """Reports of the rounds of the batched fits that ran last.
 
     Returns

@@ -35,12 +35,13 @@ def cancer():
 
 
 def run(X, y, **options):
-    options = {"candidates": CLASSIFIERS, "backend": "threading", "diagnose": False, **options}
+    defaults = {"candidates": CLASSIFIERS, "cv": 3, "backend": "threading", "diagnose": False}
+    options = {**defaults, **options}
     return compare(X, y, **options)
 
 
 def test_classification(cancer):
-    result = run(*cancer, diagnose=True)
+    result = run(*cancer, cv=5, diagnose=True)
     assert isinstance(result, Comparison)
     assert (result.task, result.scoring) == ("classification", "balanced_accuracy")
     assert result.baseline_ == "strong"
@@ -60,7 +61,7 @@ def test_classification(cancer):
 
 def test_regression():
     X, y = load_diabetes(return_X_y=True)
-    result = run(X, y, candidates=REGRESSORS, baseline="strong")
+    result = run(X, y, candidates=REGRESSORS, cv=5, baseline="strong")
     assert (result.task, result.scoring) == ("regression", "r2")
     assert result.best_ == "ridge"
     assert result.verdict_.pays == ["ridge"]
@@ -68,13 +69,13 @@ def test_regression():
 
 
 def test_same_seed_same_result(cancer):
-    one, other = (run(*cancer, cv=3, random_state=3).folds() for _ in range(2))
+    one, other = (run(*cancer, random_state=3).folds() for _ in range(2))
     pd.testing.assert_frame_equal(one, other)
-    assert not one.equals(run(*cancer, cv=3, random_state=4).folds())
+    assert not one.equals(run(*cancer, random_state=4).folds())
 
 
 def test_repeats_draw_the_folds_anew(cancer):
-    folds = run(*cancer, cv=3, repeats=3).folds()
+    folds = run(*cancer, repeats=3).folds()
     assert len(folds) == 27
     scores = folds[folds["candidate"] == "tuned"].pivot(
         index="fold", columns="repeat", values="test_score"
@@ -95,7 +96,7 @@ def test_mixed_table_with_text_labels(cancer):
     X, y = cancer
     X = X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None))
     X.iloc[::7, 0] = np.nan
-    result = run(X, y.map({0: "ill", 1: "well"}), cv=3)
+    result = run(X, y.map({0: "ill", 1: "well"}))
     assert result.frame()["mean_score"].max() > 0.8
 
 
@@ -138,7 +139,7 @@ def test_rare_classes_are_left_out_with_a_warning(cancer):
 
 
 def test_time_limit_leaves_out_splits_and_strengths(cancer):
-    result = run(*cancer, repeats=50, time_limit=1e-3)
+    result = run(*cancer, cv=5, repeats=50, time_limit=1e-3)
     assert len(result.folds()) == 2 * 3  # the fewest splits that have a variance
     assert any("left room for 2 of 250 splits" in note for note in result.notes_)
     assert any("tried at one strength" in note for note in result.notes_)
@@ -147,7 +148,7 @@ def test_time_limit_leaves_out_splits_and_strengths(cancer):
 
 
 def test_a_time_limit_that_is_not_needed_changes_nothing(cancer):
-    free, limited = run(*cancer, cv=3), run(*cancer, cv=3, time_limit=1e4)
+    free, limited = run(*cancer), run(*cancer, time_limit=1e4)
     pd.testing.assert_frame_equal(free.folds(), limited.folds())
     pd.testing.assert_frame_equal(free.strengths(), limited.strengths())
     assert free.notes_ == limited.notes_
@@ -173,7 +174,7 @@ def test_own_splitter_and_scorer():
 def test_progress_is_told(cancer):
     seen = []
     run(*cancer, progress=lambda *state: seen.append(state))
-    assert seen[-1] == (15, 15, "judging")
+    assert seen[-1] == (9, 9, "judging")
 
 
 def test_a_candidate_that_fails_is_a_row_not_the_end(cancer):

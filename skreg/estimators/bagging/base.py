@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from numbers import Integral
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context, clone, is_regressor
+from sklearn.base import clone, is_regressor
 from sklearn.ensemble import BaseEnsemble
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
@@ -21,6 +21,7 @@ from skreg.estimators.constant import (
     warn_if_worse_than_constant,
 )
 from skreg.estimators.course import check_target, checked, encode, interrupted_text, strata_of
+from skreg.estimators.decorators import fit_context
 from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
 from skreg.estimators.resolve import warn_of_penalties
@@ -30,6 +31,12 @@ from skreg.estimators.tables import table_to_predict, validated
 from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
 from skreg.train.cohort import combine
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skreg import typing as types
+    from skreg.estimators.base import BaseRegularizedMLP
 
 #: Fitted attributes without an underscore at the end.
 _PRIVATE = ("_bags", "_history", "_refitted")
@@ -59,18 +66,18 @@ class BaseBaggedMLP(BaseEnsemble):
 
     def __init__(
         self,
-        estimator=None,
-        n_estimators=16,
+        estimator: BaseRegularizedMLP | None = None,
+        n_estimators: int = 16,
         *,
-        max_samples=1.0,
-        max_features=1.0,
-        bootstrap=True,
-        bootstrap_features=False,
-        stopping="ensemble",
-        oob_score=False,
-        random_state=None,
-        verbose=0,
-    ):
+        max_samples: float = 1.0,
+        max_features: float = 1.0,
+        bootstrap: bool = True,
+        bootstrap_features: bool = False,
+        stopping: types.Stopping = "ensemble",
+        oob_score: bool = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.max_samples = max_samples
@@ -81,6 +88,15 @@ class BaseBaggedMLP(BaseEnsemble):
         self.oob_score = oob_score
         self.random_state = random_state
         self.verbose = verbose
+
+    estimators_features_: list[types.Array]
+    validation_samples_: types.Array | None
+    oob_score_: float
+    n_iter_: int
+    best_iter_: int
+    stopped_by_: types.StoppedBy
+    n_features_in_: int
+    feature_names_in_: types.Array
 
     _net: ClassVar[type]
     #: Whether the mean is one of predictions; else it is one of probabilities, and has raw outputs.
@@ -98,8 +114,10 @@ class BaseBaggedMLP(BaseEnsemble):
 
     # -- fitting ----------------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: types.Table, y: types.Target, sample_weight: types.RowWeights | None = None
+    ) -> Self:
         """Train the members together.
 
         Parameters
@@ -315,7 +333,7 @@ class BaseBaggedMLP(BaseEnsemble):
     # -- fitted attributes ------------------------------------------------------------------------
 
     @property
-    def estimators_samples_(self):
+    def estimators_samples_(self) -> list[types.Array]:
         """Numbers of the rows that were drawn for each member."""
         if not hasattr(self, "estimators_"):
             raise AttributeError(
@@ -327,7 +345,7 @@ class BaseBaggedMLP(BaseEnsemble):
         return [rows[~np.isin(rows, self.validation_samples_)] for rows in samples]
 
     @property
-    def history_(self):
+    def history_(self) -> pd.DataFrame:
         """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
         if not hasattr(self, "_history"):
             raise AttributeError(
@@ -359,7 +377,7 @@ class BaseBaggedMLP(BaseEnsemble):
         columns = None if self._bags.all_columns else self.estimators_features_
         return forward_of_all(self, self.estimators_, self.n_features_in_, columns)
 
-    def predict_std(self, X):
+    def predict_std(self, X: types.Table) -> types.Array:
         """Spread of the predictions between members.
 
         Parameters

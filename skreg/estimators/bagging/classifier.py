@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.special import entr
 from sklearn.base import ClassifierMixin
@@ -13,6 +15,9 @@ from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.estimators.probes import with_outputs
 from skreg.estimators.target import is_multilabel, loss_of, most_probable, predictions
 from skreg.train.cohort import combine_stacked
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 
 class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
@@ -54,6 +59,12 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         "    n_features_in_ : int\n",
     )
 
+    estimator_: RegularizedMLPClassifier
+    estimators_: list[RegularizedMLPClassifier]
+    oob_decision_function_: types.Array
+    classes_: types.Array
+    n_classes_: int
+
     _net = RegularizedMLPClassifier
 
     def __sklearn_tags__(self):
@@ -70,19 +81,19 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         raw = self._by_rows(X, lambda raw: combine_stacked(raw, loss_of(self.estimators_[0])))
         return with_outputs(self.estimators_[0], raw)
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Labels with the largest mean probability, shape (n,); a 0/1 matrix for multilabel."""
         return self._asked(X).predict(X)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: types.Table) -> types.Array:
         """Mean probabilities over members, shape (n, n_classes); of each label for multilabel."""
         return self._asked(X).predict_proba(X)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: types.Table) -> types.Array:
         """Logarithms of the mean probabilities, without underflow."""
         return self._asked(X).predict_log_proba(X)
 
-    def decision_function(self, X):
+    def decision_function(self, X: types.Table) -> types.Array:
         """Logits of the mean probabilities: shape (n,) for two classes, else (n, n_classes).
 
         scikit-learn's bagging averages the members' logits instead, which need not agree with
@@ -90,7 +101,7 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         """
         return self._asked(X).decision_function(X)
 
-    def disagreement(self, X):
+    def disagreement(self, X: types.Table) -> types.Array:
         """How far members are apart, in nats; 0 where all predict the same.
 
         The mean over members of the Kullback-Leibler divergence of the ensemble's probabilities from

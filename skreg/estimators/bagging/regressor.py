@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
@@ -10,6 +12,9 @@ from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPRegressor
 from skreg.estimators.target import predictions
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 
 class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
@@ -41,10 +46,14 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
         oob="oob_prediction_ : ndarray of shape (n,) or (n, n_targets)",
     )
 
+    estimator_: RegularizedMLPRegressor
+    estimators_: list[RegularizedMLPRegressor]
+    oob_prediction_: types.Array
+
     _net = RegularizedMLPRegressor
     _averages_predictions = True
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Mean prediction over members, in the units of the target, shape (n,) or (n, n_targets)."""
         return self._by_rows(X, lambda raw: predictions(self.estimators_, raw).mean(axis=0))
 

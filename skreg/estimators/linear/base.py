@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,6 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from skreg.estimators.tables import validated
 from skreg.estimators.target import centre_and_scale
 from skreg.estimators.weights import check_sample_weight, check_some_weight, class_factors
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 
 def row_weights(sample_weight, X):
@@ -52,6 +55,14 @@ def standardisation(y, weight, fit_intercept, loss="squared_error"):
 
 class RegularizedLinearModel(BaseEstimator):
     """What the two linear estimators share: constraints, raw outputs and fitted attributes."""
+
+    coef_: types.Array
+    sparsity_: float
+    n_weights_: int
+    n_zero_weights_: int
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: types.Array
 
     _parameter_constraints: ClassVar[dict] = {
         "l1": [Interval(Real, 0, None, closed="left")],

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import sklearn
 from scipy.special import expit, log_softmax, softmax
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_scipy, by_sklearn
 from skreg.estimators.linear.base import (
     RegularizedLinearModel,
@@ -23,6 +24,11 @@ from skreg.estimators.linear.null_model import class_intercepts
 from skreg.estimators.rows import warn
 from skreg.estimators.tables import validated
 from skreg.estimators.target import one_label_a_row
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skreg import typing as types
 
 
 class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
@@ -119,6 +125,9 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     True
     """
 
+    classes_: types.Array
+    intercept_: types.Array
+
     _parameter_constraints: ClassVar[dict] = {
         **RegularizedLinearModel._parameter_constraints,
         "class_weight": [None, dict, StrOptions({"balanced"})],
@@ -129,15 +138,15 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
 
     def __init__(
         self,
-        l1=0.0,
-        l2=1e-4,
+        l1: float = 0.0,
+        l2: float = 1e-4,
         *,
-        class_weight=None,
-        fit_intercept=True,
-        solver="auto",
-        max_iter=10_000,
-        tol=1e-8,
-    ):
+        class_weight: types.ClassWeight = None,
+        fit_intercept: bool = True,
+        solver: types.LinearSolver = "auto",
+        max_iter: int = 10_000,
+        tol: float = 1e-8,
+    ) -> None:
         self.l1 = l1
         self.l2 = l2
         self.class_weight = class_weight
@@ -146,8 +155,10 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         self.max_iter = max_iter
         self.tol = tol
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: types.Table, y: types.Target, sample_weight: types.RowWeights | None = None
+    ) -> Self:
         """Minimise the objective.
 
         Parameters
@@ -222,7 +233,7 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
             )
         return self.solver
 
-    def decision_function(self, X):
+    def decision_function(self, X: types.Table) -> types.Array:
         """Logits.
 
         Parameters
@@ -237,19 +248,19 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         raw = self._raw(X)
         return raw[:, 0] if raw.shape[1] == 1 else raw
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Most probable class labels, shape (n,)."""
         raw = self.decision_function(X)
         return self.classes_[(raw > 0).astype(int) if raw.ndim == 1 else raw.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: types.Table) -> types.Array:
         """Probabilities of the classes, shape (n, n_classes)."""
         raw = self.decision_function(X)
         if raw.ndim == 1:
             return np.column_stack([expit(-raw), expit(raw)])
         return softmax(raw, axis=1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: types.Table) -> types.Array:
         """Logarithms of :meth:`predict_proba`, exact where a probability is too small for it."""
         raw = self.decision_function(X)
         if raw.ndim == 1:

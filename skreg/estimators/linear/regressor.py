@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_sklearn
 from skreg.estimators.linear.base import RegularizedLinearModel, row_weights, standardisation
 from skreg.estimators.linear.null_model import SMALLEST_SHARE, largest_gradient
 from skreg.estimators.tables import validated
 from skreg.estimators.target import check_numbers
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skreg import typing as types
 
 #: Penalties of each loss that scikit-learn has a solver for.
 PENALTIES = {
@@ -127,6 +133,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     5 0.49
     """
 
+    intercept_: float | types.Array
+
     _parameter_constraints: ClassVar[dict] = {
         **RegularizedLinearModel._parameter_constraints,
         "loss": [StrOptions(set(PENALTIES))],
@@ -138,16 +146,16 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
 
     def __init__(
         self,
-        l1=0.0,
-        l2=1e-4,
+        l1: float = 0.0,
+        l2: float = 1e-4,
         *,
-        loss="squared_error",
-        quantile=0.5,
-        fit_intercept=True,
-        scale_target=True,
-        max_iter=10_000,
-        tol=1e-8,
-    ):
+        loss: types.LinearLoss = "squared_error",
+        quantile: float = 0.5,
+        fit_intercept: bool = True,
+        scale_target: bool = True,
+        max_iter: int = 10_000,
+        tol: float = 1e-8,
+    ) -> None:
         self.l1 = l1
         self.l2 = l2
         self.loss = loss
@@ -163,8 +171,10 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         tags.target_tags.positive_only = self.loss == "poisson"
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: types.Table, y: types.Target, sample_weight: types.RowWeights | None = None
+    ) -> Self:
         """Minimise the objective.
 
         Parameters
@@ -209,7 +219,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         )
         return self
 
-    def predict(self, X):
+    def predict(self, X: types.Table) -> types.Array:
         """Predictions in the units of the target, shape (n,) or (n, n_targets)."""
         raw = self._raw(X)
         return np.exp(raw) if self.loss == "poisson" else raw

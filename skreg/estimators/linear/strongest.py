@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
+from skreg.estimators.decorators import validate_params
 from skreg.estimators.linear.base import (
     encode_classes,
     row_weights,
@@ -13,6 +16,9 @@ from skreg.estimators.linear.base import (
     times_class_weight,
 )
 from skreg.estimators.linear.null_model import class_intercepts, class_residuals, largest_gradient
+
+if TYPE_CHECKING:
+    from skreg import typing as types
 
 # Integers with at most this many distinct values are taken for class labels.
 _MAX_CLASSES_OF_NUMBERS = 20
@@ -31,15 +37,15 @@ _MAX_CLASSES_OF_NUMBERS = 20
     prefer_skip_nested_validation=True,
 )
 def l1_max(
-    X,
-    y,
+    X: types.Table,
+    y: types.Target,
     *,
-    sample_weight=None,
-    class_weight=None,
-    fit_intercept=True,
-    scale_target=True,
-    task="auto",
-):
+    sample_weight: types.RowWeights | None = None,
+    class_weight: types.ClassWeight = None,
+    fit_intercept: bool = True,
+    scale_target: bool = True,
+    task: types.Task = "auto",
+) -> float:
     """Smallest `l1` that makes every weight of a linear model zero (glmnet's lambda_max).
 
     It is the largest entry of the gradient of the loss at zero weights and the best intercepts. A

@@ -1,0 +1,64 @@
+"""Names for what the public functions take and give back.
+
+Only type checkers read this module. Nothing imports it when the package runs, so it may use what is
+slow to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SupportsArray(Protocol):
+    """Arrays, tables of pandas and polars, tensors of torch."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+class SupportsDataFrame(Protocol):
+    """Tables that other libraries can read."""
+
+    def __dataframe__(self) -> Any: ...
+
+
+class Sparse(Protocol):
+    """Matrices and arrays of scipy.sparse."""
+
+    def tocsr(self) -> Any: ...
+
+
+#: Not a text and not a number: the name of a file is no table.
+Table: TypeAlias = (
+    SupportsArray | SupportsDataFrame | Sparse | Sequence[Sequence[float]] | Sequence[SupportsArray]
+)
+#: Columns of any kind, for `compare`.
+MixedTable: TypeAlias = Table | Sequence[list[Any] | tuple[Any, ...]]
+#: Labels may be of any kind, and for multilabel a matrix, sparse or not.
+Target: TypeAlias = SupportsArray | SupportsDataFrame | Sparse | Sequence[Any]
+RowWeights: TypeAlias = SupportsArray | Sequence[float]
+Array: TypeAlias = NDArray[Any]
+
+RandomState: TypeAlias = int | np.random.RandomState | None
+ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
+#: ``scoring(estimator, X, y)``, of which larger is better.
+Scorer: TypeAlias = Callable[[Any, Any, Any], float]
+
+Units: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
+PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.integer[Any]]
+Activation: TypeAlias = Literal[
+    "relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"
+]
+NumericEmbedding: TypeAlias = Literal["auto", "periodic"] | None
+Loss: TypeAlias = Literal["squared_error", "absolute_error", "huber", "poisson", "pinball"]
+LinearLoss: TypeAlias = Literal["squared_error", "absolute_error", "pinball", "poisson"]
+Solver: TypeAlias = Literal["adam", "adamw", "sgd"]
+LinearSolver: TypeAlias = Literal["auto", "newton-cholesky", "lbfgs"]
+Schedule: TypeAlias = Literal["constant", "cosine", "one_cycle", "invscaling", "adaptive"]
+Precision: TypeAlias = Literal["float32", "float64"]
+Stopping: TypeAlias = Literal["ensemble", "member"]
+StoppedBy: TypeAlias = Literal["patience", "max_iter", "max_time", "tol", "interrupt", "diverged"]
+Task: TypeAlias = Literal["auto", "classification", "regression"]
