@@ -17,7 +17,7 @@ from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.constant import warn_if_worse_than_constant
 from skreg.estimators.fitted import FittedNet
 from skreg.estimators.forward import monte_carlo_outputs, raw_outputs
-from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_penalties
+from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve, warn_of_knobs
 from skreg.estimators.rows import (
     PREDICTED_DTYPES,
     check_validation_arguments,
@@ -101,7 +101,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             rows, valid = rows[:3], valid and valid[:3]
         job = self._job(rows, valid, parts, seed, continued)
         warn_of_scales(X, names, given[0])
-        warn_of_penalties(job.spec)
+        warn_of_knobs(job.spec)
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
         if context is not None:
@@ -155,7 +155,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         job = self._job(rows, None, parts, seed, start, **overrides)
         if first:
             warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
-            warn_of_penalties(job.spec)
+            warn_of_knobs(job.spec)
         job.keep_optimiser = True
         history = None if first else self._history
         watched = [(GivenRows(given, kept), rows), (None, None)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from skreg.net.net import Net
-from skreg.net.prediction import Affine, Mask
+from skreg.net.prediction import Add, Affine, Keep, Mask
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
@@ -53,8 +53,13 @@ def monte_carlo_outputs(params, spec, X, n_samples, rng):
 
 def _walk(steps, x, rates=None, rng=None):
     """Raw outputs of some rows; with a generator, dropout draws masks."""
+    kept = []
     for step in steps:
-        if not isinstance(step, Mask):
+        if isinstance(step, Keep):
+            kept.append(x)
+        elif isinstance(step, Add):
+            x = x + kept.pop()
+        elif not isinstance(step, Mask):
             x = step(x)
         elif rng is not None and rates[step.place]:
             x = step.drop(x, rates[step.place], rng)

@@ -32,6 +32,14 @@ class Affine:
         return WIDEST // max(self.weight.shape)
 
 
+class Keep:
+    """Keeps the rows as they are here, for the `Add` that belongs to it."""
+
+
+class Add:
+    """Adds the rows that were last kept to what has become of them."""
+
+
 class Mask:
     """Where something is dropped: nothing at predict, a random mask per row in Monte-Carlo dropout.
 

@@ -20,6 +20,7 @@ from skreg.backends.cuda.kernels import Launch, block
 from skreg.backends.cuda.recording import Sequence
 from skreg.backends.reference import ReferenceStep
 from skreg.net.activation import NUMBERS
+from skreg.net.net import SHARED
 from skreg.train.feed import Epoch, sent
 from skreg.train.state import Buffer
 
@@ -44,8 +45,9 @@ class FusedCudaStep(ReferenceStep):
 
     @staticmethod
     def takes(spec, sparse):
-        """Whether this step can train such nets: of dense tables, with an activation that it has."""
+        """Whether this step can train such nets: of dense tables, with an activation and blocks it has."""
         known = NUMBERS[spec.activation] <= kernels.LAST_ACTIVATION
+        known &= not any(getattr(spec, name) for name in SHARED if name != "batch_norm")
         return known and not sparse and spec.dtype in ("float32", "float64")
 
     def __init__(self, state, knobs, feed, spec):

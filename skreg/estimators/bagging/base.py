@@ -22,7 +22,7 @@ from skreg.estimators.constant import (
     warn_if_worse_than_constant,
 )
 from skreg.estimators.probes import with_outputs
-from skreg.estimators.resolve import check_parameters, warn_of_penalties
+from skreg.estimators.resolve import check_parameters, warn_of_knobs
 from skreg.estimators.rows import PREDICTED_DTYPES, warn, warn_of_scales
 from skreg.estimators.split import hold_out
 from skreg.estimators.tables import validated
@@ -151,7 +151,7 @@ class BaseBaggedMLP(BaseEnsemble):
         if template.scoring != "loss":
             set_scores(members, template, given, self._bags, self)
         warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
-        warn_of_penalties(members[0].job.spec)
+        warn_of_knobs(members[0].job.spec)
         results = train(members)
         self._take_members(
             [member.net for member in members], [columns for columns, _ in self._bags]
