@@ -9,12 +9,13 @@ from types import SimpleNamespace
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 
 #: The blocks that can be told something, in the order in which the estimators document it.
-BLOCKS = (Dropout, InputDropout, BatchNorm, Linear)
+BLOCKS = (Dropout, InputDropout, BatchNorm, LayerNorm, Linear)
 
 #: All knobs of nets.
 KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
@@ -190,6 +191,8 @@ def _blocks(n_columns, spec):
         blocks.append(Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm))
         if spec.batch_norm:
             blocks.append(BatchNorm(layer, units))
+        if spec.layer_norm:
+            blocks.append(LayerNorm(layer, units))
         blocks += [Activation(spec.activation, units), Dropout(layer, units)]
         n_in = units
     # A linear model starts at zero: its objective is convex.

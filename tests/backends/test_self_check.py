@@ -167,6 +167,20 @@ def test_the_kernels_of_the_cpu_pass(fused, loss, embedded):
         assert verdict(fused, spec) == ""
 
 
+def test_a_layer_norm_that_is_wrong_is_found(fused):
+    class Scaled(fused):
+        def run_epochs(self, *arguments):
+            self.state.theta.view["layer_gain_1"].mul_(1.01)
+            return super().run_epochs(*arguments)
+
+    for dtype in ("float32", "float64"):
+        spec = make_spec(dtype=dtype, layer_norm=True)
+        assert verdict(fused, spec) == ""
+        found = verdict(Scaled, spec)
+        assert "layer_norm=True" in found
+        assert "results differ from the reference" in found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", KINDS)
