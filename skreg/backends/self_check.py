@@ -140,13 +140,14 @@ def _distance(one, other):
 def _jobs(spec, input_dropout):
     """Three nets on two tables of 18 and 17 rows that differ in every knob that may differ."""
     knobs = (
-        {"dropout": (0.0, 0.4), "l1": (0.01, 0.0, 0.02), "l2": (0.1,) * 3},
-        {"dropout": (0.5, 0.0), "weight_decay": 0.3, "l1": (0.0,) * 3, "l2": (0.0,) * 3},
-        {"dropout": (0.2, 0.3), "max_norm": 0.6, "l1": (0.0,) * 3, "l2": (0.0, 0.2, 0.0)},
+        {"dropout": (0.0, 0.4, 0.1), "l1": (0.01, 0.0, 0.02, 0.0), "l2": (0.1,) * 4},
+        {"dropout": (0.5, 0.0, 0.0), "weight_decay": 0.3, "l1": (0.0,) * 4, "l2": (0.0,) * 4},
+        {"dropout": (0.2, 0.3, 0.0), "max_norm": 0.6, "l1": (0.0,) * 4, "l2": (0.0, 0.2, 0.0, 0.0)},
     )
     shared = {name: getattr(spec, name) for name in (*KEY, "momentum")}
     # A large epsilon: with a small one Adam makes a step of full size of what is zero but for rounding.
-    shared |= {"hidden": (4, 3), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
+    # One layer of another width than the one in front of it, and one of the same.
+    shared |= {"hidden": (4, 3, 3), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
     shared["embedded"] = (1, 3) if spec.embedded else None
     jobs = []
     for member, own in enumerate(knobs):

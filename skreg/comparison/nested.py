@@ -212,7 +212,7 @@ def _fits_in(backend: str | None) -> Iterator[Callable[[_Ticker], _Ticker]]:
         warnings.filterwarnings("ignore", message="The least populated class in y")
         warnings.filterwarnings("ignore", message="Found unknown categories")
         # "all together" has every knob at once, batch norm and the penalties among them
-        warnings.filterwarnings("ignore", message="l[12] .* hidden layers with batch_norm=True")
+        warnings.filterwarnings("ignore", message="l[12] .* hidden layers with .*_norm=True")
         yield watch
 
 

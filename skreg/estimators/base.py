@@ -28,7 +28,7 @@ from skreg.estimators.course import (
 )
 from skreg.estimators.decorators import fit_context, with_callbacks
 from skreg.estimators.fitted import FittedNet, set_fitted
-from skreg.estimators.resolve import check_parameters, warn_of_penalties
+from skreg.estimators.resolve import check_parameters, warn_of_knobs
 from skreg.estimators.rows import (
     check_validation_arguments,
     warn_of_scales,
@@ -149,7 +149,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             rows, valid = rows[:3], valid and valid[:3]
         job = make_job(self, rows, valid, parts, seed, continued)
         warn_of_scales(X, names, given[0])
-        warn_of_penalties(job.spec)
+        warn_of_knobs(job.spec)
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
         if context is not None:
@@ -202,7 +202,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         job = make_job(self, rows, None, parts, seed, start, **overrides)
         if first:
             warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
-            warn_of_penalties(job.spec)
+            warn_of_knobs(job.spec)
         job.keep_optimiser = True
         history = None if first else self._history
         watched = [(GivenRows(given, kept), rows), (None, None)]

@@ -13,7 +13,7 @@ import numpy as np
 from skreg.backends.prediction import kernel_for
 from skreg.backends.threads import available, side_by_side
 from skreg.net.net import Net
-from skreg.net.prediction import WIDEST, Affine, Mask, some_nets
+from skreg.net.prediction import WIDEST, Add, Affine, Keep, Mask, some_nets
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
@@ -229,8 +229,13 @@ def kept_forward(owner, nets, n_columns, columns=None):
 
 def _walk(steps, x, rates=None, rng=None):
     """Raw outputs of some rows; with a generator, dropout draws masks."""
+    kept = []
     for step in steps:
-        if not isinstance(step, Mask):
+        if isinstance(step, Keep):
+            kept.append(x)
+        elif isinstance(step, Add):
+            x = x + kept.pop()
+        elif not isinstance(step, Mask):
             x = step(x)
         elif rng is not None and rates[step.place]:
             x = step.drop(x, rates[step.place], rng)

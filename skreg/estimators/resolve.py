@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOp
 
 from skreg.estimators.rows import warn
 from skreg.net.activation import KINDS
-from skreg.net.net import KNOBS
+from skreg.net.net import BLOCKS, KNOBS
 from skreg.train.job import Spec
 
 SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
@@ -174,31 +174,41 @@ def resolve_device(device, dtype):
     return device
 
 
-#: Of penalties in front of a batch norm. The texts hold no numbers, so that a search over many says each
-#: once.
-_PENALTIES_AND_BATCH_NORM = {
-    "l1": "l1 selects few weights and hardly any columns in hidden layers with batch_norm=True: batch "
-    "norm undoes the scale of the weights in front of it, so they can shrink without changing what the "
-    "net computes, instead of becoming zero. Set batch_norm=False where l1 is to remove weights or "
+#: Of penalties in front of a norm. The texts hold no numbers, so that a search over many says each once.
+_PENALTIES_AND_NORMS = {
+    "l1": "l1 selects few weights and hardly any columns in hidden layers with {knob}=True: {norm} "
+    "undoes the scale of the weights in front of it, so they can shrink without changing what the "
+    "net computes, instead of becoming zero. Set {knob}=False where l1 is to remove weights or "
     "columns, or l1=0.",
-    "l2": "l2 does not regularize hidden layers with batch_norm=True: batch norm undoes the scale of "
+    "l2": "l2 does not regularize hidden layers with {knob}=True: {norm} undoes the scale of "
     "the weights in front of it, so they shrink, what the net computes stays the same, and only the "
-    "effective learning rate changes. Set batch_norm=False where l2 is to act, or l2=0 and regularize "
+    "effective learning rate changes. Set {knob}=False where l2 is to act, or l2=0 and regularize "
     "by dropout; a list such as l2=[0, 0, 0.01] penalises the output layer alone.",
 }
 
 
+def norm_of(spec):
+    """Name of the flag of the blocks that undo the scale of weights; None where a net has none."""
+    flags = (block.knobs[0].name for block in BLOCKS if block.undoes_scale)
+    return next((name for name in flags if getattr(spec, name)), None)
+
+
 def penalties_undone(spec):
-    """Names of the penalties that batch norm keeps from doing what their names say."""
-    if not spec.batch_norm:
+    """Names of the penalties that a norm keeps from doing what their names say."""
+    if norm_of(spec) is None:
         return []
     return [name for name in ("l1", "l2") if any(getattr(spec, name)[:-1])]
 
 
-def warn_of_penalties(spec):
-    """Warn of penalties that batch norm keeps from doing what their names say."""
-    for name in penalties_undone(spec):
-        warn(_PENALTIES_AND_BATCH_NORM[name], UserWarning, once_in_searches=True)
+def warn_of_knobs(spec):
+    """Warn of what does not do what its name says: penalties in front of a norm, and what blocks know."""
+    knob = norm_of(spec)
+    texts = [
+        _PENALTIES_AND_NORMS[name].format(knob=knob, norm=knob.replace("_", " "))
+        for name in penalties_undone(spec)
+    ]
+    for text in [*texts, *(text for block in BLOCKS for text in block.advice(spec))]:
+        warn(text, UserWarning, once_in_searches=True)
 
 
 def check_parameters(estimator):
@@ -209,11 +219,13 @@ def check_parameters(estimator):
             "batch_norm=True needs minibatches of at least 2 rows, got batch_size=1. Raise "
             "batch_size or set batch_norm=False."
         )
-    return {
+    values = {
         "hidden": hidden,
         **{knob.name: _resolved(knob, estimator, len(hidden)) for knob in KNOBS},
-        "device": resolve_device(estimator.device, estimator.dtype),
     }
+    for block in BLOCKS:
+        block.check(values)
+    return {**values, "device": resolve_device(estimator.device, estimator.dtype)}
 
 
 def _resolved(knob, estimator, n_hidden):

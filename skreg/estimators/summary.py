@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from skreg.estimators.resolve import penalties_undone
+from skreg.estimators.resolve import norm_of, penalties_undone
 from skreg.net.net import Net
 
 
@@ -15,9 +15,11 @@ def _note(spec):
     names = penalties_undone(spec)
     if not names:
         return ""
+    knob = norm_of(spec)
+    norm = knob.replace("_", " ").capitalize()
     return (
-        f"Batch norm undoes the scale of the weights in front of it: in hidden layers "
-        f"{' and '.join(names)} cannot do here what they do with batch_norm=False."
+        f"{norm} undoes the scale of the weights in front of it: in hidden layers "
+        f"{' and '.join(names)} cannot do here what they do with {knob}=False."
     )
 
 

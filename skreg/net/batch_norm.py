@@ -82,6 +82,8 @@ class BatchNorm(Block):
     units : int
     """
 
+    undoes_scale = True
+
     knobs = (
         Knob(
             "batch_norm",

@@ -30,6 +30,44 @@ class Block:
     #: Multiply-adds of a row on its way forward, kernels of the rows included: what plans are made by.
     work = 0
 
+    #: Whether it undoes the scale of the weights in front of it: penalties on them then cannot do what
+    #: their names say. Its first knob is the flag that turns it on.
+    undoes_scale = False
+
+    @classmethod
+    def check(cls, values):
+        """Refuse values of parameters that cannot be had together, before anything is trained.
+
+        Parameters
+        ----------
+        values : dict
+            The fields of a spec that are known without data: those of all knobs, and ``hidden``.
+
+        Raises
+        ------
+        ValueError
+        """
+
+    @classmethod
+    def advice(cls, spec):
+        """What to warn of: parameters that do not do what their names say. A list of texts.
+
+        Texts that hold no numbers are said once in a search over many.
+
+        Parameters
+        ----------
+        spec : Spec
+        """
+        return []
+
+    def parts(self):
+        """The blocks that count, a list: itself, and in front of it those that it holds.
+
+        Rows go through a block that holds others as through any other. Parameters and costs are each
+        block's own.
+        """
+        return [self]
+
     def flops(self, trained_inputs):
         """Floating-point operations of its products in training, forward and backward, of a row.
 

@@ -9,12 +9,16 @@ from types import SimpleNamespace
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 
-#: All knobs of nets, in the order in which the estimators document them.
-KNOBS = tuple(knob for block in (Dropout, InputDropout, BatchNorm, Linear) for knob in block.knobs)
+#: The blocks that can be told something, in the order in which the estimators document it.
+BLOCKS = (Dropout, InputDropout, BatchNorm, LayerNorm, Linear)
+
+#: All knobs of nets.
+KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
 
 #: Names of those that members of a stack share.
 SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
@@ -33,6 +37,9 @@ class Net:
     Attributes
     ----------
     blocks : tuple of Block
+        What rows go through.
+    parts : tuple of Block
+        The same with those that blocks hold (`Block.parts`).
     parameters : list of Parameter
         All of them: first those that are penalised, then the free ones, then those that are tracked.
     sizes : tuple of int
@@ -50,20 +57,21 @@ class Net:
 
     def __init__(self, blocks):
         self.blocks = tuple(blocks)
+        self.parts = tuple(part for block in self.blocks for part in block.parts())
         roles = list(Role)
-        found = [parameter for block in self.blocks for parameter in block.parameters()]
+        found = [parameter for part in self.parts for parameter in part.parameters()]
         self.parameters = sorted(found, key=lambda parameter: roles.index(parameter.role))
-        linear = [block for block in self.blocks if isinstance(block, Linear)]
+        linear = [part for part in self.parts if isinstance(part, Linear)]
         self.sizes = (linear[0].n_in, *(block.n_out for block in linear))
         self.n_numbers = sum(math.prod(parameter.shape) for parameter in found)
-        self.work = sum(block.work for block in self.blocks)
+        self.work = sum(part.work for part in self.parts)
         first = self.blocks[0]
         trained = [first.made, *self.sizes[1:-1]]
         products = (block.flops(n) for block, n in zip(linear, trained, strict=True))
         self.flops = first.flops(0) + sum(products)
-        self.widest = max(block.width for block in self.blocks)
+        self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
-        self._normed = {block.layer for block in self.blocks if isinstance(block, BatchNorm)}
+        self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
 
     @classmethod
     def of(cls, spec, n_columns):
@@ -113,10 +121,10 @@ class Net:
             Gives a new generator for the name of a purpose (`Block.draws`).
         """
         generators, params = {}, {}
-        for block in self.blocks:
-            if block.draws not in generators:
-                generators[block.draws] = generator_of(block.draws)
-            params |= block.init(generators[block.draws])
+        for part in self.parts:
+            if part.draws not in generators:
+                generators[part.draws] = generator_of(part.draws)
+            params |= part.init(generators[part.draws])
         return params
 
     def train(self, p, rows, minibatch):
@@ -135,7 +143,7 @@ class Net:
 
     def memory(self, drops_inputs):
         """Floats a row that a member needs for itself in training; see `Block.memory`."""
-        return sum(block.memory(drops_inputs) for block in self.blocks)
+        return sum(part.memory(drops_inputs) for part in self.parts)
 
     def predict(self, params):
         """Steps in numpy of k nets, in their order; see `Block.predict`."""
@@ -151,17 +159,17 @@ class Net:
     def describe(self, spec):
         """Rows of the summary: name, units, number of learned parameters, regularizers."""
         rows = []
-        for block in self.blocks:
-            learned = (p for p in block.parameters() if p.role is not Role.TRACKED)
+        for part in self.parts:
+            learned = (p for p in part.parameters() if p.role is not Role.TRACKED)
             n = sum(math.prod(p.shape) for p in learned)
-            for name, units, knobs in block.describe(spec):
+            for name, units, knobs in part.describe(spec):
                 rows.append((name, units, n, knobs))
                 n = 0  # the parameters stand in the first row of a block
         return rows
 
     def idle(self, knobs):
         """Parameters that some members leave where they start, bool arrays (k,) by name."""
-        return {name: mask for block in self.blocks for name, mask in block.idle(knobs).items()}
+        return {name: mask for part in self.parts for name, mask in part.idle(knobs).items()}
 
 
 @functools.lru_cache(maxsize=256)
@@ -183,6 +191,8 @@ def _blocks(n_columns, spec):
         blocks.append(Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm))
         if spec.batch_norm:
             blocks.append(BatchNorm(layer, units))
+        if spec.layer_norm:
+            blocks.append(LayerNorm(layer, units))
         blocks += [Activation(spec.activation, units), Dropout(layer, units)]
         n_in = units
     # A linear model starts at zero: its objective is convex.

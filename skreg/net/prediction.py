@@ -57,6 +57,14 @@ class Affine:
         return max(self.weight.shape[1:])
 
 
+class Keep:
+    """Keeps the rows as they are here, for the `Add` that belongs to it."""
+
+
+class Add:
+    """Adds the rows that were last kept to what has become of them."""
+
+
 class Mask:
     """Where something is dropped: nothing at predict, a random mask per row in Monte-Carlo dropout.
 

@@ -164,9 +164,10 @@ class Result:
     Attributes
     ----------
     params : dict of ndarray
-        ``weight_0 ... weight_L`` (units, inputs); ``bias_l`` or, in front of a batch norm, ``gain_l``,
-        ``shift_l``, ``mean_l``, ``variance_l`` (units,); of m embedded columns ``embed_frequency``,
-        ``embed_phase`` (m, 16), ``embed_weight`` (m, 3, 16) and ``embed_bias`` (m, 3).
+        By the names of the parameters of the net's blocks: ``weight_0 ... weight_L`` (units, inputs);
+        ``bias_l`` or, in front of a batch norm, ``gain_l``, ``shift_l``, ``mean_l``, ``variance_l``
+        (units,); of m embedded columns ``embed_frequency``, ``embed_phase`` (m, 16), ``embed_weight`` (m,
+        3, 16) and ``embed_bias`` (m, 3).
     history : dict of list
         ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``; in a cohort
         also ``ensemble_loss``, and the score is the ensemble's.

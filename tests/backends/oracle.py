@@ -73,11 +73,14 @@ class PlainNet:
             modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
             if spec.batch_norm:
                 modules.append(BatchNorm(sizes[i + 1]))
+            if spec.layer_norm:
+                modules.append(nn.LayerNorm(sizes[i + 1]))
             modules += [KINDS[spec.activation].module(), self.masks[i + 1]]
         modules.append(nn.Linear(sizes[-2], sizes[-1]))
         self.net = nn.Sequential(*modules).to(getattr(torch, spec.dtype))
         self.linears = [m for m in self.net if isinstance(m, nn.Linear)]
         self.norms = [m for m in self.net if isinstance(m, BatchNorm)]
+        self.layer_norms = [m for m in self.net if isinstance(m, nn.LayerNorm)]
         self._start(initial_parameters(Net.of(spec, job.X.shape[1]), job.seed))
         if self.norms and spec.embedded and not spec.input_dropout:
             # Batch norm takes off what it adds: without rounding its gradient were zero.
@@ -200,4 +203,6 @@ class PlainNet:
         for i, m in enumerate(self.norms):
             named[f"gain_{i}"], named[f"shift_{i}"] = m.weight, m.bias
             named[f"mean_{i}"], named[f"variance_{i}"] = m.running_mean, m.running_var
+        for i, m in enumerate(self.layer_norms):
+            named[f"layer_gain_{i}"], named[f"layer_shift_{i}"] = m.weight, m.bias
         return {name: value.detach().numpy() for name, value in named.items()}

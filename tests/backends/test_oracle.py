@@ -38,6 +38,13 @@ KNOBS = {
     "no shuffle": {"shuffle": False},
     "betas": {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6},
     "linear model": {"hidden": ()},
+    "layer_norm": {"layer_norm": True},
+    "layer_norm, sgd": {"layer_norm": True, "solver": "sgd"},
+    "layer_norm, penalties": {"layer_norm": True, "l1": 0.01, "l2": 0.1, "max_norm": 0.7},
+    "layer_norm, decay": {"layer_norm": True, "solver": "adamw", "weight_decay": 0.3},
+    "layer_norm, dropout": {"layer_norm": True, "dropout": (0.5, 0.2), "input_dropout": 0.3},
+    "layer_norm, gelu": {"layer_norm": True, "activation": "gelu", "batch_size": 5},
+    "layer_norm, embedding": {"layer_norm": True, "embedded": (0, 2)},
     "embedding": {"embedded": (0, 2, 3)},
     "embedding, sgd": {"embedded": (1,), "solver": "sgd"},
     "embedding, penalties": {"embedded": (0, 2), "l1": 0.01, "l2": 0.1, "max_norm": 0.7},
@@ -82,7 +89,7 @@ def test_knobs(name, batch_norm, implementation):
     """One member has the knob, its neighbour has not."""
     knob = KNOBS[name]
     shape = {"loss", "n_outputs", "hidden", "shuffle", "solver", "momentum"}
-    shape |= {"beta_1", "beta_2", "epsilon", "embedded"}
+    shape |= {"beta_1", "beta_2", "epsilon", "embedded", "layer_norm", "activation", "batch_size"}
     plain = {key: value for key, value in knob.items() if key in shape}
     jobs = [make_job(batch_norm=batch_norm, **k) for k in (knob, plain)]
     assert_equals_plain_nets(jobs, implementation)

@@ -71,7 +71,7 @@ def test_the_definition_passes(loss, dtype, embedded):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (Drifting, r"failed their self-check \(device='cpu', .*differ .* by 1\.\de-03, allowed is 1e-04"),
+        (Drifting, r"failed their self-check \(device='cpu', .*differ .* by \d\.\de-0[34], allowed is 1e-04"),
         (Deaf, "failed their self-check"),
         (Poisoned, "by nan"),
         (Failing, r"cannot be used \(.*ValueError: no such instruction"),
@@ -165,6 +165,20 @@ def test_the_kernels_of_the_cpu_pass(fused, loss, embedded):
     for dtype in ("float32", "float64"):
         spec = make_spec(loss=loss, dtype=dtype, batch_norm=True, embedded=embedded)
         assert verdict(fused, spec) == ""
+
+
+def test_a_layer_norm_that_is_wrong_is_found(fused):
+    class Scaled(fused):
+        def run_epochs(self, *arguments):
+            self.state.theta.view["layer_gain_1"].mul_(1.01)
+            return super().run_epochs(*arguments)
+
+    for dtype in ("float32", "float64"):
+        spec = make_spec(dtype=dtype, layer_norm=True)
+        assert verdict(fused, spec) == ""
+        found = verdict(Scaled, spec)
+        assert "layer_norm=True" in found
+        assert "results differ from the reference" in found
 
 
 @pytest.mark.slow

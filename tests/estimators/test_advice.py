@@ -306,6 +306,19 @@ def test_penalties_that_batch_norm_undoes(X, y_binary):
         classifier(**{name: [0.0, 0.01]}).fit(X, y_binary)  # of the output layer alone
 
 
+@pytest.mark.parametrize("name", ["l1", "l2"])
+def test_penalties_that_layer_norm_undoes(X, y_binary, name):
+    options = {name: 0.01, "batch_norm": False, "layer_norm": True}
+    for model in (classifier(**options), bagged(classifier(**options))):
+        (found,) = texts(lambda model=model: model.fit(X, y_binary))
+        assert "hidden layers with layer_norm=True: layer norm undoes the scale" in found
+        assert "Set layer_norm=False" in found
+    with pytest.warns(UserWarning, match="layer_norm=True"):
+        summary = classifier(**options).fit(X, y_binary).summary()
+    assert summary.note.startswith("Layer norm undoes the scale of the weights in front of it")
+    assert summary.note.endswith("with layer_norm=False.")
+
+
 def test_a_search_says_it_once(X, y_binary, monkeypatch):
     monkeypatch.setattr(rows, "_said", set())
     search = GridSearchCV(classifier(), {"l1": [1e-4, 1e-3], "l2": [1e-3, 1e-2]}, cv=2)

@@ -69,6 +69,15 @@ INVALID = [
     ({"learning_rate_init": 0.0}, r"'learning_rate_init' parameter .* Got 0\.0 instead"),
     ({"batch_size": 0}, r"'batch_size' parameter .* Got 0 instead"),
     ({"batch_size": 1}, r"batch_norm=True needs minibatches of at least 2 rows, got batch_size=1"),
+    (
+        {"layer_norm": True},
+        r"layer_norm=True and batch_norm=True .* Set layer_norm=True, batch_norm=Fa",
+    ),
+    (
+        {"layer_norm": True, "batch_norm": False, "hidden_layer_sizes": (5, 1)},
+        r"a layer of 1 unit .* hidden_layer_sizes=\(5, 1\) must have entries >= 2 .* layer_norm=False",
+    ),
+    ({"layer_norm": "yes"}, r"'layer_norm' parameter .* Got 'yes' instead"),
     ({"max_iter": 0}, r"'max_iter' parameter .* Got 0 instead"),
     ({"max_time": 0.0}, r"'max_time' parameter .* Got 0\.0 instead"),
     ({"patience": 0}, r"'patience' parameter .* Got 0 instead"),
@@ -86,7 +95,7 @@ INVALID = [
 
 @pytest.mark.parametrize(("parameters", "message"), INVALID, ids=lambda p: str(p)[:40])
 def test_invalid_parameters(X, y_real, regressor, parameters, message):
-    regressor.set_params(batch_norm=True, **parameters)
+    regressor.set_params(**{"batch_norm": True, **parameters})
     with pytest.raises(ValueError, match=message):
         regressor.fit(X, y_real)
 

@@ -23,6 +23,7 @@ NETS = {
     "input dropout": RegularizedMLPRegressor(**NET, input_dropout=0.2, clip=False),
     "poisson": RegularizedMLPRegressor(**NET, loss="poisson"),
     "without embedding": RegularizedMLPClassifier(**NET, numeric_embedding=None),
+    "layer norm": RegularizedMLPClassifier(**NET, layer_norm=True, batch_norm=False),
     "linear": RegularizedMLPClassifier(**{**NET, "hidden_layer_sizes": ()}),
     **{name: RegularizedMLPClassifier(**NET, activation=name, batch_norm=False) for name in KINDS},
 }

@@ -119,6 +119,7 @@ NETS = {
     "linear": {"hidden": ()},
     "plain": {},
     "batch_norm": {"batch_norm": True},
+    "layer_norm": {"layer_norm": True},
     "embedded": {"embedded": (0, 2), "batch_norm": True},
 }
 

@@ -57,6 +57,20 @@ def test_beside_one_neighbour(neighbour, ema_decay, implementation):
 
 
 @both
+@pytest.mark.parametrize("shared", [{"layer_norm": True}], ids=str)
+@pytest.mark.parametrize(
+    "name", ["same stream", "other rows", "more rows", "early stop", "divergence"]
+)
+def test_blocks_beside_one_neighbour(name, shared, implementation):
+    shared = {"batch_norm": False, **shared}
+    alone = fit(job(**shared), implementation)
+    for place in (0, 1):
+        jobs = [job(**shared, **NEIGHBOURS[name])]
+        jobs.insert(place, job(**shared))
+        assert_same_result(fit(jobs, implementation)[place], alone, atol=1e-8)
+
+
+@both
 def test_ending_within_an_epoch_beside_one_that_goes_on(implementation):
     """The average is brought up to date for the one that ends, and not for the other."""
     shared = {"n": 64, "early_stopping": False, "n_val": 0, "ema_decay": 0.8, "max_iter": 6}

@@ -44,6 +44,7 @@ OTHER_SHAPES = {
     "n_outputs": 2,
     "activation": "tanh",
     "batch_norm": True,
+    "layer_norm": True,
     "loss": "huber",
     "solver": "sgd",
     "momentum": 0.5,

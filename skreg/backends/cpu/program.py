@@ -205,11 +205,15 @@ class Program:
         return a.at + first * self.rows * self.item
 
     def forward(self):
-        """Walk the blocks of the net; returns its raw outputs as units that have a shift at most."""
+        """Walk the blocks of the net; returns its raw outputs, see `shifted`."""
         net = self.model.net
         a = Value(AT_HAND, net.n_columns, by_row=True)
         for block in net.blocks:
             a = block.emit(self, a)
+        return self.shifted(a)
+
+    def shifted(self, a):
+        """What blocks have made so far, as units of which nothing but a shift is still to come."""
         if not isinstance(a, Units) or a.norm or a.activation or a.dropout is not None:
             a = Units(self.value(a).at, a.n)
         return a
@@ -298,6 +302,10 @@ class Training(Program):
         """Address of the gradient of a learned parameter of the member at hand."""
         return self._gradients[name]
 
+    def gradient_of_shift(self, units):
+        """Address of the gradient of the shift of units; a place that nobody reads where they have none."""
+        return self.gradient(units.shift) if units.shift else self.floats(units.n)
+
     def mask(self, place):
         """See `Program.mask`."""
         knobs = self.model.knobs
@@ -323,7 +331,7 @@ class Training(Program):
             },
             **{"smoothings": self.knob(model.knobs.smoothing), "quantiles": model.quantiles},
             **{"total": self.address(total), "total_bytes": 8, "gradient": 1},
-            **{"work": self.floats(2 * self.rows), "dbias": self._gradient_of(raw)},
+            **{"work": self.floats(2 * self.rows), "dbias": self.gradient_of_shift(raw)},
         )
         slope = raw.at
         for back in reversed(self._backs):
@@ -345,17 +353,13 @@ class Training(Program):
 
         def back(slope):
             dgain = self.gradient(units.norm[0]) if normed else self.floats(units.n)
-            slopes = {"da": slope, "dgain": dgain, "dshift": self._gradient_of(units)}
+            slopes = {"da": slope, "dgain": dgain, "dshift": self.gradient_of_shift(units)}
             slopes["gain"] = norm["gain"]
             self.add(backward_kernel(number, normed, self.dtype), **shared, **slopes)
             return slope
 
         self.on_way_back(back)
         return Value(out, units.n, trained=units.n)
-
-    def _gradient_of(self, units):
-        """Address of the gradient of the shift of units; a place that nobody reads where they have none."""
-        return self.gradient(units.shift) if units.shift else self.floats(units.n)
 
     def _update(self):
         """One step of the solver for each learned parameter."""

@@ -24,7 +24,7 @@ from skreg.estimators.course import check_target, checked, encode, interrupted_t
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
-from skreg.estimators.resolve import warn_of_penalties
+from skreg.estimators.resolve import warn_of_knobs
 from skreg.estimators.rows import warn, warn_of_scales
 from skreg.estimators.split import hold_out
 from skreg.estimators.tables import table_to_predict, validated
@@ -171,7 +171,7 @@ class BaseBaggedMLP(BaseEnsemble):
         if template.scoring != "loss":
             set_scores(members, template, given, self._bags, self)
         warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
-        warn_of_penalties(members[0].job.spec)
+        warn_of_knobs(members[0].job.spec)
         results = train(members)
         self._take_members(
             [member.net for member in members], [columns for columns, _ in self._bags]

@@ -157,6 +157,24 @@ def test_float32(solver):
         assert_same_result(one, other, atol=2e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_layer_norm(activation, dtype):
+    """With rows of weights, padding, dropout and validation."""
+    options = {"layer_norm": True, "activation": activation, "dtype": dtype, "epsilon": 0.1}
+    jobs = [*settings(weighted=True, **options), *settings(n=43, table=1, **options)]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10 if dtype == "float64" else 2e-5)
+
+
+def test_layer_norm_of_one_row_a_minibatch():
+    """There are no statistics that one row could not give."""
+    jobs = settings(layer_norm=True, batch_size=1)
+    for one, other in both(jobs):
+        assert one.n_steps == 40 * 3
+        assert_same_result(one, other, atol=1e-10)
+
+
 def test_input_dropout_and_max_norm_in_float32():
     jobs = settings(dtype="float32", batch_norm=True, input_dropout=0.4, max_norm=1.0, max_iter=2)
     for one, other in both(jobs):
