@@ -14,7 +14,7 @@ _SLOWER = (
 
 #: Reasons that are not failures: no warning is given for them.
 _NO_SUCH = "there are fused steps for the CPU and for CUDA alone."
-_NOT_TAKEN = "it takes no sparse tables, and no activation that its kernels lack."
+_NOT_TAKEN = "it takes no sparse tables, and no block or activation that its kernels lack."
 
 #: Reasons that a warning was given for.
 _warned = set()

@@ -39,7 +39,7 @@ from skreg.estimators.scoring import (
 from skreg.estimators.split import hold_out
 from skreg.estimators.tables import of_validation_rows, validated
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, normalised, weigh
-from skreg.net.net import SHARED
+from skreg.net.net import SHARED, Net
 from skreg.parallel import submit
 from skreg.train.feed import batches_of, n_batches
 from skreg.train.job import Job
@@ -409,11 +409,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
         X = self._check_predict(X)
-        rates = (self._spec.input_dropout, *self._spec.dropout)
-        if not any(rates):
+        spec = self._spec
+        if not Net.of(spec, self.n_features_in_).is_random(spec):
             raise ValueError(
                 "predict_mc needs dropout, but every rate of this net is 0 (dropout="
-                f"{self._spec.dropout}, input_dropout={rates[0]:g}): every sample would be the "
+                f"{spec.dropout}, input_dropout={spec.input_dropout:g}): every sample would be the "
                 "same. Fit with dropout > 0."
             )
         if not isinstance(n_samples, Integral) or n_samples < 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from skreg.net.net import Net
-from skreg.net.prediction import Affine, Mask
+from skreg.net.prediction import Affine, Random
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
@@ -40,24 +40,23 @@ def raw_outputs(params, spec, X):
 
 
 def monte_carlo_outputs(params, spec, X, n_samples, rng):
-    """Raw outputs with ``n_samples`` random dropout masks, shape (n_samples, n, o)."""
+    """Raw outputs of ``n_samples`` random nets, as in training, shape (n_samples, n, o)."""
     steps = Net.of(spec, X.shape[1]).predict(params)
-    rates = (spec.input_dropout, *spec.dropout)
     out = np.empty((n_samples, X.shape[0], spec.n_outputs))
     for rows in _chunks(X.shape[0], steps):
         x = _float64(X[rows])
         for sample in out[:, rows]:
-            sample[:] = _walk(steps, x, rates, rng)
+            sample[:] = _walk(steps, x, spec, rng)
     return out
 
 
-def _walk(steps, x, rates=None, rng=None):
-    """Raw outputs of some rows; with a generator, dropout draws masks."""
+def _walk(steps, x, spec=None, rng=None):
+    """Raw outputs of some rows; with a generator, what is random in training is drawn."""
     for step in steps:
-        if not isinstance(step, Mask):
+        if not isinstance(step, Random):
             x = step(x)
-        elif rng is not None and rates[step.place]:
-            x = step.drop(x, rates[step.place], rng)
+        elif rng is not None:
+            x = step.draw(x, spec, rng)
     return x
 
 

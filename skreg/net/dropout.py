@@ -133,6 +133,10 @@ class Dropout(Block):
         """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
         return program.units(a, dropout=self.place)
 
+    def is_random(self, spec):
+        """See `Block.is_random`."""
+        return spec.dropout[self.layer] > 0
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(Mask(self.place, self.units))
@@ -164,6 +168,7 @@ class InputDropout(Block):
     input_dropout : float in [0, 1), default=0.0
         Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
 """,
+            splits=True,
         ),
     )
 
@@ -194,6 +199,10 @@ class InputDropout(Block):
         out, kernel = program.buffer(a.n), input_dropout_kernel(program.dtype)
         program.add(kernel, d=a.n, x=a.at, out=out, **program.mask(0))
         return Value(out, a.n, by_row=True)
+
+    def is_random(self, spec):
+        """See `Block.is_random`."""
+        return spec.input_dropout > 0
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -207,6 +207,10 @@ class Periodic(Block):
         program.on_way_back(back)
         return Value(out, self.n_out, trained=self.made)
 
+    def is_random(self, spec):
+        """See `Block.is_random`."""
+        return spec.input_dropout > 0
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps += [_Embedding(params, self.columns), Mask(0, self.n_columns, self.owner)]

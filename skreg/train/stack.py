@@ -17,7 +17,7 @@ from skreg.train.feed import Epoch, Feed, Fingerprint, runs
 from skreg.train.job import Result
 from skreg.train.knobs import Knobs
 from skreg.train.member import Member
-from skreg.train.state import Average, Snapshot, State, initial_parameters
+from skreg.train.state import Average, Snapshot, State, initial_parameters, with_measured
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
 
@@ -86,10 +86,10 @@ class Stack:
         net = Net.of(spec, jobs[0].X.shape[1])
         # Filled on the host and sent as a whole.
         state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
-        for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
+        for same in self._equal_starts(jobs, net):
             job = jobs[same.start]
-            drawn = job.start or initial_parameters(net, job.seed)
-            state.load(same, drawn)
+            start = job.start or initial_parameters(net, job.seed)
+            state.load(same, with_measured(net, start, job))
         self.state = state.to(self.device)
         self.first_epoch = jobs[0].start.get("epoch", 0) if jobs[0].start else 0
         self.steps_done, self.step_seconds = 0, math.inf
@@ -101,6 +101,13 @@ class Stack:
         if self.step_type.closes_epochs and all(Watch.can_watch(job) for job in jobs):
             self.watch = Watch(self.members, self.device)
         self._build()
+
+    def _equal_starts(self, jobs, net):
+        """Slices of neighbours that start with equal parameters."""
+        keys = [(job.seed, id(job.start)) for job in jobs]
+        if net.fixed():
+            keys = [(*key, f.stream) for key, f in zip(keys, self.fingerprints, strict=True)]
+        return runs(keys)[0]
 
     @property
     def spec(self):

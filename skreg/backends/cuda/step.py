@@ -19,12 +19,21 @@ from skreg.backends.cuda import kernels as kernels
 from skreg.backends.cuda.kernels import Launch, block
 from skreg.backends.cuda.recording import Sequence
 from skreg.backends.reference import ReferenceStep
-from skreg.net.activation import NUMBERS
+from skreg.net.activation import NUMBERS, Activation
+from skreg.net.batch_norm import BatchNorm
+from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.linear import Linear
+from skreg.net.net import Net
+from skreg.net.periodic import Periodic
 from skreg.train.feed import Epoch, sent
 from skreg.train.state import Buffer
 
 #: What an embedding learns, in the order in which kernels take it.
 _EMBEDDING = tuple(f"embed_{name}" for name in ("frequency", "phase", "weight", "bias"))
+
+
+#: Blocks that have launches here.
+BLOCKS = (Linear, BatchNorm, Activation, Dropout, InputDropout, Periodic)
 
 
 class FusedCudaStep(ReferenceStep):
@@ -44,9 +53,10 @@ class FusedCudaStep(ReferenceStep):
 
     @staticmethod
     def takes(spec, sparse):
-        """Whether this step can train such nets: of dense tables, with an activation that it has."""
+        """Whether this step can train such nets: of dense tables, of blocks and an activation that it has."""
         known = NUMBERS[spec.activation] <= kernels.LAST_ACTIVATION
-        return known and not sparse and spec.dtype in ("float32", "float64")
+        blocks = all(isinstance(block, BLOCKS) for block in Net.of(spec, 1).blocks)
+        return known and blocks and not sparse and spec.dtype in ("float32", "float64")
 
     def __init__(self, state, knobs, feed, spec):
         super().__init__(state, knobs, feed, spec)
