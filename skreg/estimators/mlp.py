@@ -68,6 +68,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         numeric_embedding="auto",
         dropout=0.2,
         input_dropout=0.0,
+        input_noise=0.0,
         batch_norm=True,
         l1=0.0,
         l2=0.0,
@@ -108,6 +109,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         self.numeric_embedding = numeric_embedding
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
         self.batch_norm = batch_norm
         self.l1 = l1
         self.l2 = l2
@@ -231,6 +233,8 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
     def predict_mc(self, X, n_samples=100, random_state=None):
         """Prediction as the mean over random dropout masks (Gal and Ghahramani 2016).
 
+        Inputs get noise as in training where the net has ``input_noise``.
+
         Parameters
         ----------
         X : array-like of shape (n, n_features)
@@ -320,6 +324,7 @@ default="squared_error"
         numeric_embedding="auto",
         dropout=0.2,
         input_dropout=0.0,
+        input_noise=0.0,
         batch_norm=True,
         l1=0.0,
         l2=0.0,
@@ -362,6 +367,7 @@ default="squared_error"
         self.numeric_embedding = numeric_embedding
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
         self.batch_norm = batch_norm
         self.l1 = l1
         self.l2 = l2

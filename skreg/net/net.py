@@ -9,12 +9,15 @@ from types import SimpleNamespace
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.input_noise import InputNoise
 from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 
 #: All knobs of nets, in the order in which the estimators document them.
-KNOBS = tuple(knob for block in (Dropout, InputDropout, BatchNorm, Linear) for knob in block.knobs)
+KNOBS = tuple(
+    knob for block in (Dropout, InputDropout, InputNoise, BatchNorm, Linear) for knob in block.knobs
+)
 
 #: Names of those that members of a stack share.
 SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
@@ -207,7 +210,8 @@ def _blocks(n_columns, spec):
         first = Periodic(spec.embedded, n_columns, before_norm=before_norm)
     else:
         first = InputDropout(n_columns)
-    blocks, n_in, gain = [first], first.n_out, KINDS[spec.activation].gain
+    noise = [InputNoise(n_columns)] if spec.input_noise else []
+    blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):
         blocks.append(Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm))
         if spec.batch_norm:

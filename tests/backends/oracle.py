@@ -6,12 +6,14 @@ the random bits of dropout.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from skreg.backends.constants import HUBER_DELTA
 from skreg.net.dropout import keep_mask
+from skreg.net.input_noise import standard_normal
 from skreg.net.net import Net
 from skreg.train.feed import Feed, Fingerprint
 from skreg.train.random import thresholds
@@ -51,6 +53,17 @@ class GivenMask(nn.Module):
         return x * self.keep / (1 - self.rate)
 
 
+class GivenNoise(nn.Module):
+    """Adds noise of given standard deviations to inputs, by numbers that are set from outside."""
+
+    def __init__(self, std):
+        super().__init__()
+        self.std, self.normal = std, None
+
+    def forward(self, x):
+        return x + self.std * self.normal
+
+
 class Periodic(nn.Module):
     """Periodic embeddings, column by column, behind the columns as they are."""
 
@@ -79,7 +92,8 @@ class PlainNet:
         sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
         self.embedding = Periodic(spec.embedded) if spec.embedded else nn.Identity()
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
-        modules = [self.embedding, self.masks[0]]
+        self.noise = GivenNoise(spec.input_noise * self._std())
+        modules = [self.noise, self.embedding, self.masks[0]]
         for i in range(len(spec.hidden)):
             modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
             if spec.batch_norm:
@@ -94,6 +108,12 @@ class PlainNet:
             # Batch norm takes off what it adds: without rounding its gradient were zero.
             self.embedding.bias.requires_grad_(False)
         self.optimiser = self._optimiser()
+
+    def _std(self):
+        """Of each column, rows counted by their weight."""
+        X, weight = self.job.X, self.job.sample_weight
+        mean = np.average(X, axis=0, weights=weight)
+        return torch.from_numpy(np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight)))
 
     def _start(self, given):
         with torch.no_grad():
@@ -178,7 +198,10 @@ class PlainNet:
         return curve
 
     def _draw(self, keys, rows):
-        """Masks of one step; inputs count row by row, units unit by unit."""
+        """Masks and noise of one step; inputs count row by row, units unit by unit."""
+        pair = [torch.tensor([int(k)]) for k in keys[:, 0]]
+        dtype = self.linears[0].weight.dtype
+        self.noise.normal = standard_normal(rows, self.job.X.shape[1], pair, dtype, "cpu")[0]
         sizes = (self.job.X.shape[1], *self.job.spec.hidden)
         for layer, (mask, size) in enumerate(zip(self.masks, sizes, strict=True)):
             pair = [torch.tensor([int(k)]) for k in keys[:, layer]]
@@ -206,6 +229,8 @@ class PlainNet:
     def params(self):
         """Parameters by the engine's names."""
         named = {f"weight_{i}": m.weight for i, m in enumerate(self.linears)}
+        if self.job.spec.input_noise:
+            named["input_std"] = self._std()
         named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}
         named |= {f"embed_{name}": p for name, p in self.embedding.named_parameters()}
         for i, m in enumerate(self.norms):

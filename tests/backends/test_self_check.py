@@ -39,6 +39,14 @@ class Deaf(ReferenceStep):
         self.threshold[0] = 0
 
 
+class Quiet(ReferenceStep):
+    """Adds no noise."""
+
+    def __init__(self, state, knobs, feed, spec):
+        super().__init__(state, knobs, feed, spec)
+        self.of_blocks["input_noise"] = 0 * self.of_blocks["input_noise"]
+
+
 class Still(ReferenceStep):
     """Leaves embeddings where they are."""
 
@@ -88,6 +96,13 @@ def test_what_is_wrong_with_embeddings_is_found_where_there_are_some():
     for columns in ((9,), ()):
         found = verdict(Still, make_spec(dtype="float32", embedded=columns))
         assert ("embedded=True): results differ" in found) == bool(columns)
+
+
+def test_what_is_wrong_with_noise_is_found_where_there_is_some():
+    for noise in (0.0, 0.3):
+        found = verdict(Quiet, make_spec(dtype="float32", input_noise=noise))
+        assert ("input_noise=True, " in found) == (noise > 0)
+        assert verdict(ReferenceStep, make_spec(dtype="float32", input_noise=noise)) == ""
 
 
 def test_each_kind_of_net_is_examined_once():
@@ -161,10 +176,11 @@ def fused():
 
 @pytest.mark.parametrize("embedded", [None, (0, 7)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
-def test_the_kernels_of_the_cpu_pass(fused, loss, embedded):
+@pytest.mark.parametrize("input_noise", [0.0, 0.3])
+def test_the_kernels_of_the_cpu_pass(fused, input_noise, loss, embedded):
     for dtype in ("float32", "float64"):
-        spec = make_spec(loss=loss, dtype=dtype, batch_norm=True, embedded=embedded)
-        assert verdict(fused, spec) == ""
+        options = {"dtype": dtype, "batch_norm": True, "input_noise": input_noise}
+        assert verdict(fused, make_spec(loss=loss, embedded=embedded, **options)) == ""
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ NET = {"hidden_layer_sizes": (8, 6), "max_iter": 3, "random_state": 0, "dtype": 
 NETS = {
     "default": RegularizedMLPRegressor(**NET),
     "input dropout": RegularizedMLPRegressor(**NET, input_dropout=0.2, clip=False),
+    "input noise": RegularizedMLPRegressor(**NET, input_noise=0.2),
     "poisson": RegularizedMLPRegressor(**NET, loss="poisson"),
     "without embedding": RegularizedMLPClassifier(**NET, numeric_embedding=None),
     "linear": RegularizedMLPClassifier(**{**NET, "hidden_layer_sizes": ()}),

@@ -92,8 +92,8 @@ def test_shapes_are_separated(name):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}, {"start": {}}],
-    ids=["columns", "minibatches", "input_dropout", "start"],
+    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}, {"input_noise": 0.1}, {"start": {}}],
+    ids=["columns", "minibatches", "input_dropout", "input_noise", "start"],
 )
 def test_what_else_is_separated(changes):
     assert sorted(plan([make_job(), make_job(**changes)])) == [[0], [1]]

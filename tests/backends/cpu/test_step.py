@@ -131,6 +131,44 @@ def test_embedding_in_float32(input_dropout, hidden):
         assert_same_result(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("embedded", [None, (0, 3)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_input_noise(streams, input_dropout, embedded):
+    jobs = [
+        make_job(
+            n=n,
+            table=n,
+            n_val=n - 20,
+            seed=seed,
+            weighted=weighted,
+            embedded=embedded,
+            input_noise=0.2 * (i + 1),
+            input_dropout=input_dropout * (i + 1),
+            batch_norm=True,
+            # Of a rate of 0.9, rounding would grow with a small one.
+            epsilon=1e-4,
+        )
+        for i, (n, seed, weighted) in enumerate(streams)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("embedded", [None, (0, 3)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("hidden", [(), (7, 5)], ids=str)
+def test_input_noise_in_float32(hidden, embedded):
+    options = {"dtype": "float32", "hidden": hidden, "epsilon": 0.1, "n_val": 20}
+    jobs = [
+        make_job(
+            seed=seed, input_noise=0.3 + seed, embedded=embedded, batch_norm=bool(hidden), **options
+        )
+        for seed in (0, 1)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=2e-5)
+
+
 def test_targets_of_one_stream_may_differ():
     jobs = [make_job(n_outputs=2, batch_norm=True) for _ in range(2)]
     jobs[1].y = jobs[1].y[:, ::-1].copy()
