@@ -25,7 +25,7 @@ from skreg.train.state import State, initial_parameters, with_measured
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 #: Fields of `Spec` that choose the code of the kernels, besides whether columns are embedded.
-KEY = ("device", "dtype", "activation", "loss", "solver", "nesterov", *SHARED)
+KEY = ("device", "dtype", "embedding", "activation", "loss", "solver", "nesterov", *SHARED)
 
 #: Knobs that set nets apart and are turned off and on in each check; others are on where the net has them.
 EXAMINED_BOTH_WAYS = ("input_dropout",)

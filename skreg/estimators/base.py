@@ -39,7 +39,7 @@ from skreg.estimators.scoring import (
 from skreg.estimators.split import hold_out
 from skreg.estimators.tables import of_validation_rows, validated
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, normalised, weigh
-from skreg.net.net import SHARED, Net
+from skreg.net.net import DEFAULT_EMBEDDING, SHARED, Net
 from skreg.parallel import submit
 from skreg.train.feed import batches_of, n_batches
 from skreg.train.job import Job
@@ -244,6 +244,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         if start is None and not scaled:
             self._set_target_scale(y, weight)
         self._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
+        choice = self.numeric_embedding
         spec = resolve(
             self,
             parts,
@@ -252,6 +253,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             n_rows=X.shape[0],
             n_features=X.shape[1],
             embedded=self._columns_to_embed(X, start, parts["hidden"]),
+            embedding=DEFAULT_EMBEDDING if choice in (None, "auto") else choice,
             **overrides,
         )
         if start is not None:

@@ -19,6 +19,12 @@ KNOBS = tuple(
     knob for block in (Dropout, InputDropout, InputNoise, BatchNorm, Linear) for knob in block.knobs
 )
 
+#: Embeddings of numeric columns, by the name that ``numeric_embedding`` has for them.
+EMBEDDINGS = {block.kind: block for block in (Periodic,)}
+
+#: What "auto" stands for where it embeds columns.
+DEFAULT_EMBEDDING = Periodic.kind
+
 #: Names of those that members of a stack share.
 SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
 
@@ -26,7 +32,7 @@ SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
 SPLITTING = tuple(knob for knob in KNOBS if knob.splits)
 
 #: Fields of a spec that say what the blocks of a net are.
-WIRING = ("embedded", "hidden", "n_outputs", "activation", *SHARED)
+WIRING = ("embedded", "embedding", "hidden", "n_outputs", "activation", *SHARED)
 
 
 class Net:
@@ -207,7 +213,8 @@ def _blocks(n_columns, spec):
     last = len(spec.hidden)
     if spec.embedded:
         before_norm = spec.batch_norm and last > 0
-        first = Periodic(spec.embedded, n_columns, before_norm=before_norm)
+        embedding = EMBEDDINGS[spec.embedding]
+        first = embedding(spec.embedded, n_columns, before_norm=before_norm)
     else:
         first = InputDropout(n_columns)
     noise = [InputNoise(n_columns)] if spec.input_noise else []

@@ -11,7 +11,8 @@ import torch
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.net.activation import KINDS
-from skreg.net.periodic import ColumnDropout, Cosine, PeriodicEmbedding, periodic
+from skreg.net.embedding import ColumnDropout
+from skreg.net.periodic import Cosine, PeriodicEmbedding, periodic
 
 # torch calls TorchScript deprecated; it is what many still deploy.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

@@ -37,6 +37,7 @@ MIXED = [
 #: Another value of each field that a stack has in common.
 OTHER_SHAPES = {
     "embedded": (0, 2),
+    "embedding": "another",
     "hidden": (3,),
     "n_outputs": 2,
     "activation": "tanh",
