@@ -13,6 +13,7 @@ from skreg.net.input_noise import InputNoise
 from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
+from skreg.net.piecewise import Piecewise
 
 #: All knobs of nets, in the order in which the estimators document them.
 KNOBS = tuple(
@@ -20,7 +21,7 @@ KNOBS = tuple(
 )
 
 #: Embeddings of numeric columns, by the name that ``numeric_embedding`` has for them.
-EMBEDDINGS = {block.kind: block for block in (Periodic,)}
+EMBEDDINGS = {block.kind: block for block in (Periodic, Piecewise)}
 
 #: What "auto" stands for where it embeds columns.
 DEFAULT_EMBEDDING = Periodic.kind

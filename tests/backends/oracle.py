@@ -6,6 +6,8 @@ the random bits of dropout.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from skreg.backends.constants import HUBER_DELTA
 from skreg.net.dropout import keep_mask
 from skreg.net.input_noise import standard_normal
 from skreg.net.net import Net
+from skreg.net.piecewise import bin_edges
 from skreg.train.feed import Feed, Fingerprint
 from skreg.train.random import thresholds
 from skreg.train.state import initial_parameters
@@ -83,6 +86,30 @@ class Periodic(nn.Module):
         return torch.cat(parts, dim=1)
 
 
+class Piecewise(nn.Module):
+    """Piecewise linear embeddings, column by column and bin by bin, behind the columns as they are."""
+
+    def __init__(self, columns, edges):
+        super().__init__()
+        self.columns, self.edges = columns, edges
+        self.weight, self.bias = (
+            nn.Parameter(torch.empty(len(columns), *shape)) for shape in ((3, 16), (3,))
+        )
+
+    def forward(self, x):
+        parts = [x]
+        for i, j in enumerate(self.columns):
+            edges = sorted(set(self.edges[i].tolist()))
+            encoded = torch.zeros(len(x), 16, dtype=x.dtype)
+            for t, (left, right) in enumerate(itertools.pairwise(edges)):
+                low = None if t == 0 else 0.0
+                high = None if right == edges[-1] else 1.0
+                share = (x[:, j] - left) / (right - left)
+                encoded[:, t] = share if low is high is None else share.clamp(low, high)
+            parts.append(F.linear(encoded, self.weight[i], self.bias[i]))
+        return torch.cat(parts, dim=1)
+
+
 class PlainNet:
     """Trains the net of one job."""
 
@@ -90,7 +117,7 @@ class PlainNet:
         self.job, spec = job, job.spec
         self.owner = [*range(job.X.shape[1]), *(j for j in spec.embedded or () for _ in range(3))]
         sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
-        self.embedding = Periodic(spec.embedded) if spec.embedded else nn.Identity()
+        self.embedding = self._embedding()
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
         self.noise = GivenNoise(spec.input_noise * self._std())
         modules = [self.noise, self.embedding, self.masks[0]]
@@ -108,6 +135,14 @@ class PlainNet:
             # Batch norm takes off what it adds: without rounding its gradient were zero.
             self.embedding.bias.requires_grad_(False)
         self.optimiser = self._optimiser()
+
+    def _embedding(self):
+        job, columns = self.job, self.job.spec.embedded
+        if not columns:
+            return nn.Identity()
+        if job.spec.embedding == "periodic":
+            return Periodic(columns)
+        return Piecewise(columns, [bin_edges(job.X[:, j], job.sample_weight) for j in columns])
 
     def _std(self):
         """Of each column, rows counted by their weight."""
@@ -229,6 +264,8 @@ class PlainNet:
     def params(self):
         """Parameters by the engine's names."""
         named = {f"weight_{i}": m.weight for i, m in enumerate(self.linears)}
+        if isinstance(self.embedding, Piecewise):
+            named["embed_edges"] = torch.from_numpy(np.stack(self.embedding.edges))
         if self.job.spec.input_noise:
             named["input_std"] = self._std()
         named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}

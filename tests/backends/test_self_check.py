@@ -13,6 +13,7 @@ from skreg.backends.constants import LOSSES
 from skreg.backends.reference import ReferenceStep
 from skreg.backends.self_check import verdict
 from skreg.net.activation import KINDS
+from skreg.net.net import EMBEDDINGS
 from skreg.train.watch import BEST_EPOCH
 from tests.train.helpers import make_spec
 
@@ -103,6 +104,21 @@ def test_what_is_wrong_with_noise_is_found_where_there_is_some():
         found = verdict(Quiet, make_spec(dtype="float32", input_noise=noise))
         assert ("input_noise=True, " in found) == (noise > 0)
         assert verdict(ReferenceStep, make_spec(dtype="float32", input_noise=noise)) == ""
+
+
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+def test_each_embedding_is_a_kind_of_its_own(embedding):
+    """What is wrong with one says nothing of the others."""
+
+    class Wrong(ReferenceStep):
+        def _update(self, grads, batch):
+            still = self.spec.embedding == embedding
+            frozen = {n: 0 * g for n, g in grads.items() if still and n.startswith("embed")}
+            super()._update(grads | frozen, batch)
+
+    for name in EMBEDDINGS:
+        spec = make_spec(dtype="float32", embedded=(0,), embedding=name)
+        assert (verdict(Wrong, spec) == "") == (name != embedding)
 
 
 def test_each_kind_of_net_is_examined_once():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skreg.net.net import EMBEDDINGS
 from skreg.train.stack import Stack
 from tests.train.helpers import IMPLEMENTATIONS, assert_same_result, fit, make_job
 
@@ -63,11 +64,12 @@ def test_ending_within_an_epoch_beside_one_that_goes_on(implementation):
 
 
 @both
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("input_dropout", [0.0, 0.3])
 @pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
-def test_embedded_beside_one_neighbour(neighbour, input_dropout, implementation):
-    """Frequencies, phases and maps are each member's own, as are the inputs made with them."""
-    options = {"embedded": (0, 2), "input_dropout": input_dropout}
+def test_embedded_beside_one_neighbour(neighbour, input_dropout, embedding, implementation):
+    """Functions and maps are each member's own, as are the inputs made with them."""
+    options = {"embedded": (0, 2), "embedding": embedding, "input_dropout": input_dropout}
     alone = fit(job(**options), implementation)
     for place in (0, 1):
         jobs = [job(**options, **neighbour)]
