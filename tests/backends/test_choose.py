@@ -122,3 +122,12 @@ def test_fused_on_demand_is_an_error_where_the_self_check_fails(cuda_kernels):
 def test_fused_on_demand_is_an_error_for_what_the_kernels_do_not_take(cuda_kernels):
     with pytest.raises(RuntimeError, match="takes no sparse tables"):
         step_type(CUDA, True, "fused")
+
+
+def test_blocks_without_launches_are_not_taken_on_cuda():
+    pytest.importorskip("triton")
+    from skreg.backends.cuda.step import FusedCudaStep
+
+    bins = {"embedded": (0, 2), "embedding": "piecewise"}
+    for knobs, taken in (({}, True), ({"input_noise": 0.1}, False), (bins, False)):
+        assert FusedCudaStep.takes(make_spec(**knobs), sparse=False) == taken
