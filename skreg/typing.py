@@ -52,7 +52,7 @@ PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.in
 Activation: TypeAlias = Literal[
     "relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"
 ]
-NumericEmbedding: TypeAlias = Literal["auto", "periodic"] | None
+NumericEmbedding: TypeAlias = Literal["auto", "periodic", "piecewise"] | None
 Loss: TypeAlias = Literal["squared_error", "absolute_error", "huber", "poisson", "pinball"]
 LinearLoss: TypeAlias = Literal["squared_error", "absolute_error", "pinball", "poisson"]
 Solver: TypeAlias = Literal["adam", "adamw", "sgd"]

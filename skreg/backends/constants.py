@@ -5,7 +5,8 @@ from __future__ import annotations
 from skreg.net.activation import SELU_ALPHA, SELU_SCALE
 from skreg.net.batch_norm import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM
 from skreg.net.dropout import LINE_STRIDE
-from skreg.net.periodic import EMBEDDED_WIDTH, N_FREQUENCIES
+from skreg.net.embedding import EMBEDDED_WIDTH
+from skreg.net.periodic import N_FREQUENCIES
 from skreg.objective.losses import HUBER_DELTA, MAX_EXPONENT
 
 __all__ = [

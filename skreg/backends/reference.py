@@ -67,6 +67,7 @@ class ReferenceStep:
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         self.total = torch.zeros(state.k, dtype=dtype, device=device)
         self.tables = None
+        self.fixed = {name: state.running.view[name] for name in state.net.fixed()}
         idle = state.net.idle(knobs).items()
         self.idle = {name: torch.as_tensor(mask, device=device) for name, mask in idle}
 
@@ -105,7 +106,7 @@ class ReferenceStep:
         rows = SharedRows(batch.x, self.feed.streams, self.stream_of)
         per_row = losses.rowwise(
             self.spec.loss,
-            self.state.net.train(p, rows, minibatch),
+            self.state.net.train({**self.fixed, **p}, rows, minibatch),
             batch.y[self.target_of],
             smoothing=self.smoothing.unsqueeze(1),
             quantile=self.quantile.view(-1, 1, 1),

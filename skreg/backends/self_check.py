@@ -14,19 +14,22 @@ import numpy as np
 import torch
 
 from skreg.backends.reference import ReferenceStep
-from skreg.net.net import SHARED, Net
+from skreg.net.net import SHARED, Net, switches
 from skreg.train.feed import Epoch, Feed, Fingerprint
 from skreg.train.job import Job, Spec
 from skreg.train.knobs import Knobs
 from skreg.train.random import Purpose, generator
 from skreg.train.stack import Stack
-from skreg.train.state import State, initial_parameters
+from skreg.train.state import State, initial_parameters, with_measured
 
 #: Largest difference, as a share of the largest number (of 1 at least).
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 #: Fields of `Spec` that choose the code of the kernels, besides whether columns are embedded.
-KEY = ("device", "dtype", "activation", "loss", "solver", "nesterov", *SHARED)
+KEY = ("device", "dtype", "embedding", "activation", "loss", "solver", "nesterov", *SHARED)
+
+#: Knobs that set nets apart and are turned off and on in each check; others are on where the net has them.
+EXAMINED_BOTH_WAYS = ("input_dropout",)
 
 #: Standard deviation of the columns: with larger ones the exponentials of Poisson losses explode.
 _EPOCHS, _RATE, _SPREAD = 2, 0.01, 0.25
@@ -71,7 +74,10 @@ def _kernels(step_type, spec):
 
 def _kind(spec):
     """What tells nets with code of their own apart."""
-    return {name: getattr(spec, name) for name in KEY} | {"embedded": bool(spec.embedded)}
+    switched = {name: on for name, on in switches(spec).items() if name not in EXAMINED_BOTH_WAYS}
+    return (
+        {name: getattr(spec, name) for name in KEY} | switched | {"embedded": bool(spec.embedded)}
+    )
 
 
 def _examine(step_type, spec):
@@ -159,6 +165,7 @@ def _jobs(spec, input_dropout):
             y = rng.integers(0, 3, n)
         elif spec.loss == "binomial":
             y = np.round(y / 2)
+        own |= {name: 0.1 * (1 + member) for name, on in switches(spec).items() if on}
         own |= {"label_smoothing": 0.1 * member, "input_dropout": input_dropout * member}
         weight = rng.uniform(0.5, 1.5, n)
         spec_of = Spec(**shared, **own, quantile=0.2 + 0.2 * member)
@@ -173,7 +180,7 @@ def _trained(step_type, jobs):
     net = Net.of(spec, jobs[0].X.shape[1])
     state = State(net, len(jobs), spec.solver, spec.dtype, device)
     for k, job in enumerate(jobs):
-        state.load(k, initial_parameters(net, job.seed))
+        state.load(k, with_measured(net, initial_parameters(net, job.seed), job))
     step = step_type(state, Knobs([job.spec for job in jobs]), feed, spec)
     rates = np.full((feed.steps, len(jobs)), _RATE, dtype=spec.dtype)
     for number in range(_EPOCHS):

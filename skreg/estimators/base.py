@@ -45,6 +45,7 @@ from skreg.estimators.scoring import (
 )
 from skreg.estimators.tables import of_validation_rows, table_to_predict, validated
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, weigh
+from skreg.net.net import Net
 from skreg.parallel import submit
 
 if TYPE_CHECKING:
@@ -333,11 +334,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
         X = table_to_predict(self, X)
-        rates = (self._spec.input_dropout, *self._spec.dropout)
-        if not any(rates):
+        spec = self._spec
+        if not Net.of(spec, self.n_features_in_).is_random(spec):
             raise ValueError(
                 "predict_mc needs dropout, but every rate of this net is 0 (dropout="
-                f"{self._spec.dropout}, input_dropout={rates[0]:g}): every sample would be the "
+                f"{spec.dropout}, input_dropout={spec.input_dropout:g}): every sample would be the "
                 "same. Fit with dropout > 0."
             )
         if not isinstance(n_samples, Integral) or n_samples < 1:
@@ -347,4 +348,4 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             if random_state is not None
             else None
         )
-        return self._forward().monte_carlo(X, rates, int(n_samples), rng)
+        return self._forward().monte_carlo(X, spec, int(n_samples), rng)

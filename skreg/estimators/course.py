@@ -17,7 +17,7 @@ from skreg.estimators.rows import numeric_columns
 from skreg.estimators.split import hold_out
 from skreg.estimators.target import KNOWN
 from skreg.estimators.weights import normalised
-from skreg.net.net import SHARED
+from skreg.net.net import DEFAULT_EMBEDDING, SHARED
 from skreg.train.feed import batches_of, n_batches
 from skreg.train.job import Job
 
@@ -127,6 +127,7 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overr
     if start is None and not scaled:
         fix_scale(net, y, weight)
     net._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
+    choice = net.numeric_embedding
     spec = resolve(
         net,
         parts,
@@ -135,6 +136,7 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overr
         n_rows=X.shape[0],
         n_features=X.shape[1],
         embedded=_columns_to_embed(net, X, start, parts["hidden"]),
+        embedding=DEFAULT_EMBEDDING if choice in (None, "auto") else choice,
         **overrides,
     )
     if start is not None:

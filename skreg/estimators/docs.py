@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skreg.net.net import KNOBS
+from skreg.net.net import DEFAULT_EMBEDDING, EMBEDDINGS, KNOBS
 
 OBJECTIVE = """
     The objective is::
@@ -23,20 +23,18 @@ OBJECTIVE = """
 ARCHITECTURE = """
     hidden_layer_sizes : int or array-like of int, default=(256, 256)
         Units of each hidden layer. ``()`` is a linear model.
-    activation : {"relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"}, \
+    activation : {{"relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"}}, \
 default="relu"
         Activation of the hidden layers.
-    numeric_embedding : {"auto", "periodic"} or None, default="auto"
-        "periodic" gives the first layer, beside each numeric column x_j itself, 3 outputs of a linear
-        map, with bias, of the 16 functions cos(2 pi f x_j + b) [4]_ [5]_. Frequencies f start from
-        N(0, 0.1^2), in periods per unit of the column, so columns should be standardised; phases b
-        start uniform in [-pi, pi]. Frequencies, phases and maps are trained with the net, but they
-        are not weights of the objective: ``l1``, ``l2``, ``weight_decay`` and ``max_norm`` do not act
-        on them. Columns with at most two distinct values in the training rows, such as those of a
-        one-hot encoding, are left as they are. A sparse matrix is made dense one minibatch at a time,
-        and its columns are embedded in the same way. "auto" is "periodic", but None for tables of
-        more than 256 such columns, and without hidden layers, so that the model stays linear.
-"""
+    numeric_embedding : {{"auto", {embeddings}}} or None, default="auto"
+        What the first layer is given beside each numeric column x_j itself: 3 outputs of a linear map,
+        with bias, of functions of the column. Functions and maps are no weights of the objective: ``l1``,
+        ``l2``, ``weight_decay`` and ``max_norm`` do not act on them. Columns with at most two distinct
+        values in the training rows, such as those of a one-hot encoding, are left as they are. A sparse
+        matrix is made dense one minibatch at a time, and its columns are embedded in the same way. "auto"
+        is {default}, but None for tables of more than 256 such columns, and without hidden layers, so
+        that the model stays linear.
+{functions}"""
 
 TRAINING = """
     solver : {"adam", "adamw", "sgd"}, default="adamw"
@@ -155,6 +153,15 @@ REFERENCES = """
 """
 
 
+def _architecture():
+    """The texts of `ARCHITECTURE`, with what the embeddings say of themselves."""
+    return ARCHITECTURE.format(
+        embeddings=", ".join(f'"{name}"' for name in EMBEDDINGS),
+        default=f'"{DEFAULT_EMBEDDING}"',
+        functions="".join("\n" + block.doc for block in EMBEDDINGS.values()),
+    )
+
+
 def describe(head, parameters, attributes, tail):
     """A numpydoc docstring of shared parts and parts of one estimator."""
     return (
@@ -162,7 +169,7 @@ def describe(head, parameters, attributes, tail):
         + "\n"
         + OBJECTIVE
         + "\n    Parameters\n    ----------"
-        + ARCHITECTURE
+        + _architecture()
         + "".join(knob.doc for knob in KNOBS)
         + parameters.strip("\n")
         + TRAINING

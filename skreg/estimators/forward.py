@@ -13,7 +13,7 @@ import numpy as np
 from skreg.backends.prediction import kernel_for
 from skreg.backends.threads import available, side_by_side
 from skreg.net.net import Net
-from skreg.net.prediction import WIDEST, Add, Affine, Keep, Mask, some_nets
+from skreg.net.prediction import WIDEST, Add, Affine, Keep, Random, some_nets
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
@@ -56,7 +56,9 @@ class Program:
         self.n_nets, self.columns = len(params), columns
         self.steps = Net.of(spec, n_columns).predict(stacked)
         self.width = max(step.width for step in self.steps if isinstance(step, Affine))
-        self.waves = getattr(self.steps[0], "waves", 0)
+        waves = [getattr(step, "waves", 0) for step in self.steps]
+        self.waves = max(waves)
+        self._waving = waves.index(self.waves)
 
     def __call__(self, x, kernel=None):
         """Raw outputs (k, b, o) of rows x, (1, b, d) or a list of one CSR matrix (b, d)."""
@@ -72,7 +74,9 @@ class Program:
             parts = [x[0][:, chosen] for chosen in self.columns[places]]
             x = parts if isinstance(x, list) else np.stack(parts)
         if kernel is not None:
-            return _walk(steps[1:], steps[0].compiled(x, kernel))
+            # What stands in front of it does nothing at predict.
+            embedding = steps[self._waving]
+            return _walk(steps[self._waving + 1 :], embedding.compiled(x, kernel))
         return _walk(steps, x)
 
 
@@ -145,14 +149,13 @@ class Forward:
         """Outputs before the link of a single net, shape (n, o)."""
         return self.by_rows(X, lambda raw: raw[0])
 
-    def monte_carlo(self, X, rates, n_samples, rng):
-        """Raw outputs of a single net with random dropout masks, shape (n_samples, n, o).
+    def monte_carlo(self, X, spec, n_samples, rng):
+        """Raw outputs of a single net that is random as in training, shape (n_samples, n, o).
 
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n, d)
-        rates : sequence of float
-            Of the inputs and the hidden layers.
+        spec : Spec
         n_samples : int
         rng : numpy.random.Generator
         """
@@ -160,7 +163,7 @@ class Forward:
         size, parts = self.chunk_rows(), []
         for start in range(0, X.shape[0], size):
             x = _float64(X[start : start + size])
-            samples = [_walk(program.steps, x, rates, rng)[0] for _ in range(n_samples)]
+            samples = [_walk(program.steps, x, spec, rng)[0] for _ in range(n_samples)]
             parts.append(np.stack(samples))
         return np.concatenate(parts, axis=1)
 
@@ -227,18 +230,18 @@ def kept_forward(owner, nets, n_columns, columns=None):
     return forward
 
 
-def _walk(steps, x, rates=None, rng=None):
-    """Raw outputs of some rows; with a generator, dropout draws masks."""
+def _walk(steps, x, spec=None, rng=None):
+    """Raw outputs of some rows; with a generator, what is random in training is drawn."""
     kept = []
     for step in steps:
         if isinstance(step, Keep):
             kept.append(x)
         elif isinstance(step, Add):
             x = x + kept.pop()
-        elif not isinstance(step, Mask):
+        elif not isinstance(step, Random):
             x = step(x)
-        elif rng is not None and rates[step.place]:
-            x = step.drop(x, rates[step.place], rng)
+        elif rng is not None:
+            x = step.draw(x, spec, rng)
     return x
 
 

@@ -73,6 +73,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         numeric_embedding: types.NumericEmbedding = "auto",
         dropout: types.PerLayer = 0.2,
         input_dropout: float = 0.0,
+        input_noise: float = 0.0,
         batch_norm: bool = True,
         layer_norm: bool = False,
         l1: types.PerLayer = 0.0,
@@ -114,6 +115,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         self.numeric_embedding = numeric_embedding
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
         self.batch_norm = batch_norm
         self.layer_norm = layer_norm
         self.l1 = l1
@@ -214,6 +216,8 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
     ) -> tuple[types.Array, types.Array]:
         """Prediction as the mean over random dropout masks (Gal and Ghahramani 2016).
 
+        Inputs get noise as in training where the net has ``input_noise``.
+
         Parameters
         ----------
         X : array-like of shape (n, n_features)
@@ -303,6 +307,7 @@ default="squared_error"
         numeric_embedding: types.NumericEmbedding = "auto",
         dropout: types.PerLayer = 0.2,
         input_dropout: float = 0.0,
+        input_noise: float = 0.0,
         batch_norm: bool = True,
         layer_norm: bool = False,
         l1: types.PerLayer = 0.0,
@@ -346,6 +351,7 @@ default="squared_error"
         self.numeric_embedding = numeric_embedding
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
         self.batch_norm = batch_norm
         self.layer_norm = layer_norm
         self.l1 = l1

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOp
 
 from skreg.estimators.rows import warn
 from skreg.net.activation import KINDS
-from skreg.net.net import BLOCKS, KNOBS
+from skreg.net.net import BLOCKS, EMBEDDINGS, KNOBS
 from skreg.train.job import Spec
 
 SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
@@ -48,7 +48,7 @@ CONSTRAINTS = {
     **{knob.name: _constraint(knob) for knob in KNOBS},
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(KINDS))],
-    "numeric_embedding": [None, StrOptions({"auto", "periodic"})],
+    "numeric_embedding": [None, StrOptions({"auto", *EMBEDDINGS})],
     "solver": [StrOptions({"adam", "adamw", "sgd"})],
     "learning_rate_init": [_positive],
     "learning_rate": [StrOptions(set(SCHEDULES))],

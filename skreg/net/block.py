@@ -93,7 +93,26 @@ class Block:
         return []
 
     def init(self, rng):
-        """Initial values of the parameters of one member, float64 arrays by name."""
+        """Initial values of the parameters that are learned or tracked, float64 arrays by name.
+
+        Those of one member.
+        """
+        return {}
+
+    def measure(self, X, weight):
+        """Values of the parameters that are fixed, by what the training rows are.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix, shape (n, d)
+            Those of one stream: the members of a stream share what is measured.
+        weight : ndarray or None, shape (n,)
+            What each row counts.
+
+        Returns
+        -------
+        dict of float64 ndarray
+        """
         return {}
 
     def train(self, p, a, minibatch):
@@ -102,7 +121,7 @@ class Block:
         Parameters
         ----------
         p : dict of tensor
-            Learned parameters by name, shape (k, ...).
+            Learned and fixed parameters by name, shape (k, ...).
         a : tensor, shape (k, d, b), or SharedRows for the first block
         minibatch : Minibatch
 
@@ -118,7 +137,7 @@ class Block:
         Parameters
         ----------
         p : dict of tensor
-            Learned and tracked parameters by name.
+            All parameters by name.
         a : tensor, shape (k, d, b), or rows (1, b, d) for the first block
 
         Returns
@@ -177,6 +196,10 @@ class Block:
             Whether the tables are; of concern to first blocks.
         """
         return type(self).__name__ if type(self).launch is Block.launch else ""
+
+    def is_random(self, spec):
+        """Whether it draws random numbers in the training of such a net."""
+        return False
 
     def predict(self, params, steps):
         """Append what it does at predict to the steps of a net (`skreg.net.prediction`).

@@ -137,6 +137,10 @@ class Dropout(Block):
         """See `Block.launch`."""
         return tape.units(a, dropout=self.place)
 
+    def is_random(self, spec):
+        """See `Block.is_random`."""
+        return spec.dropout[self.layer] > 0
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(Mask(self.place, self.units))
@@ -168,6 +172,7 @@ class InputDropout(Block):
     input_dropout : float in [0, 1), default=0.0
         Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
 """,
+            splits=True,
         ),
     )
 
@@ -206,6 +211,10 @@ class InputDropout(Block):
     def missing_on_cuda(self, kernels, sparse):
         """See `Block.missing_on_cuda`."""
         return "sparse tables" if sparse else ""
+
+    def is_random(self, spec):
+        """See `Block.is_random`."""
+        return spec.input_dropout > 0
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -29,6 +29,9 @@ class Knob:
     shared : bool, default=False
         Whether the members of a stack must agree on it, because it changes what a net is made of.
         Others differ from member to member.
+    splits : bool, default=False
+        Whether nets that have it (any value but ``off``) and nets that do not are trained in different
+        stacks, because a net that has it does more.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Knob:
     doc: str
     each: str | None = None
     shared: bool = False
+    splits: bool = False
 
     def __post_init__(self):
         if self.kind not in KINDS:

@@ -46,6 +46,8 @@ def shared_linear(weight, x, streams):
     weight : (k, h, d); x : (s, b, d); returns (k, h, b).
     """
     k, h, d = weight.shape
+    if len(streams) == k > 1:
+        return linear(weight, x.mT)
     parts = [weight[s].reshape(-1, d) @ x[i].T for i, s in enumerate(streams)]
     return torch.cat(parts).view(k, h, -1)
 

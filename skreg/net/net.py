@@ -9,22 +9,33 @@ from types import SimpleNamespace
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.input_noise import InputNoise
 from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
+from skreg.net.piecewise import Piecewise
 
 #: The blocks that can be told something, in the order in which the estimators document it.
-BLOCKS = (Dropout, InputDropout, BatchNorm, LayerNorm, Linear)
+BLOCKS = (Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Linear)
 
 #: All knobs of nets.
 KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
 
+#: Embeddings of numeric columns, by the name that ``numeric_embedding`` has for them.
+EMBEDDINGS = {block.kind: block for block in (Periodic, Piecewise)}
+
+#: What "auto" stands for where it embeds columns.
+DEFAULT_EMBEDDING = Periodic.kind
+
 #: Names of those that members of a stack share.
 SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
 
+#: Those whose being on sets nets apart.
+SPLITTING = tuple(knob for knob in KNOBS if knob.splits)
+
 #: Fields of a spec that say what the blocks of a net are.
-WIRING = ("embedded", "hidden", "n_outputs", "activation", *SHARED)
+WIRING = ("embedded", "embedding", "hidden", "n_outputs", "activation", *SHARED)
 
 
 class Net:
@@ -41,7 +52,8 @@ class Net:
     parts : tuple of Block
         The same with those that blocks hold (`Block.parts`).
     parameters : list of Parameter
-        All of them: first those that are penalised, then the free ones, then those that are tracked.
+        All of them: first those that are penalised, then the free ones, then those that are tracked,
+        then those that are fixed.
     sizes : tuple of int
         Inputs of the first linear layer, hidden units, outputs.
     n_numbers : int
@@ -51,6 +63,8 @@ class Net:
         training; see `Block`.
     widest : int
         Entries a row of the widest activation, periodic functions included.
+    front_width : int
+        Those of the widest block in front of the first linear layer.
     penalised : dict of str to int
         Number of the linear layer by the name of each penalised parameter.
     """
@@ -65,10 +79,11 @@ class Net:
         self.sizes = (linear[0].n_in, *(block.n_out for block in linear))
         self.n_numbers = sum(math.prod(parameter.shape) for parameter in found)
         self.work = sum(part.work for part in self.parts)
-        first = self.blocks[0]
-        trained = [first.made, *self.sizes[1:-1]]
+        front = self.parts[: self.parts.index(linear[0])]
+        trained = [sum(block.made for block in front), *self.sizes[1:-1]]
         products = (block.flops(n) for block, n in zip(linear, trained, strict=True))
-        self.flops = first.flops(0) + sum(products)
+        self.flops = sum(block.flops(0) for block in front) + sum(products)
+        self.front_width = max(block.width for block in front)
         self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
         self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
@@ -88,7 +103,7 @@ class Net:
         Net
             The same object for equal nets.
         """
-        return _net(n_columns, *(getattr(spec, name) for name in WIRING))
+        return _net(n_columns, *(getattr(spec, name) for name in WIRING), *switches(spec).values())
 
     @property
     def n_columns(self):
@@ -106,14 +121,26 @@ class Net:
 
     def learned(self):
         """Pairs of name and shape of what is learned."""
-        return [(p.name, p.shape) for p in self.parameters if p.role is not Role.TRACKED]
+        return [(p.name, p.shape) for p in self.parameters if p.role.learned]
 
     def tracked(self):
         """Pairs of name and shape of what is tracked."""
         return [(p.name, p.shape) for p in self.parameters if p.role is Role.TRACKED]
 
+    def fixed(self):
+        """Names of what is measured in the training rows."""
+        return [p.name for p in self.parameters if p.role is Role.FIXED]
+
+    def carried(self):
+        """Pairs of name and shape of what is not learned: it is tracked, or fixed."""
+        return [(p.name, p.shape) for p in self.parameters if not p.role.learned]
+
+    def measure(self, X, weight):
+        """Values of what is fixed, float64 arrays by name; see `Block.measure`."""
+        return {n: v for block in self.blocks for n, v in block.measure(X, weight).items()}
+
     def init(self, generator_of):
-        """Starting point of one member, float64 arrays by name.
+        """Starting point of one member, float64 arrays by name, without what is fixed.
 
         Parameters
         ----------
@@ -160,33 +187,45 @@ class Net:
         """Rows of the summary: name, units, number of learned parameters, regularizers."""
         rows = []
         for part in self.parts:
-            learned = (p for p in part.parameters() if p.role is not Role.TRACKED)
+            learned = (p for p in part.parameters() if p.role.learned)
             n = sum(math.prod(p.shape) for p in learned)
             for name, units, knobs in part.describe(spec):
                 rows.append((name, units, n, knobs))
                 n = 0  # the parameters stand in the first row of a block
         return rows
 
+    def is_random(self, spec):
+        """Whether the training of such a net draws random numbers, row order apart."""
+        return any(part.is_random(spec) for part in self.parts)
+
     def idle(self, knobs):
         """Parameters that some members leave where they start, bool arrays (k,) by name."""
         return {name: mask for part in self.parts for name, mask in part.idle(knobs).items()}
 
 
+def switches(spec):
+    """Which of the knobs that set nets apart are on, bools by name."""
+    return {knob.name: getattr(spec, knob.name) != knob.off for knob in SPLITTING}
+
+
 @functools.lru_cache(maxsize=256)
 def _net(n_columns, *wiring):
     """The net for so many columns. Nets are not changed once they are made, so they are shared."""
-    return Net(_blocks(n_columns, SimpleNamespace(**dict(zip(WIRING, wiring, strict=True)))))
+    names = *WIRING, *(knob.name for knob in SPLITTING)
+    return Net(_blocks(n_columns, SimpleNamespace(**dict(zip(names, wiring, strict=True)))))
 
 
 def _blocks(n_columns, spec):
-    """The blocks of a net in their order."""
+    """The blocks of a net in their order; of knobs that set nets apart, spec says whether they are on."""
     last = len(spec.hidden)
     if spec.embedded:
         before_norm = spec.batch_norm and last > 0
-        first = Periodic(spec.embedded, n_columns, before_norm=before_norm)
+        embedding = EMBEDDINGS[spec.embedding]
+        first = embedding(spec.embedded, n_columns, before_norm=before_norm)
     else:
         first = InputDropout(n_columns)
-    blocks, n_in, gain = [first], first.n_out, KINDS[spec.activation].gain
+    noise = [InputNoise(n_columns)] if spec.input_noise else []
+    blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):
         blocks.append(Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm))
         if spec.batch_norm:

@@ -15,6 +15,13 @@ class Role(Enum):
     FREE = "free"
     #: Not learned: a running mean of what was seen in training.
     TRACKED = "tracked"
+    #: Not learned: measured in the training rows before the first minibatch (`Block.measure`).
+    FIXED = "fixed"
+
+    @property
+    def learned(self):
+        """Whether the solver moves it."""
+        return self in (Role.PENALISED, Role.FREE)
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.net.block import Block
-from skreg.net.dropout import describe_input_dropout, keep_mask
+from skreg.net.embedding import EMBEDDED_WIDTH, Embedding
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import WAVES, Mask, dense
 
-#: As in RealMLP: periodic functions of a column, inputs of the net that a column becomes (itself and the
-#: others made of those functions), and the standard deviation of the initial frequencies, in periods a
-#: unit of the column.
-N_FREQUENCIES, EMBEDDED_WIDTH, FREQUENCY_STD = 16, 4, 0.1
+#: As in RealMLP: periodic functions of a column, and the standard deviation of the initial frequencies, in
+#: periods a unit of the column.
+N_FREQUENCIES, FREQUENCY_STD = 16, 0.1
 
 
 def periodic(x, columns, frequency, phase, weight, bias):
@@ -59,86 +57,30 @@ def periodic(x, columns, frequency, phase, weight, bias):
     return torch.cat([raw, mixed.flatten(1, 2)], dim=1)
 
 
-def owners(n_columns, columns, n_mixed):
-    """The column that each input of an embedded net was made of.
-
-    Parameters
-    ----------
-    n_columns : int
-    columns : sequence of int
-        The embedded ones.
-    n_mixed : int
-        Inputs made of each of them besides itself.
-
-    Returns
-    -------
-    list of int, length n_columns + n_mixed * len(columns)
-
-    Examples
-    --------
-    >>> owners(3, (0, 2), 2)
-    [0, 1, 2, 0, 0, 2, 2]
-    """
-    return [*range(n_columns), *(int(j) for j in columns for _ in range(n_mixed))]
-
-
-def column_dropout(a, owner, rate, threshold, keys, n_columns=None):
-    """Dropout of columns behind their embedding: with a column goes all that was made of it.
-
-    The masks are those of `skreg.net.input_dropout` on the columns.
-
-    Parameters
-    ----------
-    a : tensor
-    owner : int64 tensor
-        Column of each feature.
-    rate, threshold, keys
-        As in `skreg.net.dropout`.
-    n_columns : int, optional
-        Columns of the table. Without it the owners are asked, for which a GPU has to be waited for.
-
-    Shape
-    -----
-    a : (k, n, b), features first; owner : (n,); rate, threshold, keys[0], keys[1] : (k,); returns
-    (k, n, b).
-    """
-    n_columns = int(owner.max()) + 1 if n_columns is None else n_columns
-    keep = keep_mask(a.shape[2], n_columns, keys, threshold, a.device)[:, :, owner].mT
-    return torch.where(keep, a / (1 - rate).view(-1, 1, 1), torch.zeros_like(a))
-
-
-class Periodic(Block):
-    """The first block of a net with embedded columns, dropout of columns included.
+class Periodic(Embedding):
+    """The first block of a net whose embedded columns become waves; see `Embedding`.
 
     Initial frequencies are normal with standard deviation 0.1 and phases uniform in [-pi, pi]
     (Holzmueller, Grinsztajn and Steinwart 2024); the maps behind them start as `torch.nn.Linear` does.
-
-    Parameters
-    ----------
-    columns : tuple of int
-        The embedded ones, ascending.
-    n_columns : int
-        Of the table.
-    before_norm : bool
-        Whether a batch norm stands behind the linear layer that follows.
-
-    Attributes
-    ----------
-    owner : ndarray of int, shape (n_out,)
-        The column that each output was made of.
     """
 
-    draws = "INITIAL_EMBEDDINGS"
+    kind = "periodic"
+    doc = """\
+        "periodic": the 16 functions cos(2 pi f x_j + b) [4]_ [5]_. Frequencies f start from N(0, 0.1^2),
+        in periods per unit of the column, so columns should be standardised; phases b start uniform in
+        [-pi, pi]. Both are trained with the net.
+"""
+
+    @property
+    def module(self):
+        """See `Embedding.module`."""
+        return PeriodicEmbedding
 
     def __init__(self, columns, n_columns, *, before_norm):
-        self.columns, self.n_columns, self.before_norm = columns, n_columns, before_norm
-        self.made = (EMBEDDED_WIDTH - 1) * len(columns)
-        self.n_out = n_columns + self.made
-        self.owner = np.array(owners(n_columns, columns, EMBEDDED_WIDTH - 1))
+        super().__init__(columns, n_columns, before_norm=before_norm)
         self.width = N_FREQUENCIES * len(columns)
         # A sine or cosine takes about as long as ten multiplications.
         self.work = self.width * (EMBEDDED_WIDTH - 1 + 10)
-        self._tensors = {}
 
     def parameters(self):
         """See `Block.parameters`."""
@@ -166,22 +108,9 @@ class Periodic(Block):
         """See `Block.flops`."""
         return 6 * N_FREQUENCIES * self.made
 
-    def memory(self, drops_inputs):
-        """See `Block.memory`: the inputs, and the gradient of those that were made of columns."""
-        return self.n_out + self.made
-
-    def train(self, p, a, minibatch):
-        """See `Block.train`."""
-        embedded, mask = self.evaluate(p, a.of_members()), minibatch.masks[0]
-        if mask is None:
-            return embedded
-        owner = self._on(embedded.device)[1]
-        return column_dropout(embedded, owner, *mask, n_columns=self.n_columns)
-
     def evaluate(self, p, a):
         """See `Block.evaluate`; rows (k or 1, b, d)."""
-        names = ("frequency", "phase", "weight", "bias")
-        return periodic(a, self._on(a.device)[0], *(p[f"embed_{name}"] for name in names))
+        return periodic(a, self._on(a.device)[0], *self.values(p))
 
     def emit(self, program, a):
         """See `Block.emit`."""
@@ -251,35 +180,6 @@ class Periodic(Block):
         embedding = _Embedding.made_of(params, self.columns)
         steps += [embedding, Mask(0, self.n_columns, self.owner)]
 
-    def modules(self, params, spec):
-        """See `Block.modules`."""
-        names = ("frequency", "phase", "weight", "bias")
-        found = [PeriodicEmbedding(self.columns, *(params[f"embed_{name}"] for name in names))]
-        if spec.input_dropout:
-            found.append(ColumnDropout(spec.input_dropout, self.owner.tolist()))
-        return found
-
-    def describe(self, spec):
-        """See `Block.describe`."""
-        knob = f"numeric_embedding={spec.numeric_embedding} of {len(self.columns)} columns"
-        dropout = describe_input_dropout(spec, self.n_out)
-        return [("PeriodicEmbedding", self.n_out, knob), *dropout]
-
-    def idle(self, knobs):
-        """See `Block.idle`.
-
-        A batch norm behind the first linear layer takes off what the biases add, unless inputs are
-        dropped. Their gradient is zero but for rounding, which Adam would turn into steps of full size.
-        """
-        return {"embed_bias": self.before_norm & (knobs.threshold[0] == 0)}
-
-    def _on(self, device):
-        """The embedded columns, and the column that each input was made of, on a device."""
-        if device not in self._tensors:
-            pair = self.columns, self.owner
-            self._tensors[device] = [torch.tensor(t, device=device) for t in pair]
-        return self._tensors[device]
-
 
 class Cosine(nn.Module):
     """Cosine of each entry: the one place where an embedding is not linear."""
@@ -325,30 +225,6 @@ class PeriodicEmbedding(nn.Module):
         waves = self.cosine(2.0 * math.pi * self.frequency * chosen + self.phase)  # (b, m, f)
         mixed = torch.matmul(self.weight, waves.unsqueeze(3)).squeeze(3) + self.bias  # (b, m, q)
         return torch.cat([x, mixed.flatten(1)], dim=1)
-
-
-class ColumnDropout(nn.Module):
-    """Dropout of columns after their embedding: a column is dropped with all that was made of it.
-
-    Parameters
-    ----------
-    rate : float
-    owner : sequence of int
-        The column of each input.
-    """
-
-    def __init__(self, rate, owner):
-        super().__init__()
-        self.rate = rate
-        self.n_columns = max(owner) + 1
-        self.register_buffer("owner", torch.tensor(owner))
-
-    def forward(self, x):
-        """Rows x (b, d') with one mask per row; unchanged in evaluation mode."""
-        if not self.training:
-            return x
-        ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
-        return x * nn.functional.dropout(ones, self.rate)[:, self.owner]
 
 
 class _Embedding:

@@ -65,7 +65,22 @@ class Add:
     """Adds the rows that were last kept to what has become of them."""
 
 
-class Mask:
+class Random:
+    """A step that does nothing at predict, and something random in Monte-Carlo prediction."""
+
+    def draw(self, x, spec, rng):
+        """Rows x as a net of this spec has them in training.
+
+        Parameters
+        ----------
+        x : ndarray or CSR matrix
+        spec : Spec
+        rng : numpy.random.Generator
+        """
+        raise NotImplementedError
+
+
+class Mask(Random):
     """Where something is dropped: nothing at predict, a random mask per row in Monte-Carlo dropout.
 
     Parameters
@@ -80,6 +95,11 @@ class Mask:
 
     def __init__(self, place, width, owner=None):
         self.place, self.width, self.owner = place, width, owner
+
+    def draw(self, x, spec, rng):
+        """See `Random.draw`."""
+        rate = (spec.input_dropout, *spec.dropout)[self.place]
+        return self.drop(x, rate, rng) if rate else x
 
     def drop(self, x, rate, rng):
         """Rows x of one net with new masks, those that stay divided by ``1 - rate``."""

@@ -38,8 +38,10 @@ class Spec(_OfBlocks):
     Attributes
     ----------
     embedded : tuple of int or None
-        Columns that a trained periodic embedding stands for (`skreg.net.periodic`), ascending. None
-        is a net without embeddings, an empty tuple one that found no column for them.
+        Columns that have an embedding, ascending. None is a net without embeddings, an empty tuple one
+        that found no column for them.
+    embedding : str
+        Which one (`skreg.net.net.EMBEDDINGS`).
     hidden : tuple of int
         Units of each hidden layer, L in all.
     n_outputs : int
@@ -51,6 +53,7 @@ class Spec(_OfBlocks):
     """
 
     embedded: tuple[int, ...] | None = None
+    embedding: str = "periodic"
     hidden: tuple[int, ...] = ()
     n_outputs: int = 1
     activation: str = "relu"
@@ -92,7 +95,7 @@ class Spec(_OfBlocks):
     @property
     def numeric_embedding(self):
         """What the estimators call it."""
-        return None if self.embedded is None else "periodic"
+        return None if self.embedded is None else self.embedding
 
 
 @dataclass
@@ -166,8 +169,9 @@ class Result:
     params : dict of ndarray
         By the names of the parameters of the net's blocks: ``weight_0 ... weight_L`` (units, inputs);
         ``bias_l`` or, in front of a batch norm, ``gain_l``, ``shift_l``, ``mean_l``, ``variance_l``
-        (units,); of m embedded columns ``embed_frequency``, ``embed_phase`` (m, 16), ``embed_weight`` (m,
-        3, 16) and ``embed_bias`` (m, 3).
+        (units,); of m columns with periodic embeddings ``embed_frequency``, ``embed_phase`` (m, 16),
+        ``embed_weight`` (m, 3, 16) and ``embed_bias`` (m, 3); and what was measured in the rows:
+        ``input_std`` (d,), ``embed_edges`` (m, 17).
     history : dict of list
         ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``; in a cohort
         also ``ensemble_loss``, and the score is the ensemble's.

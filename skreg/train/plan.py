@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from skreg.net.net import Net
+from skreg.net.net import Net, switches
 from skreg.train.feed import CHUNK_ROWS, Fingerprint, batches_of
 from skreg.train.job import SHAPE_FIELDS
 
@@ -30,7 +30,7 @@ def shape_key(job):
         job.X.shape[1],
         sp.issparse(job.X),
         batches_of(job),
-        spec.input_dropout > 0,
+        *switches(spec).values(),
         job.cohort is not None,
     )
 
@@ -43,7 +43,7 @@ def stack_bytes(job, members):
     activations = width * net.memory(spec.input_dropout > 0)
     if spec.device != "cpu" and spec.embedded:
         # The rows as they are, and periodic functions with their arguments.
-        waves = 2 * net.blocks[0].width * _rows_with_waves(job, width)
+        waves = 2 * net.front_width * _rows_with_waves(job, width)
         activations += width * job.X.shape[1] + waves
     # Parameters, gradient, two moments and the best ones so far.
     return members * np.dtype(spec.dtype).itemsize * (5 * net.n_numbers + activations)

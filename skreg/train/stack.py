@@ -19,7 +19,7 @@ from skreg.train.knobs import Knobs
 from skreg.train.member import Member
 from skreg.train.plan import shape_key
 from skreg.train.progress import Progress
-from skreg.train.state import Average, Snapshot, State, initial_parameters
+from skreg.train.state import Average, Snapshot, State, initial_parameters, with_measured
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
 
@@ -89,10 +89,10 @@ class Stack:
         self.device = torch.device(spec.device)
         self.net = Net.of(spec, jobs[0].X.shape[1])
         self.steps_done, self.step_seconds = 0, math.inf
-        self.state = self._begin_of(jobs)
+        self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
+        self.state = self._begin_of(jobs, self.fingerprints)
         self.members = self._members_of(jobs, self.state)
         self.cohorts = Cohort.among(self.members)
-        self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
         self.snapshot = Snapshot(self.state)
         averaged = any(job.spec.ema_decay for job in jobs)
         self.average = Average(self.state) if averaged else None
@@ -101,19 +101,27 @@ class Stack:
             self.watch = Watch(self.members, self.device)
         self._build()
 
+    def _equal_starts(self, jobs, fingerprints):
+        """Slices of neighbours that start with equal parameters."""
+        keys = [(job.seed, id(job.start)) for job in jobs]
+        if self.net.fixed():
+            keys = [(*key, f.stream) for key, f in zip(keys, fingerprints, strict=True)]
+        return runs(keys)[0]
+
     @property
     def spec(self):
         """Spec of the first member still there."""
         return self.members[0].job.spec
 
-    def _begin_of(self, jobs):
+    def _begin_of(self, jobs, fingerprints):
         """The state that jobs start from."""
         spec = jobs[0].spec
         # Filled on the host and sent as a whole.
         state = State(self.net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
-        for same in runs([(job.seed, id(job.start)) for job in jobs])[0]:
+        for same in self._equal_starts(jobs, fingerprints):
             job = jobs[same.start]
-            state.load(same, job.start or initial_parameters(self.net, job.seed))
+            start = job.start or initial_parameters(self.net, job.seed)
+            state.load(same, with_measured(self.net, start, job))
         return state.to(self.device)
 
     def _members_of(self, jobs, state):
@@ -147,7 +155,8 @@ class Stack:
         self._check_joins(jobs)
         if self.watch is not None:
             self.watch.flush(self.members, self.feed.steps)
-        state = self._begin_of(jobs)
+        fingerprints = Fingerprint.of_all(jobs)
+        state = self._begin_of(jobs, fingerprints)
         members = self._members_of(jobs, state)
         if self.average is None and any(job.spec.ema_decay for job in jobs):
             # The average of those without one is their parameters.
@@ -160,7 +169,7 @@ class Stack:
         self.members = [*self.members, *members]
         self.fingerprints = [
             *self.fingerprints,
-            *(replace(f, begin=f.begin - self.epoch) for f in Fingerprint.of_all(jobs)),
+            *(replace(f, begin=f.begin - self.epoch) for f in fingerprints),
         ]
         self._build()
 

@@ -24,6 +24,25 @@ def initial_parameters(net, seed):
     return net.init(lambda purpose: generator(seed, Purpose[purpose]))
 
 
+def with_measured(net, params, job):
+    """Parameters of one member with those that are fixed; what ``params`` lacks of them is measured.
+
+    Parameters
+    ----------
+    net : Net
+    params : dict of ndarray
+    job : Job
+        Whose rows are measured; the members of its stream share the result.
+
+    Returns
+    -------
+    dict of ndarray
+    """
+    if all(name in params for name in net.fixed()):
+        return params
+    return {**net.measure(job.X, job.sample_weight), **params}
+
+
 class Buffer:
     """One flat tensor with a view of shape (k, ...) for each name."""
 
@@ -93,7 +112,7 @@ class State:
     theta : Buffer
         What is learned.
     running : Buffer
-        Running statistics of batch norm.
+        What is not learned: running statistics of batch norm, and what was measured in the rows.
     moments : list of Buffer
         Of the optimiser: first and second moments of Adam, or the velocity of SGD.
     t : ndarray of int64, shape (k,)
@@ -106,7 +125,7 @@ class State:
         self.solver = solver
         torch_dtype = getattr(torch, dtype)
         self.theta = Buffer(net.learned(), k, torch_dtype, device)
-        self.running = Buffer(net.tracked(), k, torch_dtype, device)
+        self.running = Buffer(net.carried(), k, torch_dtype, device)
         self.moments = [
             Buffer(net.learned(), k, torch_dtype, device)
             for _ in range(1 if solver == "sgd" else 2)

@@ -6,6 +6,9 @@ bits of dropout, and which of torch's modules an activation is called after.
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -13,7 +16,9 @@ from torch import nn
 from skreg.backends.constants import HUBER_DELTA
 from skreg.net.activation import KINDS
 from skreg.net.dropout import keep_mask
+from skreg.net.input_noise import standard_normal
 from skreg.net.net import Net
+from skreg.net.piecewise import bin_edges
 from skreg.train.feed import Feed, Fingerprint
 from skreg.train.random import thresholds
 from skreg.train.state import initial_parameters
@@ -40,6 +45,17 @@ class GivenMask(nn.Module):
         return x * self.keep / (1 - self.rate)
 
 
+class GivenNoise(nn.Module):
+    """Adds noise of given standard deviations to inputs, by numbers that are set from outside."""
+
+    def __init__(self, std):
+        super().__init__()
+        self.std, self.normal = std, None
+
+    def forward(self, x):
+        return x + self.std * self.normal
+
+
 class Periodic(nn.Module):
     """Periodic embeddings, column by column, behind the columns as they are."""
 
@@ -59,6 +75,30 @@ class Periodic(nn.Module):
         return torch.cat(parts, dim=1)
 
 
+class Piecewise(nn.Module):
+    """Piecewise linear embeddings, column by column and bin by bin, behind the columns as they are."""
+
+    def __init__(self, columns, edges):
+        super().__init__()
+        self.columns, self.edges = columns, edges
+        self.weight, self.bias = (
+            nn.Parameter(torch.empty(len(columns), *shape)) for shape in ((3, 16), (3,))
+        )
+
+    def forward(self, x):
+        parts = [x]
+        for i, j in enumerate(self.columns):
+            edges = sorted(set(self.edges[i].tolist()))
+            encoded = torch.zeros(len(x), 16, dtype=x.dtype)
+            for t, (left, right) in enumerate(itertools.pairwise(edges)):
+                low = None if t == 0 else 0.0
+                high = None if right == edges[-1] else 1.0
+                share = (x[:, j] - left) / (right - left)
+                encoded[:, t] = share if low is high is None else share.clamp(low, high)
+            parts.append(F.linear(encoded, self.weight[i], self.bias[i]))
+        return torch.cat(parts, dim=1)
+
+
 class PlainNet:
     """Trains the net of one job."""
 
@@ -66,9 +106,10 @@ class PlainNet:
         self.job, spec = job, job.spec
         self.owner = [*range(job.X.shape[1]), *(j for j in spec.embedded or () for _ in range(3))]
         sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
-        self.embedding = Periodic(spec.embedded) if spec.embedded else nn.Identity()
+        self.embedding = self._embedding()
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
-        modules = [self.embedding, self.masks[0]]
+        self.noise = GivenNoise(spec.input_noise * self._std())
+        modules = [self.noise, self.embedding, self.masks[0]]
         for i in range(len(spec.hidden)):
             modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
             if spec.batch_norm:
@@ -86,6 +127,20 @@ class PlainNet:
             # Batch norm takes off what it adds: without rounding its gradient were zero.
             self.embedding.bias.requires_grad_(False)
         self.optimiser = self._optimiser()
+
+    def _embedding(self):
+        job, columns = self.job, self.job.spec.embedded
+        if not columns:
+            return nn.Identity()
+        if job.spec.embedding == "periodic":
+            return Periodic(columns)
+        return Piecewise(columns, [bin_edges(job.X[:, j], job.sample_weight) for j in columns])
+
+    def _std(self):
+        """Of each column, rows counted by their weight."""
+        X, weight = self.job.X, self.job.sample_weight
+        mean = np.average(X, axis=0, weights=weight)
+        return torch.from_numpy(np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight)))
 
     def _start(self, given):
         with torch.no_grad():
@@ -170,7 +225,10 @@ class PlainNet:
         return curve
 
     def _draw(self, keys, rows):
-        """Masks of one step; inputs count row by row, units unit by unit."""
+        """Masks and noise of one step; inputs count row by row, units unit by unit."""
+        pair = [torch.tensor([int(k)]) for k in keys[:, 0]]
+        dtype = self.linears[0].weight.dtype
+        self.noise.normal = standard_normal(rows, self.job.X.shape[1], pair, dtype, "cpu")[0]
         sizes = (self.job.X.shape[1], *self.job.spec.hidden)
         for layer, (mask, size) in enumerate(zip(self.masks, sizes, strict=True)):
             pair = [torch.tensor([int(k)]) for k in keys[:, layer]]
@@ -198,6 +256,10 @@ class PlainNet:
     def params(self):
         """Parameters by the engine's names."""
         named = {f"weight_{i}": m.weight for i, m in enumerate(self.linears)}
+        if isinstance(self.embedding, Piecewise):
+            named["embed_edges"] = torch.from_numpy(np.stack(self.embedding.edges))
+        if self.job.spec.input_noise:
+            named["input_std"] = self._std()
         named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}
         named |= {f"embed_{name}": p for name, p in self.embedding.named_parameters()}
         for i, m in enumerate(self.norms):

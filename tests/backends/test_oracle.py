@@ -30,6 +30,8 @@ KNOBS = {
     "l2": {"l2": (0.3, 0.02, 0.1)},
     "dropout": {"dropout": (0.5, 0.2)},
     "input_dropout": {"input_dropout": 0.3},
+    "input_noise": {"input_noise": 0.5},
+    "embedding, input_noise": {"embedded": (0, 2), "input_noise": 0.3, "input_dropout": 0.2},
     "l1": {"l1": (0.01, 0.02, 0.03)},
     "l1 under sgd": {"l1": 0.01, "solver": "sgd", "momentum": 0.0},
     "max_norm": {"max_norm": 0.7},
@@ -50,6 +52,14 @@ KNOBS = {
     "embedding, penalties": {"embedded": (0, 2), "l1": 0.01, "l2": 0.1, "max_norm": 0.7},
     "embedding, decay": {"embedded": (0, 2), "solver": "adamw", "weight_decay": 0.3},
     "embedding, input_dropout": {"embedded": (0, 2), "input_dropout": 0.3},
+    "piecewise": {"embedding": "piecewise", "embedded": (0, 2, 3)},
+    "piecewise, sgd": {"embedding": "piecewise", "embedded": (1,), "solver": "sgd"},
+    "piecewise, decay": {
+        **{"embedding": "piecewise", "embedded": (0, 2), "weight_decay": 0.3, "l1": 0.01},
+    },
+    "piecewise, random inputs": {
+        **{"embedding": "piecewise", "embedded": (0, 2), "input_dropout": 0.3, "input_noise": 0.2},
+    },
     "embedding, linear model": {"embedded": (0, 2), "hidden": ()},
 }
 
@@ -89,7 +99,16 @@ def test_knobs(name, batch_norm, implementation):
     """One member has the knob, its neighbour has not."""
     knob = KNOBS[name]
     shape = {"loss", "n_outputs", "hidden", "shuffle", "solver", "momentum"}
-    shape |= {"beta_1", "beta_2", "epsilon", "embedded", "layer_norm", "activation", "batch_size"}
+    shape |= {
+        "beta_1",
+        "beta_2",
+        "epsilon",
+        "embedded",
+        "embedding",
+        "layer_norm",
+        "activation",
+        "batch_size",
+    }
     plain = {key: value for key, value in knob.items() if key in shape}
     jobs = [make_job(batch_norm=batch_norm, **k) for k in (knob, plain)]
     assert_equals_plain_nets(jobs, implementation)
@@ -105,6 +124,7 @@ def test_all_knobs_at_once(implementation):
             batch_norm=True,
             dropout=(0.4, 0.1),
             input_dropout=0.2,
+            input_noise=0.1,
             l1=(0.01, 0.0, 0.002),
             l2=0.05,
             weight_decay=0.1,
@@ -122,6 +142,9 @@ def test_all_knobs_at_once(implementation):
 def test_weighted_rows(implementation):
     """Without batch norm, whose torch module knows no weights."""
     assert_equals_plain_nets([make_job(weighted=True), make_job(table=1)], implementation)
+    bins = {"embedded": (0, 3), "embedding": "piecewise"}
+    jobs = [make_job(weighted=w, table=t, **bins) for w, t in ((True, 0), (False, 0), (True, 1))]
+    assert_equals_plain_nets(jobs, implementation)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

@@ -13,6 +13,7 @@ from skreg.backends.constants import LOSSES
 from skreg.backends.reference import ReferenceStep
 from skreg.backends.self_check import verdict
 from skreg.net.activation import KINDS
+from skreg.net.net import EMBEDDINGS
 from skreg.train.watch import BEST_EPOCH
 from tests.train.helpers import make_spec
 
@@ -37,6 +38,14 @@ class Deaf(ReferenceStep):
     def __init__(self, state, knobs, feed, spec):
         super().__init__(state, knobs, feed, spec)
         self.threshold[0] = 0
+
+
+class Quiet(ReferenceStep):
+    """Adds no noise."""
+
+    def __init__(self, state, knobs, feed, spec):
+        super().__init__(state, knobs, feed, spec)
+        self.of_blocks["input_noise"] = 0 * self.of_blocks["input_noise"]
 
 
 class Still(ReferenceStep):
@@ -88,6 +97,28 @@ def test_what_is_wrong_with_embeddings_is_found_where_there_are_some():
     for columns in ((9,), ()):
         found = verdict(Still, make_spec(dtype="float32", embedded=columns))
         assert ("embedded=True): results differ" in found) == bool(columns)
+
+
+def test_what_is_wrong_with_noise_is_found_where_there_is_some():
+    for noise in (0.0, 0.3):
+        found = verdict(Quiet, make_spec(dtype="float32", input_noise=noise))
+        assert ("input_noise=True, " in found) == (noise > 0)
+        assert verdict(ReferenceStep, make_spec(dtype="float32", input_noise=noise)) == ""
+
+
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+def test_each_embedding_is_a_kind_of_its_own(embedding):
+    """What is wrong with one says nothing of the others."""
+
+    class Wrong(ReferenceStep):
+        def _update(self, grads, batch):
+            still = self.spec.embedding == embedding
+            frozen = {n: 0 * g for n, g in grads.items() if still and n.startswith("embed")}
+            super()._update(grads | frozen, batch)
+
+    for name in EMBEDDINGS:
+        spec = make_spec(dtype="float32", embedded=(0,), embedding=name)
+        assert (verdict(Wrong, spec) == "") == (name != embedding)
 
 
 def test_each_kind_of_net_is_examined_once():
@@ -161,10 +192,11 @@ def fused():
 
 @pytest.mark.parametrize("embedded", [None, (0, 7)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
-def test_the_kernels_of_the_cpu_pass(fused, loss, embedded):
+@pytest.mark.parametrize("input_noise", [0.0, 0.3])
+def test_the_kernels_of_the_cpu_pass(fused, input_noise, loss, embedded):
     for dtype in ("float32", "float64"):
-        spec = make_spec(loss=loss, dtype=dtype, batch_norm=True, embedded=embedded)
-        assert verdict(fused, spec) == ""
+        options = {"dtype": dtype, "batch_norm": True, "input_noise": input_noise}
+        assert verdict(fused, make_spec(loss=loss, embedded=embedded, **options)) == ""
 
 
 def test_a_layer_norm_that_is_wrong_is_found(fused):

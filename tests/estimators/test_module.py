@@ -11,7 +11,9 @@ import torch
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.net.activation import KINDS
-from skreg.net.periodic import ColumnDropout, Cosine, PeriodicEmbedding, periodic
+from skreg.net.embedding import ColumnDropout
+from skreg.net.periodic import Cosine, PeriodicEmbedding, periodic
+from skreg.net.piecewise import Clip
 
 # torch calls TorchScript deprecated; it is what many still deploy.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -21,6 +23,8 @@ NET = {"hidden_layer_sizes": (8, 6), "max_iter": 3, "random_state": 0, "dtype": 
 NETS = {
     "default": RegularizedMLPRegressor(**NET),
     "input dropout": RegularizedMLPRegressor(**NET, input_dropout=0.2, clip=False),
+    "piecewise": RegularizedMLPRegressor(**NET, numeric_embedding="piecewise", input_dropout=0.1),
+    "input noise": RegularizedMLPRegressor(**NET, input_noise=0.2),
     "poisson": RegularizedMLPRegressor(**NET, loss="poisson"),
     "without embedding": RegularizedMLPClassifier(**NET, numeric_embedding=None),
     "layer norm": RegularizedMLPClassifier(**NET, layer_norm=True, batch_norm=False),
@@ -92,24 +96,28 @@ def test_columns_are_dropped_with_what_was_made_of_them():
     assert (layer.eval()(torch.ones(3, 5)) == 1).all()
 
 
-def test_no_module_is_used_twice_and_cosine_is_the_only_one_of_its_kind(net):
+def test_no_module_is_used_twice_and_only_one_of_an_embedding_bends(net):
     """What DeepLIFT needs: one module for each place where a net is not linear."""
     modules = list(net.module_.modules())
     assert len({id(module) for module in modules}) == len(modules)
-    embedded = bool(len(net.embedded_features_))
-    assert sum(isinstance(module, Cosine) for module in modules) == embedded
+    bends = {"periodic": Cosine, "piecewise": Clip, None: ()}[net._spec.numeric_embedding]
+    found = [module for module in modules if isinstance(module, (Cosine, Clip))]
+    assert [type(module) for module in found] == ([bends] if bends else [])
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_shap_values_add_up_to_the_outputs(X, y_three):
-    """With the cosine among the functions that shap knows, as the guide says."""
+@pytest.mark.parametrize("embedding", ["periodic", "piecewise"])
+def test_shap_values_add_up_to_the_outputs(X, y_three, embedding):
+    """With cosine or clip among the functions that shap knows, as the guide says."""
     shap = pytest.importorskip("shap")
     from shap.explainers._deep import deep_pytorch
 
-    net = RegularizedMLPClassifier(**{**NET, "dtype": "float32", "max_iter": 20}).fit(X, y_three)
+    options = {"dtype": "float32", "max_iter": 20, "numeric_embedding": embedding}
+    net = RegularizedMLPClassifier(**{**NET, **options}).fit(X, y_three)
     rows = torch.from_numpy(X).float()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(deep_pytorch.op_handler, "Cosine", deep_pytorch.nonlinear_1d)
+        for name in ("Cosine", "Clip"):
+            patch.setitem(deep_pytorch.op_handler, name, deep_pytorch.nonlinear_1d)
         explainer = shap.DeepExplainer(net.module_, rows[:40])
         values = explainer.shap_values(rows[40:], check_additivity=True)
     base = net.decision_function(X[:40]).mean(axis=0)

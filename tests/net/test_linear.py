@@ -18,6 +18,12 @@ def test_one_product_a_member():
         torch.testing.assert_close(out[k], weight[k] @ a[k])
 
 
+def test_members_with_rows_of_their_own():
+    weight, x = draw(4, 3, 5), draw(4, 7, 5, 1)[..., 0]
+    out = shared_linear(weight, x, [slice(k, k + 1) for k in range(4)])
+    torch.testing.assert_close(out, torch.stack([weight[k] @ x[k].T for k in range(4)]))
+
+
 def test_members_of_a_stream_share_its_minibatch():
     weight, x = draw(4, 3, 5), draw(2, 7, 5)
     out = shared_linear(weight, x, [slice(0, 3), slice(3, 4)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skreg.net.net import EMBEDDINGS
 from tests.train.helpers import (
     IMPLEMENTATIONS,
     assert_same_result,
@@ -82,17 +83,32 @@ def test_ending_within_an_epoch_beside_one_that_goes_on(implementation):
 
 
 @both
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("input_dropout", [0.0, 0.3])
 @pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
-def test_embedded_beside_one_neighbour(neighbour, input_dropout, implementation):
-    """Frequencies, phases and maps are each member's own, as are the inputs made with them."""
-    options = {"embedded": (0, 2), "input_dropout": input_dropout}
+def test_embedded_beside_one_neighbour(neighbour, input_dropout, embedding, implementation):
+    """Functions and maps are each member's own, as are the inputs made with them."""
+    options = {"embedded": (0, 2), "embedding": embedding, "input_dropout": input_dropout}
     alone = fit(job(**options), implementation)
     for place in (0, 1):
         jobs = [job(**options, **neighbour)]
         jobs.insert(place, job(**options))
         stack = stack_of(jobs, implementation)  # together, whatever a plan would say
         assert_same_result(stack.run()[place], alone, atol=1e-8)
+
+
+@both
+@pytest.mark.parametrize("embedded", [None, (0, 2)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_noisy_inputs_beside_one_neighbour(neighbour, embedded, implementation):
+    """The neighbour has more noise, of the same bits where its stream is the same."""
+    options = {"embedded": embedded, "input_noise": 0.2, "input_dropout": 0.1}
+    alone = fit(job(**options), implementation)
+    for place in (0, 1):
+        jobs = [job(**{**options, "input_noise": 0.7}, **neighbour)]
+        jobs.insert(place, job(**options))
+        found = stack_of(jobs, implementation).run()[place]
+        assert_same_result(found, alone, atol=1e-8)
 
 
 @both
@@ -149,9 +165,11 @@ def test_in_a_stack_of_64_in_any_order(batch_size, implementation):
 @both
 @pytest.mark.parametrize("embedded", [None, (1, 2)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("input_dropout", [0.0, 0.4])
-def test_dropout_masks_do_not_depend_on_padding(input_dropout, embedded, implementation):
+@pytest.mark.parametrize("input_noise", [0.0, 0.4])
+def test_random_bits_do_not_depend_on_padding(input_noise, input_dropout, embedded, implementation):
     """Minibatches of 20 rows are padded to 22 beside a longer table."""
     options = {"batch_size": 22, "input_dropout": input_dropout, "embedded": embedded}
+    options["input_noise"] = input_noise
     jobs = [job(n=n, table=n, **options) for n in (40, 44)]
     alone = fit(jobs[0], implementation)
     assert_same_result(fit(jobs, implementation)[0], alone, atol=1e-10)

@@ -40,6 +40,7 @@ MIXED = [
 #: Another value of each field that a stack has in common.
 OTHER_SHAPES = {
     "embedded": (0, 2),
+    "embedding": "another",
     "hidden": (3,),
     "n_outputs": 2,
     "activation": "tanh",
@@ -96,8 +97,8 @@ def test_shapes_are_separated(name):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}],
-    ids=["columns", "minibatches", "input_dropout"],
+    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}, {"input_noise": 0.1}],
+    ids=["columns", "minibatches", "input_dropout", "input_noise"],
 )
 def test_what_else_is_separated(changes):
     assert sorted(plan([make_job(), make_job(**changes)])) == [[0], [1]]

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from skreg.net.block import Block
 from skreg.net.net import Net
-from skreg.train.state import Average, Buffer, Snapshot, State, initial_parameters
-from tests.train.helpers import distance, make_spec
+from skreg.net.parameter import Parameter, Role
+from skreg.train.state import (
+    Average,
+    Buffer,
+    Snapshot,
+    State,
+    initial_parameters,
+    with_measured,
+)
+from tests.train.helpers import distance, make_job, make_spec
 
 CPU = torch.device("cpu")
 
@@ -199,3 +208,25 @@ def test_average_keeps_zeros_that_l1_makes():
     average.update(state, np.full(4, 0.5), 20)
     zero = average.theta.view["weight_0"] == 0
     assert zero[1, 2, 0] and zero.sum() == 1 + (state.theta.view["weight_0"][0, 0, 0] == 0)
+
+
+def test_what_is_fixed_is_measured_where_it_is_not_given():
+    class Middle(Block):
+        def parameters(self):
+            return [Parameter("middle", (4,), Role.FIXED)]
+
+        def measure(self, X, weight):
+            return {"middle": np.average(X, axis=0, weights=weight)}
+
+    net = Net([Middle(), *net_of((4, 3, 1)).blocks])
+    assert net.fixed() == ["middle"]
+    assert net.carried() == [*net.tracked(), ("middle", (4,))]
+    job = make_job(weighted=True)
+    drawn = initial_parameters(net, 0)
+    state = State(net, 2, "adam", "float64", CPU)
+    given = {**drawn, "middle": np.arange(4.0)}
+    for k, params in enumerate((drawn, given)):
+        state.load(k, with_measured(net, params, job))
+    mean = np.average(job.X, axis=0, weights=job.sample_weight)
+    np.testing.assert_allclose(state.running.member(0)["middle"], mean)
+    np.testing.assert_array_equal(state.running.member(1)["middle"], np.arange(4.0))

@@ -373,7 +373,7 @@ class Training(Program):
             self.add(bias_correction_kernel(), options=options)
         none = self.floats(model.k)
         for parameter in model.net.parameters:
-            if parameter.role is Role.TRACKED:
+            if not parameter.role.learned:
                 continue
             name, n = parameter.name, math.prod(parameter.shape)
             penalised = parameter.role is Role.PENALISED

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skreg.net.activation import KINDS
+from skreg.net.net import EMBEDDINGS
 from skreg.train.feed import CHUNK_ENTRIES
 from tests.backends.test_oracle import LOSSES, SOLVERS
 from tests.train.helpers import (
@@ -102,9 +103,10 @@ def test_streams(streams, input_dropout):
         assert_same_result(one, other, atol=1e-10)
 
 
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("input_dropout", [0.0, 0.3])
 @pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
-def test_embedding(streams, input_dropout):
+def test_embedding(streams, input_dropout, embedding):
     jobs = [
         make_job(
             n=n,
@@ -113,8 +115,11 @@ def test_embedding(streams, input_dropout):
             seed=seed,
             weighted=weighted,
             embedded=(0, 3),
+            embedding=embedding,
             input_dropout=input_dropout * (i + 1),
             batch_norm=i < 2 or input_dropout > 0,
+            # With a small one Adam would magnify the rounding of bins with few rows.
+            epsilon=1e-4,
         )
         for i, (n, seed, weighted) in enumerate(streams)
     ]
@@ -122,18 +127,57 @@ def test_embedding(streams, input_dropout):
         assert_same_result(one, other, atol=1e-10)
 
 
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("hidden", [(), (7,), (7, 5)], ids=str)
 @pytest.mark.parametrize("input_dropout", [0.0, 0.3])
-def test_embedding_in_float32(input_dropout, hidden):
+def test_embedding_in_float32(input_dropout, hidden, embedding):
     # A large epsilon for the same reason as in `test_activations_in_full`.
     options = {"embedded": (1, 2), "dtype": "float32", "hidden": hidden, "epsilon": 0.1}
-    options["n_val"] = 20
+    options |= {"n_val": 20, "embedding": embedding}
     jobs = [
         make_job(seed=seed, input_dropout=input_dropout, batch_norm=bool(hidden), **options)
         for seed in (0, 1)
     ]
     for one, other in both(jobs):
         assert_same_result(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("embedded", [None, (0, 3)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_input_noise(streams, input_dropout, embedded):
+    jobs = [
+        make_job(
+            n=n,
+            table=n,
+            n_val=n - 20,
+            seed=seed,
+            weighted=weighted,
+            embedded=embedded,
+            input_noise=0.2 * (i + 1),
+            input_dropout=input_dropout * (i + 1),
+            batch_norm=True,
+            # Of a rate of 0.9, rounding would grow with a small one.
+            epsilon=1e-4,
+        )
+        for i, (n, seed, weighted) in enumerate(streams)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("embedded", [None, (0, 3)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("hidden", [(), (7, 5)], ids=str)
+def test_input_noise_in_float32(hidden, embedded):
+    options = {"dtype": "float32", "hidden": hidden, "epsilon": 0.1, "n_val": 20}
+    jobs = [
+        make_job(
+            seed=seed, input_noise=0.3 + seed, embedded=embedded, batch_norm=bool(hidden), **options
+        )
+        for seed in (0, 1)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=2e-5)
 
 
 def test_targets_of_one_stream_may_differ():
