@@ -279,7 +279,8 @@ class _Embedding:
 
     def compiled(self, x, kernel):
         """The same by a kernel (`skreg.backends.cpu.prediction`), all of a column in one pass."""
-        x = np.ascontiguousarray(dense(x))
+        # The kernel was compiled for arrays that may be written to: others are copied.
+        x = np.require(dense(x), requirements=["C", "A", "W"])
         (k, m, q), (_, b, d) = self.bias.shape, x.shape
         out = np.empty((k, d + m * q, b))
         kernel(x, self.columns, self.turns, self.start, self.weight, self.bias, out)

@@ -26,6 +26,21 @@ NET = {"hidden_layer_sizes": (9, 6), "max_iter": 2, "random_state": 0, "batch_no
 FORMS = [np.array, np.asfortranarray, np.float32, sp.csr_array, sp.csr_matrix, pd.DataFrame]
 
 
+def read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+def unaligned(X):
+    """In memory that begins one byte behind where a number may begin."""
+    memory = np.zeros(X.nbytes + 1, dtype=np.uint8)[1:]
+    out = memory.view(X.dtype).reshape(X.shape)
+    out[:] = X
+    assert not out.flags.aligned
+    return out
+
+
 @pytest.fixture
 def compiled(monkeypatch):
     """The kernel for every table, however small."""
@@ -68,7 +83,7 @@ def test_a_row_is_predicted_as_in_a_table(X, y_three, new, activation, embedding
     np.testing.assert_allclose(net.predict_proba(new[::-1]), table[::-1], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, read_only, unaligned])
 def test_compiled_as_by_numpy(X, y_real, new, form, compiled, monkeypatch):
     new = np.where(np.abs(new) < 0.4, 0.0, new)
     net = RegularizedMLPRegressor(**NET).fit(form(X), y_real)
