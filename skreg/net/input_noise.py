@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.net.block import Block, Rows
+from skreg.net.block import Block, SharedRows
 from skreg.net.dropout import LINE_STRIDE, hash_u32
 from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
@@ -153,7 +153,7 @@ class InputNoise(Block):
         noisy = torch.addcmul(a.of_members(), z, scale.unsqueeze(1))
         k = len(noisy)
         own = [slice(i, i + 1) for i in range(k)]
-        return Rows(noisy, own, torch.arange(k, device=noisy.device))
+        return SharedRows(noisy, own, torch.arange(k, device=noisy.device))
 
     def evaluate(self, p, a):
         """See `Block.evaluate`."""

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from scipy import stats
 
-from skreg.net.block import Minibatch, Rows
+from skreg.net.block import Minibatch, SharedRows
 from skreg.net.dropout import keep_mask
 from skreg.net.input_noise import GaussianNoise, InputNoise, column_std, standard_normal
 from skreg.net.net import Net
@@ -141,7 +141,7 @@ def test_members_of_a_stream_share_the_bits_and_scale_them_by_their_own_level():
     stream_of, levels = torch.tensor([0, 0, 1]), torch.tensor([0.1, 0.4, 0.1]).double()
     std = torch.tensor([1.0, 0.0, 2.0]).double().expand(3, 3)
     keys = KEYS[:, 0, :, :2][..., stream_of]
-    rows = Rows(x, [slice(0, 2), slice(2, 3)], stream_of)
+    rows = SharedRows(x, [slice(0, 2), slice(2, 3)], stream_of)
     out = block.train(
         {"input_std": std}, rows, Minibatch(None, [None], keys, {"input_noise": levels})
     )
