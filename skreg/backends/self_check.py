@@ -152,8 +152,9 @@ def _jobs(spec, input_dropout):
     )
     shared = {name: getattr(spec, name) for name in (*KEY, "momentum")}
     # A large epsilon: with a small one Adam makes a step of full size of what is zero but for rounding.
-    # One layer of another width than the one in front of it, and one of the same.
-    shared |= {"hidden": (4, 3, 3), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
+    # One layer of another width than the one in front of it, and one of the same; not so narrow that the
+    # units of a row are nearly equal by chance: a layer norm would make much of their rounding.
+    shared |= {"hidden": (12, 8, 8), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
     shared["embedded"] = (1, 3) if spec.embedded else None
     jobs = []
     for member, own in enumerate(knobs):

@@ -15,9 +15,10 @@ from skreg.net.linear import Linear
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 from skreg.net.piecewise import Piecewise
+from skreg.net.residual import Residual
 
 #: The blocks that can be told something, in the order in which the estimators document it.
-BLOCKS = (Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Linear)
+BLOCKS = (Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Residual, Linear)
 
 #: All knobs of nets.
 KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
@@ -227,12 +228,15 @@ def _blocks(n_columns, spec):
     noise = [InputNoise(n_columns)] if spec.input_noise else []
     blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):
-        blocks.append(Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm))
+        own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
         if spec.batch_norm:
-            blocks.append(BatchNorm(layer, units))
+            own.append(BatchNorm(layer, units))
         if spec.layer_norm:
-            blocks.append(LayerNorm(layer, units))
-        blocks += [Activation(spec.activation, units), Dropout(layer, units)]
+            own.append(LayerNorm(layer, units))
+        own += [Activation(spec.activation, units), Dropout(layer, units)]
+        if spec.residual and Residual.around(layer, spec.hidden):
+            own = [Residual(units, own)]
+        blocks += own
         n_in = units
     # A linear model starts at zero: its objective is convex.
     return [*blocks, Linear(last, n_in, spec.n_outputs, gain=1.0 if last else 0.0)]

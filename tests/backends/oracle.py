@@ -56,6 +56,17 @@ class GivenNoise(nn.Module):
         return x + self.std * self.normal
 
 
+class Residual(nn.Module):
+    """A layer, to whose output its input is added."""
+
+    def __init__(self, modules):
+        super().__init__()
+        self.inner = nn.Sequential(*modules)
+
+    def forward(self, x):
+        return self.inner(x) + x
+
+
 class Periodic(nn.Module):
     """Periodic embeddings, column by column, behind the columns as they are."""
 
@@ -111,17 +122,19 @@ class PlainNet:
         self.noise = GivenNoise(spec.input_noise * self._std())
         modules = [self.noise, self.embedding, self.masks[0]]
         for i in range(len(spec.hidden)):
-            modules.append(nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm))
+            layer = [nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm)]
             if spec.batch_norm:
-                modules.append(BatchNorm(sizes[i + 1]))
+                layer.append(BatchNorm(sizes[i + 1]))
             if spec.layer_norm:
-                modules.append(nn.LayerNorm(sizes[i + 1]))
-            modules += [KINDS[spec.activation].module(), self.masks[i + 1]]
+                layer.append(nn.LayerNorm(sizes[i + 1]))
+            layer += [KINDS[spec.activation].module(), self.masks[i + 1]]
+            connected = spec.residual and i > 0 and sizes[i] == sizes[i + 1]
+            modules += [Residual(layer)] if connected else layer
         modules.append(nn.Linear(sizes[-2], sizes[-1]))
         self.net = nn.Sequential(*modules).to(getattr(torch, spec.dtype))
-        self.linears = [m for m in self.net if isinstance(m, nn.Linear)]
-        self.norms = [m for m in self.net if isinstance(m, BatchNorm)]
-        self.layer_norms = [m for m in self.net if isinstance(m, nn.LayerNorm)]
+        self.linears = [m for m in self.net.modules() if isinstance(m, nn.Linear)]
+        self.norms = [m for m in self.net.modules() if isinstance(m, BatchNorm)]
+        self.layer_norms = [m for m in self.net.modules() if isinstance(m, nn.LayerNorm)]
         self._start(initial_parameters(Net.of(spec, job.X.shape[1]), job.seed))
         if self.norms and spec.embedded and not spec.input_dropout:
             # Batch norm takes off what it adds: without rounding its gradient were zero.

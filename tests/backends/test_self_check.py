@@ -12,6 +12,7 @@ from skreg.backends import self_check
 from skreg.backends.constants import LOSSES
 from skreg.backends.reference import ReferenceStep
 from skreg.backends.self_check import verdict
+from skreg.net import residual
 from skreg.net.activation import KINDS
 from skreg.net.net import EMBEDDINGS
 from skreg.train.watch import BEST_EPOCH
@@ -197,6 +198,18 @@ def test_the_kernels_of_the_cpu_pass(fused, input_noise, loss, embedded):
     for dtype in ("float32", "float64"):
         options = {"dtype": dtype, "batch_norm": True, "input_noise": input_noise}
         assert verdict(fused, make_spec(loss=loss, embedded=embedded, **options)) == ""
+
+
+def test_a_residual_connection_that_is_wrong_is_found(fused, monkeypatch):
+    """The gradient goes around the layer: without that the verdict falls."""
+    for dtype in ("float32", "float64"):
+        assert verdict(fused, make_spec(dtype=dtype, residual=True)) == ""
+    monkeypatch.setattr(residual, "copy_kernel", residual.add_kernel)  # of all minibatches so far
+    monkeypatch.setattr(self_check, "_verdicts", {})
+    monkeypatch.setattr(self_check, "_sound", set())
+    found = verdict(fused, make_spec(dtype="float64", residual=True))
+    assert "residual=True" in found
+    assert "results differ from the reference" in found
 
 
 def test_a_layer_norm_that_is_wrong_is_found(fused):

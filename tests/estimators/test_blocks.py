@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
 
 import skreg
+import skreg.estimators.rows as rows
 from skreg import (
     BaggedMLPClassifier,
     BaggedMLPRegressor,
@@ -24,7 +26,10 @@ from skreg import (
 NET = {"batch_norm": False, "max_iter": 8, "random_state": 0, "dtype": "float64"}
 
 #: For each flag a net that has the block.
-FLAGS = {"layer_norm": {"hidden_layer_sizes": (8, 6), "layer_norm": True}}
+FLAGS = {
+    "layer_norm": {"hidden_layer_sizes": (8, 6), "layer_norm": True},
+    "residual": {"hidden_layer_sizes": (6, 6, 6), "residual": True},
+}
 flags = pytest.mark.parametrize("flag", FLAGS)
 
 
@@ -201,3 +206,78 @@ def test_without_hidden_layers_there_is_nothing_to_normalise(X, y_real):
         for flag in (True, False)
     )
     np.testing.assert_array_equal(on, off)
+
+
+# -- residual connections --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_residual_layer_that_adds_nothing_is_not_there(X, y_real, batch_norm):
+    """Its weights zero, and its bias or shift with them: the net is the one without that layer."""
+    net = regressor("residual", batch_norm=batch_norm).fit(X, y_real)
+    options = {"residual": False, "hidden_layer_sizes": (6,), "batch_norm": batch_norm}
+    plain = regressor("residual", **options).fit(X, y_real)
+    for layer in (1, 2):
+        for name in ("weight", "shift" if batch_norm else "bias", *["mean"] * batch_norm):
+            net._params[f"{name}_{layer}"] = 0 * net._params[f"{name}_{layer}"]
+    for name in plain._params:
+        net._params[name.replace("_1", "_3")] = plain._params[name]
+    np.testing.assert_allclose(net.predict(X), plain.predict(X), rtol=1e-12)
+
+
+def test_residual_layers_add_their_inputs(X, y_real):
+    """By hand, of the weights of the layers."""
+    options = {"hidden_layer_sizes": (6, 6, 4), "numeric_embedding": None, "early_stopping": False}
+    net = regressor("residual", **options).fit(X, y_real)
+    (U, V, W, w), (a, b, c, d) = net.coefs_, net.intercepts_
+    one = np.maximum(X @ U + a, 0)
+    two = one + np.maximum(one @ V + b, 0)
+    raw = np.maximum(two @ W + c, 0) @ w + d
+    by_hand = raw[:, 0] * y_real.std() + y_real.mean()
+    np.testing.assert_allclose(net.predict(X), by_hand, rtol=1e-10)
+
+
+def test_deep_nets_train_with_residual_connections_and_not_without():
+    """Twelve layers of tanh: inputs are lost on the way unless they are passed on."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    y = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
+    options = {"hidden_layer_sizes": (16,) * 12, "numeric_embedding": None, "dropout": 0.0}
+    options |= {"activation": "tanh", "early_stopping": False, "max_iter": 40, "ema_decay": 0.0}
+    on, off = (
+        regressor("residual", **options, residual=flag).fit(X, y).loss_curve_[-1]
+        for flag in (True, False)
+    )
+    assert on < 0.5 * off
+
+
+def test_residual_in_the_summary(X, y_real):
+    net = regressor("residual", dropout=0.0, numeric_embedding=None).fit(X, y_real)
+    frame = net.summary().frame()
+    layer = ["Linear", "Activation (relu)"]
+    names = [*layer, *layer, "Residual", *layer, "Residual", "Linear"]
+    assert frame["layer"].tolist() == names
+    assert frame["knobs"][4] == "residual"
+    assert frame["parameters"].tolist() == [36, 0, 42, 0, 0, 42, 0, 0, 7]
+
+
+def test_residual_without_neighbours_of_equal_width_is_said_once_in_a_search(
+    X, y_real, monkeypatch
+):
+    """It does not end a search over widths; the first layer's inputs are no hidden layer."""
+    monkeypatch.setattr(rows, "_said", set())
+    message = "residual=True does nothing where no two neighbours in hidden_layer_sizes are equal"
+    for sizes in ((5, 4), (5,)):
+        net = regressor("residual", hidden_layer_sizes=sizes, numeric_embedding=None)
+        for model in (net, BaggedMLPRegressor(net, n_estimators=2, random_state=0)):
+            with pytest.warns(UserWarning, match=message):
+                model.fit(X, y_real)
+    with pytest.warns(UserWarning, match=message):
+        plain = clone(net).set_params(residual=False).fit(X, y_real)
+        np.testing.assert_array_equal(net.fit(X, y_real).predict(X), plain.predict(X))
+    grid = {"hidden_layer_sizes": [(4,), (4, 4), (6, 4), (6, 6)]}
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        search = GridSearchCV(net, grid, cv=2, refit=False).fit(X, y_real)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert [message in str(w.message) for w in seen] == [True]

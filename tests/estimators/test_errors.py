@@ -77,6 +77,7 @@ INVALID = [
         {"layer_norm": True, "batch_norm": False, "hidden_layer_sizes": (5, 1)},
         r"a layer of 1 unit .* hidden_layer_sizes=\(5, 1\) must have entries >= 2 .* layer_norm=False",
     ),
+    ({"residual": 1.5}, r"'residual' parameter .* Got 1\.5 instead"),
     ({"layer_norm": "yes"}, r"'layer_norm' parameter .* Got 'yes' instead"),
     ({"max_iter": 0}, r"'max_iter' parameter .* Got 0 instead"),
     ({"max_time": 0.0}, r"'max_time' parameter .* Got 0\.0 instead"),

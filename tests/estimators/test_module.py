@@ -28,6 +28,9 @@ NETS = {
     "poisson": RegularizedMLPRegressor(**NET, loss="poisson"),
     "without embedding": RegularizedMLPClassifier(**NET, numeric_embedding=None),
     "layer norm": RegularizedMLPClassifier(**NET, layer_norm=True, batch_norm=False),
+    "residual": RegularizedMLPClassifier(
+        **{**NET, "hidden_layer_sizes": (8, 8, 8)}, residual=True, activation="gelu"
+    ),
     "linear": RegularizedMLPClassifier(**{**NET, "hidden_layer_sizes": ()}),
     **{name: RegularizedMLPClassifier(**NET, activation=name, batch_norm=False) for name in KINDS},
 }

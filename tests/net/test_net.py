@@ -120,6 +120,7 @@ NETS = {
     "plain": {},
     "batch_norm": {"batch_norm": True},
     "layer_norm": {"layer_norm": True},
+    "residual": {"residual": True, "hidden": (5, 5, 5), "batch_norm": True},
     "embedded": {"embedded": (0, 2), "batch_norm": True},
 }
 

@@ -58,7 +58,9 @@ def test_beside_one_neighbour(neighbour, ema_decay, implementation):
 
 
 @both
-@pytest.mark.parametrize("shared", [{"layer_norm": True}], ids=str)
+@pytest.mark.parametrize(
+    "shared", [{"layer_norm": True}, {"residual": True, "hidden": (6, 6)}], ids=str
+)
 @pytest.mark.parametrize(
     "name", ["same stream", "other rows", "more rows", "early stop", "divergence"]
 )

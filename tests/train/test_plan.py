@@ -42,6 +42,7 @@ OTHER_SHAPES = {
     "embedded": (0, 2),
     "embedding": "another",
     "hidden": (3,),
+    "residual": True,
     "n_outputs": 2,
     "activation": "tanh",
     "batch_norm": True,

@@ -211,6 +211,20 @@ def test_layer_norm(activation, dtype):
         assert_same_result(one, other, atol=1e-10 if dtype == "float64" else 2e-5)
 
 
+@pytest.mark.parametrize("norm", [{}, {"batch_norm": True}, {"layer_norm": True}], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_residual(dtype, norm):
+    """Members of two streams with dropout and validation; of five layers two pass their inputs on."""
+    options = {"residual": True, "hidden": (6, 6, 4, 4, 5), "dtype": dtype, "epsilon": 0.1, **norm}
+    options["learning_rate_init"] = 0.003
+    jobs = [
+        make_job(n=n, table=n, n_val=20, weighted=True, dropout=rate, l1=0.01 * rate, **options)
+        for n, rate in ((40, 0.0), (40, 0.1), (43, 0.2))
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10 if dtype == "float64" else 2e-5)
+
+
 def test_layer_norm_of_one_row_a_minibatch():
     """There are no statistics that one row could not give."""
     jobs = settings(layer_norm=True, batch_size=1)

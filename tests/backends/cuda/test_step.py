@@ -81,6 +81,9 @@ def test_what_a_block_lacks_is_named(monkeypatch):
     monkeypatch.setattr(kernels, "LAST_ACTIVATION", NUMBERS[last] - 1)
     assert FusedCudaStep.lacks(net, sparse=False) == f"activation={last!r}"
     assert FusedCudaStep.lacks(Net.of(make_spec(), 4), sparse=False) == ""
+    for flag, name in (("layer_norm", "LayerNorm"), ("residual", "Residual")):
+        net = Net.of(make_spec(hidden=(5, 5), **{flag: True}), 4)
+        assert FusedCudaStep.lacks(net, sparse=False) == name
 
 
 @needs_triton
