@@ -191,7 +191,7 @@ def _modules(match):
 def _warn_not_kept(error):
     _warn_once(
         f"The compiled kernels of skreg cannot be kept on disk ({type(error).__name__}: {error}), so "
-        f"each process compiles them again, which takes half a minute. {_REMEDY}"
+        f"each process compiles them again, which takes some seconds. {_REMEDY}"
     )
 
 

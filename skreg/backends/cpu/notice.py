@@ -30,8 +30,8 @@ def _say():
     if not _said and sys.stderr is not None:
         _said = True
         print(
-            "skreg compiles its training loop for this computer. This takes up to half a minute, once for "
-            "each precision and kind of target; later processes load the result.",
+            "skreg compiles its kernels for this computer. This takes some seconds, once for each precision "
+            "and each new kind of layer or loss; later processes load the result.",
             file=sys.stderr,
             flush=True,
         )

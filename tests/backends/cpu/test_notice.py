@@ -30,7 +30,7 @@ def test_a_long_compilation_is_said_once(monkeypatch, capsys):
     monkeypatch.setattr(notice, "DELAY", 0.0)
     with notice.while_compiling():
         text = wait_for(capsys)
-    assert text.startswith("skreg compiles its training loop")
+    assert text.startswith("skreg compiles its kernels")
     assert text.count("\n") == 1
     with notice.while_compiling():
         time.sleep(0.1)
