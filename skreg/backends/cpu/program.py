@@ -334,10 +334,9 @@ class Training(Program):
             **{"work": self.floats(2 * self.rows), "dbias": self.gradient_of_shift(raw)},
         )
         slope = raw.at
-        for back in reversed(self._backs):
-            slope = back(slope)
-            if slope is None:
-                break
+        while self._backs and slope is not None:
+            slope = self._backs.pop()(slope)
+        self._backs.clear()  # they know the program: no cycle is left behind
         self._update()
         return self.table()
 

@@ -181,7 +181,7 @@ class FusedStep:
                 counts,
                 frame,
                 *thread.programs,
-                *thread.ends(closing),
+                *thread.ends(self, closing),
                 self.groups,
                 self.valid_rows,
             )
@@ -270,7 +270,8 @@ class _Thread:
     """
 
     def __init__(self, step):
-        self.step, self._ends = step, None
+        # It does not keep the step, whose tables would then live until a collection of cycles.
+        self._ends = None
         self.frame = np.zeros(FRAME, dtype=np.int64)
         feed, dtype, o = step.feed, step.dtype, step.net.sizes[-1]
         classes = step.spec.loss == "multinomial"
@@ -281,12 +282,12 @@ class _Thread:
             self.x = np.zeros((step.block, b, d), dtype=dtype)
             lines = 1 if classes else o
             self.y = np.zeros((step.block, lines, b), dtype=np.int64 if classes else dtype)
-            rows, targets = self._gathering(d, lines)
+            rows, targets = self._gathering(step, d, lines)
         self.programs = [rows, targets, self.training.minibatch(step.total)]
 
-    def _gathering(self, d, o):
-        tables, (x_at, y_at, lengths) = self.training, self.step.tables
-        rows, targets = (Program(self.step.model, self.step.state, 0) for _ in range(2))
+    def _gathering(self, step, d, o):
+        tables, (x_at, y_at, lengths) = self.training, step.tables
+        rows, targets = (Program(step.model, step.state, 0) for _ in range(2))
         rows.add(
             gathering.rows_kernel(),
             words=d * self.x.itemsize // 4,
@@ -300,16 +301,15 @@ class _Thread:
         )
         return rows.table(), targets.table()
 
-    def ends(self, closing):
+    def ends(self, step, closing):
         """The programs at the end of an epoch: average, some validation rows, judgement, what is kept."""
         if closing is None:
             return [_NOTHING] * 4
         if self._ends is None or self._ends[0] is not closing.snapshot:
-            self._ends = closing.snapshot, *self._closing(closing)
+            self._ends = closing.snapshot, *self._closing(step, closing)
         return [table for _, table in self._ends[1]]
 
-    def _closing(self, closing):
-        step = self.step
+    def _closing(self, step, closing):
         model, valid = step.model, np.zeros(1)
         kept = step.state if closing.average is None else closing.average
         averaging = Program(model, step.state, 0)

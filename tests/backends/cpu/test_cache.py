@@ -267,8 +267,8 @@ def test_rows_of_the_watch_that_change_places_are_not_stale(fitted, tmp_path):
     folder, new = fitted
     watch = folder / "skreg" / "train" / "watch.py"
     old = watch.read_text()
-    change(watch, "MOST, BEST_EPOCH, LAST_EPOCH, ENDED =", "MOST, LAST_EPOCH, BEST_EPOCH, ENDED =")
-    change(watch, "most, best_epoch, last_epoch, ended =", "most, last_epoch, best_epoch, ended =")
+    change(watch, "MOST, BEST_EPOCH, LAST_EPOCH,", "MOST, LAST_EPOCH, BEST_EPOCH,")
+    change(watch, "most, best_epoch, last_epoch,", "most, last_epoch, best_epoch,")
     try:
         assert run(folder, A_FIT) == new
     finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -279,3 +282,18 @@ def test_large_tables_are_validated_in_chunks(monkeypatch):
 def test_a_stack_on_the_cpu_is_fused_unless_told_otherwise():
     assert stack_of(make_job()).step_type.__name__ == "FusedStep"
     assert stack_of(make_job(), "reference").step_type.__name__ == "ReferenceStep"
+
+
+def test_nothing_of_a_stack_outlives_it():
+    """No cycle of references holds its tables until a collection."""
+    stack = stack_of(make_job(n_val=10, early_stopping=True, ema_decay=0.5), "fused")
+    stack.run()
+    gc.collect()
+    gc.disable()
+    try:
+        step, table = weakref.ref(stack.step), weakref.ref(stack.feed.rows[0])
+        stack.cache.clear()
+        del stack
+        assert step() is None and table() is None
+    finally:
+        gc.enable()
