@@ -8,33 +8,16 @@ happens to a column of a net happens to some hundred rows at a time, in the cach
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 from numba import types
 
-from skreg.backends.cpu.pieces import compiled, inline
+from skreg.backends.cpu.periodic import cosine
+from skreg.backends.cpu.pieces import compiled
 
 #: Rows that go through all frequencies of a column before the next ones: what they need fits in the L1
 #: cache.
 _ROWS = 512
-
-#: Taylor series of sin(2 pi s) / s in s^2: for abs(s) <= 1/4 what is left out is below 1e-17.
-_S0, _S1, _S2, _S3, _S4, _S5, _S6, _S7, _S8, _S9, _S10 = (
-    (-1) ** n * (2 * math.pi) ** (2 * n + 1) / math.factorial(2 * n + 1) for n in range(11)
-)
-
-
-@inline
-def cosine(u):
-    """cos(2 pi u) in float64, to 1e-15.
-
-    It is the sine of a quarter of a turn less the distance from a whole turn, which is exact near zeros.
-    """
-    s = 0.25 - abs(u - np.floor(u + 0.5))
-    w = s * s
-    p = (((((_S10 * w + _S9) * w + _S8) * w + _S7) * w + _S6) * w + _S5) * w + _S4
-    return s * ((((p * w + _S3) * w + _S2) * w + _S1) * w + _S0)
 
 
 def _array(n):

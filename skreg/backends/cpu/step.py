@@ -71,7 +71,7 @@ class FusedStep:
         self.members = np.array([feed.stream_of, feed.target_of, group_of], dtype=np.int64)
         self.tables = self._tables()
         self.watch = None
-        self.threads, self._evaluations = [], {}
+        self.threads = []
 
     def _tables(self):
         """Addresses of rows, addresses and lengths of targets."""
@@ -228,24 +228,16 @@ class FusedStep:
             *(begin, x.element_size()),
         )
         group[loop.V_NUMBER] = len(x)
-        self._evaluate(
-            group, members, lambda: Evaluation(self.model, nets, self.valid_rows), "outputs"
-        )
-        return out
-
-    def _evaluate(self, group, members, make, what, *arguments):
-        """Run a program over rows, for members, on the threads there are."""
-        parts = _parts(members.stop - members.start)
 
         def evaluate(part):
-            made = make()
-            table, frame = getattr(made, what)(*arguments), np.zeros(FRAME, dtype=np.int64)
+            made, frame = Evaluation(self.model, nets, self.valid_rows), np.zeros(FRAME, np.int64)
             frame[MEMBERS] = self.k
             bounds = [members.start + part[0], members.start + part[1], self.valid_rows]
-            loop.evaluation_loop()(np.array(bounds, dtype=np.int64), group, frame, table)
+            loop.evaluation_loop()(np.array(bounds, np.int64), group, frame, made.outputs())
 
         with ONE_THREAD:
-            lanes.each(evaluate, parts)
+            lanes.each(evaluate, _parts(n))
+        return out
 
     def losses_of(self, members, raw, y, weight):
         """Weighted validation loss of each member (k,), without label smoothing. Overwrites nothing."""
@@ -306,7 +298,7 @@ class _Thread:
         if closing is None:
             return [_NOTHING] * 4
         if self._ends is None or self._ends[0] is not closing.snapshot:
-            self._ends = closing.snapshot, *self._closing(step, closing)
+            self._ends = closing.snapshot, self._closing(step, closing)
         return [table for _, table in self._ends[1]]
 
     def _closing(self, step, closing):
@@ -323,7 +315,8 @@ class _Thread:
         keeping = program.keeping(model, kept, closing.snapshot)
         programs = averaging, judging, keeping
         average, judge, keep = (made.table() for made in programs)
-        return (((averaging, average), (validation, chunk), (judging, judge), (keeping, keep)),)
+        # With each table the program that its buffers live as long as.
+        return (averaging, average), (validation, chunk), (judging, judge), (keeping, keep)
 
 
 def _parts(k):
