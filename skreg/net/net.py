@@ -36,7 +36,7 @@ SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
 SPLITTING = tuple(knob for knob in KNOBS if knob.splits)
 
 #: Fields of a spec that say what the blocks of a net are.
-WIRING = ("embedded", "embedding", "hidden", "n_outputs", "activation", *SHARED)
+WIRING = ("embedded", "embedding", "owners", "levels", "hidden", "n_outputs", "activation", *SHARED)
 
 
 class Net:

@@ -42,6 +42,12 @@ class Spec(_OfBlocks):
         that found no column for them.
     embedding : str
         Which one (`skreg.net.net.EMBEDDINGS`).
+    owners : tuple of int or None
+        The column of the user's table that each column of the net's table was made of, ascending within
+        each kind of column but not over all; None where each was made of its own.
+    levels : tuple of int
+        Levels of each of the last columns of the net's table, which hold the numbers of levels, 0 to
+        levels - 1, and get a trained embedding.
     hidden : tuple of int
         Units of each hidden layer, L in all.
     n_outputs : int
@@ -54,6 +60,8 @@ class Spec(_OfBlocks):
 
     embedded: tuple[int, ...] | None = None
     embedding: str = "periodic"
+    owners: tuple[int, ...] | None = None
+    levels: tuple[int, ...] = ()
     hidden: tuple[int, ...] = ()
     n_outputs: int = 1
     activation: str = "relu"
