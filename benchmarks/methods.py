@@ -80,6 +80,11 @@ OURS = {
         "network",
         _pair("skreg", "RegularizedMLP{}"),
     ),
+    "skreg-raw": Method(
+        "the same nets on the table as it comes, which they encode, fill and scale for themselves",
+        "frame",
+        _pair("skreg", "RegularizedMLP{}"),
+    ),
     "skreg-squash": Method(
         "skrub's SquashingScaler, quantiles and a bend at 3, in front of the default net",
         "network",

@@ -52,6 +52,12 @@ PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.in
 Activation: TypeAlias = Literal[
     "relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"
 ]
+#: Columns by their numbers, names or a mask.
+Columns: TypeAlias = (
+    Literal["from_dtype"] | Sequence[int] | Sequence[str] | Sequence[bool] | NDArray[Any] | None
+)
+CategoryEmbedding: TypeAlias = Literal["auto", "onehot", "embedding"]
+Scale: TypeAlias = Literal["standard", "robust", "quantile"] | None
 NumericEmbedding: TypeAlias = Literal["auto", "periodic", "piecewise"] | None
 Loss: TypeAlias = Literal["squared_error", "absolute_error", "huber", "poisson", "pinball"]
 LinearLoss: TypeAlias = Literal["squared_error", "absolute_error", "pinball", "poisson"]

@@ -13,15 +13,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skreg.estimators.callbacks import CallbackSupportMixin
+from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.constant import warn_if_worse_than_constant
 from skreg.estimators.course import (
     check_target,
     encode,
     factors_of,
+    forward_rows,
     give_up_without_weights,
     held_out,
     interrupted_text,
     make_job,
+    prepare_rows,
     refit_job,
     seed_of,
     take_refit,
@@ -43,7 +46,7 @@ from skreg.estimators.scoring import (
     warn_undefined,
     without_fit,
 )
-from skreg.estimators.tables import of_validation_rows, table_to_predict, validated
+from skreg.estimators.tables import of_validation_rows
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, weigh
 from skreg.net.net import Net
 from skreg.parallel import submit
@@ -67,6 +70,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
 
     # -- fitting ----------------------------------------------------------------------------------
@@ -88,7 +92,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, DataFrame, torch tensor or CSR matrix of shape (n, n_features)
-            Finite numbers. A sparse matrix is made dense one minibatch at a time.
+            Numbers with gaps, and categories (``categorical_features``). A sparse matrix is made dense one
+            minibatch at a time.
         y : array-like of shape (n,) or (n, n_outputs)
             Of a classifier labels of any kind; for multilabel targets a matrix, dense or sparse, of two
             values such as 0 and 1 or -1 and 1, of which the larger means that a row has the label.
@@ -141,7 +146,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         if X_val is not None:
             *valid, kept_val = self._check_validation_rows(X_val, y_val, sample_weight_val, factors)
-            warn_of_unlike_rows(X, valid[0], names)
+            warn_of_unlike_rows(X, valid[0], self._columns.names(names))
             rows = everything
             shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
@@ -149,7 +154,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             shown = [part and GivenRows(given[0], part[3]) for part in (rows, valid)]
             rows, valid = rows[:3], valid and valid[:3]
         job = make_job(self, rows, valid, parts, seed, continued)
-        warn_of_scales(X, names, given[0])
+        self._warn_of_columns(X, given[0])
         warn_of_knobs(job.spec)
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
@@ -202,7 +207,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         }
         job = make_job(self, rows, None, parts, seed, start, **overrides)
         if first:
-            warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+            self._warn_of_columns(X, given)
             warn_of_knobs(job.spec)
         job.keep_optimiser = True
         history = None if first else self._history
@@ -245,19 +250,18 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        X, y = validated(
+        X, y = read(
             self,
             X,
             y,
+            self.categorical_features,
             reset=first,
-            accept_sparse="csr",
-            dtype=getattr(np, self.dtype),
-            order="C",
             multi_output=True,
             y_numeric=is_regressor(self),
         )
         y = encode(self, check_target(self, y), first=first, classes=classes)
-        return drop_unweighted(X, y, check_sample_weight(sample_weight, X))
+        X, y, weight = drop_unweighted(X, y, check_sample_weight(sample_weight, X))
+        return prepare_rows(self, X, weight, first=first), y, weight
 
     def _check_validation_rows(self, X, y, sample_weight, factors):
         """The same of validation rows, times the weights of their classes; and the numbers of those left."""
@@ -267,6 +271,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             return *weigh(rows, y, weight, factors), kept
         except ValueError as error:
             raise of_validation_rows(error) from None
+
+    def _warn_of_columns(self, X, given):
+        """Warn of columns whose scales harm training, where they are taken as they are."""
+        if self.scale_features is None or self._columns.plain:
+            warn_of_scales(X, self._columns.names(getattr(self, "feature_names_in_", None)), given)
 
     def _with_driver(self, job, context, watched):
         """The job, with a driver where callbacks or ``verbose`` are to be told of each epoch.
@@ -329,13 +338,13 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             return self._given_raw
         if hasattr(self, "_known") and (outputs := self._known.of(X)) is not None:
             return outputs
-        return self._forward().raw(table_to_predict(self, X))
+        return self._forward().raw(forward_rows(self, read_to_predict(self, X)))
 
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
-        X = table_to_predict(self, X)
+        X = forward_rows(self, read_to_predict(self, X))
         spec = self._spec
-        if not Net.of(spec, self.n_features_in_).is_random(spec):
+        if not Net.of(spec, self._columns.n_out).is_random(spec):
             raise ValueError(
                 "predict_mc needs dropout, but every rate of this net is 0 (dropout="
                 f"{spec.dropout}, input_dropout={spec.input_dropout:g}): every sample would be the "

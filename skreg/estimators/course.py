@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skreg.estimators.columns import PreparedRows, prepare
+from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve
 from skreg.estimators.rows import numeric_columns
 from skreg.estimators.split import hold_out
@@ -36,19 +38,24 @@ def checked(net):
     return check_parameters(net)
 
 
-def sibling(template, random_state, n_features):
-    """A net with the parameters of another, that knows the same of its target.
+def sibling(template, random_state, columns=None):
+    """A net with the parameters of another, that knows the same of its table and its target.
 
     Parameters
     ----------
     template : BaseRegularizedMLP
     random_state : int
         Its own.
-    n_features : int
-        Columns that it is given.
+    columns : ndarray of int, optional
+        Those of the prepared table that it is given; by default it prepares the table as the other does.
     """
     net = clone(template).set_params(random_state=random_state)
-    net.n_features_in_ = n_features
+    net._levels, net._columns = template._levels, template._columns
+    if columns is not None:
+        net._levels, net._columns = {}, template._columns.part(columns)
+    elif net._levels and hasattr(template, "feature_names_in_"):
+        net.feature_names_in_ = template.feature_names_in_
+    net.n_features_in_ = net._columns.n_columns
     for name in KNOWN:
         if hasattr(template, name):
             setattr(net, name, getattr(template, name))
@@ -81,6 +88,42 @@ def strata_of(net, y):
 def fix_scale(net, y, weight):
     """Let a net, and its siblings made later, scale the target by these rows."""
     net._set_target_scale(y, weight)
+
+
+# -- the table ----------------------------------------------------------------------------------------
+
+
+def prepare_rows(net, numbers, weight, *, first=True, one_hot=False):
+    """The table that a net is trained on, of numbers with gaps; the first time it learns what to do.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    numbers : ndarray of shape (n, n_features) or CSR matrix
+    weight : ndarray of shape (n,) or None
+    first : bool
+    one_hot : bool
+        Whether no category is to be embedded.
+
+    Raises
+    ------
+    ValueError
+        Where a value is too large for the precision of training.
+    """
+    if first:
+        # An embedding would let a linear model have fewer functions of a category than it has levels.
+        one_hot = one_hot or np.size(net.hidden_layer_sizes) == 0
+        embedding = "onehot" if one_hot else net.category_embedding
+        settings = Settings(net.scale_features, embedding, net.dtype)
+        net._columns, table = prepare(numbers, weight, net._levels, settings)
+    else:
+        table = net._columns(numbers, np.dtype(net.dtype))
+    return net._columns.checked(table, getattr(net, "feature_names_in_", None))
+
+
+def forward_rows(net, numbers):
+    """Rows as the fitted net predicts from them, prepared where they are looked at."""
+    return numbers if net._columns.takes(numbers) else PreparedRows(net._columns, numbers)
 
 
 # -- rows and jobs ------------------------------------------------------------------------------------
@@ -137,6 +180,8 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overr
         n_features=X.shape[1],
         embedded=_columns_to_embed(net, X, start, parts["hidden"]),
         embedding=DEFAULT_EMBEDDING if choice in (None, "auto") else choice,
+        owners=net._columns.owners,
+        levels=net._columns.levels,
         **overrides,
     )
     if start is not None:
@@ -172,7 +217,7 @@ def _columns_to_embed(net, X, start, hidden):
         return net._spec.embedded if choice == "auto" else net._spec.embedded or ()
     if choice == "auto" and not hidden:
         return None
-    columns = numeric_columns(X)
+    columns = numeric_columns(X[:, : X.shape[1] - len(net._columns.levels)])
     return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
 

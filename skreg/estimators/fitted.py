@@ -110,11 +110,11 @@ class FittedNet:
 
     def _forward(self):
         """What predicts its rows, made ready once and kept beside it."""
-        return kept_forward(self, [(self._params, self._spec)], self.n_features_in_)
+        return kept_forward(self, [(self._params, self._spec)], self._columns.n_out)
 
     def _folded(self):
         self._needs_fit("coefs_")
-        return folded(self._params, self._spec, self.n_features_in_)
+        return folded(self._params, self._spec, self._columns.n_out)
 
     @property
     def history_(self) -> pd.DataFrame:

@@ -121,7 +121,7 @@ class Forward:
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n, d)
+        X : ndarray, CSR matrix or PreparedRows of shape (n, d)
             Of any precision and order.
         function : callable
             From the raw outputs of all nets (k, b, o) to an array of b rows. Several threads call it.
@@ -137,7 +137,7 @@ class Forward:
             if threads > 1:
                 size = max(_FEWEST, min(size, _MOST_SHARED, -(-n // (2 * threads))))
         if n <= size:
-            return function(self._raw(_float64(X), kernels))
+            return function(self._raw(_float64(X[:n]), kernels))
         parts = side_by_side(
             lambda start: function(self._raw(_float64(X[start : start + size]), kernels)),
             range(0, n, size),

@@ -70,6 +70,9 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         hidden_layer_sizes: types.Units = (256, 256),
         *,
         activation: types.Activation = "relu",
+        categorical_features: types.Columns = "from_dtype",
+        category_embedding: types.CategoryEmbedding = "auto",
+        scale_features: types.Scale = "robust",
         numeric_embedding: types.NumericEmbedding = "auto",
         dropout: types.PerLayer = 0.2,
         input_dropout: float = 0.0,
@@ -112,6 +115,9 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         callbacks: list[Any] | tuple[Any, ...] | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.categorical_features = categorical_features
+        self.category_embedding = category_embedding
+        self.scale_features = scale_features
         self.activation = activation
         self.numeric_embedding = numeric_embedding
         self.dropout = dropout
@@ -306,6 +312,9 @@ default="squared_error"
         hidden_layer_sizes: types.Units = (256, 256),
         *,
         activation: types.Activation = "relu",
+        categorical_features: types.Columns = "from_dtype",
+        category_embedding: types.CategoryEmbedding = "auto",
+        scale_features: types.Scale = "robust",
         numeric_embedding: types.NumericEmbedding = "auto",
         dropout: types.PerLayer = 0.2,
         input_dropout: float = 0.0,
@@ -350,6 +359,9 @@ default="squared_error"
         callbacks: list[Any] | tuple[Any, ...] | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.categorical_features = categorical_features
+        self.category_embedding = category_embedding
+        self.scale_features = scale_features
         self.activation = activation
         self.numeric_embedding = numeric_embedding
         self.dropout = dropout

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from skreg.estimators.columns.module import preparation_module
 from skreg.net.net import Net
 
 
@@ -40,7 +41,15 @@ class Clamp(nn.Module):
 
 
 def build_module(
-    params, spec, n_columns, *, scale=None, offset=None, exponential=False, bounds=None
+    params,
+    spec,
+    n_columns,
+    *,
+    columns=None,
+    scale=None,
+    offset=None,
+    exponential=False,
+    bounds=None,
 ):
     """Embedding, linear, batch norm, activation and dropout modules in a row.
 
@@ -51,6 +60,8 @@ def build_module(
         their memory.
     spec : Spec
     n_columns : int
+    columns : Preparation, optional
+        Put what it does to the columns in front.
     scale, offset : ndarray of shape (o,), optional
         Folded into the last layer: outputs become ``scale * f + offset``.
     exponential : bool
@@ -72,6 +83,8 @@ def build_module(
         bias = (bias * scale + offset).astype(weight.dtype)
         params |= dict(zip(names, (weight, bias), strict=True))
     layers = net.modules(params, spec)
+    if columns is not None and not columns.plain:
+        layers.insert(0, preparation_module(columns))
     if exponential:
         layers.append(Exp())
     if bounds is not None:

@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
+from skreg.estimators.columns.scales import SCALES
 from skreg.estimators.rows import warn
 from skreg.net.activation import KINDS
 from skreg.net.net import BLOCKS, EMBEDDINGS, KNOBS
@@ -49,6 +50,9 @@ CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(KINDS))],
     "numeric_embedding": [None, StrOptions({"auto", *EMBEDDINGS})],
+    "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+    "category_embedding": [StrOptions({"auto", "onehot", "embedding"})],
+    "scale_features": [StrOptions(set(SCALES)), None],
     "solver": [StrOptions({"adam", "adamw", "sgd"})],
     "learning_rate_init": [_positive],
     "learning_rate": [StrOptions(set(SCHEDULES))],

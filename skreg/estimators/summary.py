@@ -72,7 +72,9 @@ class Summary:
 
 def summarise(estimator, spec):
     """Summary of a fitted estimator."""
-    net = Net.of(spec, estimator.n_features_in_)
+    net = Net.of(spec, estimator._columns.n_out)
     rows = [(name, f"(None, {units})", n, knobs) for name, units, n, knobs in net.describe(spec)]
+    if knobs := estimator._columns.knobs():
+        rows.insert(0, ("Columns", f"(None, {estimator._columns.n_out})", 0, knobs))
     total = sum(n for _, _, n, _ in rows)
     return Summary(type(estimator).__name__, rows, total, estimator.n_zero_weights_, _note(spec))

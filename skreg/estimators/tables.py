@@ -6,8 +6,8 @@ column to find out where and why, so that a good table costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import math
 import os
 import re
 
@@ -15,18 +15,26 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
 
-#: Precisions in which rows are predicted from as they are; all others become float64 as a whole.
-PREDICTED_DTYPES = (np.float64, np.float32)
+#: What to do about columns that hold no numbers.
+_ENCODE = {
+    "dates": "Take numbers out of them first, such as the year and the month, or put "
+    "skrub.TableVectorizer, which does that, in front of this estimator.",
+    "times": "Turn them into numbers first, for example by .dt.total_seconds().",
+    "text": "Name the column in categorical_features, or pass a DataFrame with "
+    "categorical_features='from_dtype'; of long texts make numbers first, for example by "
+    "skrub.TableVectorizer.",
+    "categories": "Name the column in categorical_features, or set it to 'from_dtype'. If its categories "
+    "are numbers that mean quantities, use .astype(float).",
+}
 
-_ENCODE = (
-    "Turn it into numbers first, for example by sklearn.preprocessing.OneHotEncoder in a "
-    "ColumnTransformer, or put skrub.TableVectorizer, which takes text, categories and dates, in "
-    "front of this estimator."
+#: The same of columns that held numbers in training.
+_AS_IN_TRAINING = (
+    "In training it held numbers. Read and prepare new rows as those of training were."
 )
 
 _IMPUTE = (
-    "put sklearn.impute.SimpleImputer in front of this estimator, or skrub's TableVectorizer where "
-    "the table has text and dates as well."
+    "put sklearn.impute.SimpleImputer(strategy='constant', fill_value=0) in front of this estimator, or "
+    "pass X dense: gaps in dense tables are taken."
 )
 
 #: What is wrong with targets of a regressor that are text.
@@ -63,50 +71,70 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
     Parameters
     ----------
     estimator : estimator
-    X : array-like, DataFrame, sparse matrix or torch tensor
+    X : array-like, DataFrame or sparse matrix
     y : array-like, optional
     float64_by : str or None
         What a user sets to have rows in float64.
     **options
         Of `validate_data`.
     """
-    X, y = as_numpy(X), as_numpy(y)
-    _refuse_texts(X)
-    _refuse_columns(X, type(estimator).__name__)
+    fitted = not options.get("reset", True)
+    with explaining(estimator, X, y, options.get("dtype"), float64_by, fitted=fitted):
+        try:
+            return validate_data(estimator, X, y, **options)
+        except (TypeError, ValueError) as error:
+            if options.get("ensure_all_finite") != "allow-nan" or not _no_number(error):
+                raise
+            whole = gaps_as_nan(X)
+            if whole is None:
+                raise
+    return validate_data(estimator, whole, y, **options)
+
+
+@contextlib.contextmanager
+def explaining(estimator, X, y, dtype, float64_by, *, fitted=False):
+    """Errors of scikit-learn's validation inside name the column and the remedy.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X, y : the table and its targets
+    dtype : type or tuple of types
+        Precision of rows; of several, the first.
+    float64_by : str or None
+        What a user sets to have rows in float64.
+    fitted : bool
+        Whether the columns are known from training.
+    """
+    name = type(estimator).__name__
+    _refuse_columns(X, name, fitted)
     try:
         with np.errstate(over="ignore"):  # what does not fit the precision is refused below
-            return validate_data(estimator, X, y, **options)
+            yield
     except (TypeError, ValueError) as error:
-        dtype = options.get("dtype")
-        precision = np.dtype(dtype) if isinstance(dtype, type) else np.dtype(np.float64)
-        text = _explained(str(error), X, type(estimator).__name__, precision, float64_by)
+        kind = dtype[0] if isinstance(dtype, tuple) else dtype
+        precision = np.dtype(kind if isinstance(kind, type) else np.float64)
+        text = _explained(str(error), X, name, precision, float64_by, fitted)
         text = text or _explained_target(str(error), y)
         if text is None:
             raise
         raise ValueError(text) from None
+    if sp.issparse(X) and np.isnan(X.data.sum()) and np.isnan(X.data).any():
+        raise ValueError(_not_finite(X, name, np.dtype(np.float64), float64_by))
 
 
-def table_to_predict(estimator, X):
-    """Rows that a fitted estimator is to predict, validated: an array or a CSR matrix.
-
-    They stay in their own precision and order, as they are made float64 a part at a time. A table that
-    scikit-learn's validation would hand back as it is, is not sent there: for one row the way there and back
-    takes longer than the net.
-    """
-    if _is_fit_to_predict(estimator, X):
-        return X
-    return validated(estimator, X, reset=False, accept_sparse="csr", dtype=PREDICTED_DTYPES)
-
-
-def _is_fit_to_predict(estimator, X):
-    """Whether a table is an array of finite floats with the columns of training, which had no names."""
-    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in PREDICTED_DTYPES:
-        return False
-    n, d = X.shape
-    if n == 0 or d != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
-        return False
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(X.sum())  # a sum is finite only if all that is added is
+def gaps_as_nan(X):
+    """The table with NaN for every other kind of missing value; None where it holds what is no number."""
+    try:
+        if hasattr(X, "isetitem"):
+            X = X.copy(deep=False)
+            for j, kind in enumerate(X.dtypes):
+                if kind.kind == "O":
+                    X.isetitem(j, _as_numbers(X.iloc[:, j]))
+            return X
+        return _as_numbers(X) if np.ndim(X) == 1 else np.array([_as_numbers(row) for row in X])
+    except (TypeError, ValueError):
+        return None
 
 
 def of_validation_rows(error):
@@ -130,7 +158,7 @@ def column_name(X, j):
 # -- types of columns ------------------------------------------------------------------------------
 
 
-def _refuse_texts(X):
+def refuse_texts(X):
     """Refuse what is no table at all: the name of a file, or a sequence of texts."""
     if isinstance(X, str | bytes | os.PathLike):
         raise ValueError(
@@ -149,19 +177,20 @@ def _refuse_texts(X):
         )
 
 
-def _refuse_columns(X, estimator):
+def _refuse_columns(X, estimator, fitted):
     """Refuse categories and dates, which are told by the type of a column."""
-    types = _column_types(X)
+    types = types_of_columns(X)
     if not types:
         return
     refused = {t: kind for t in set(types) if (kind := _kind_of(t)) is not None}
     found = [j for j, t in enumerate(types) if t in refused]
     if found:
         j = found[0]
-        raise ValueError(_refusal(X, j, refused[types[j]], _first_value(X, j), found, estimator))
+        example = refused[types[j]], _first_value(X, j)
+        raise ValueError(_refusal(X, j, *example, found, estimator, fitted))
 
 
-def _column_types(X):
+def types_of_columns(X):
     """Names of the types of the columns, in lower case; empty for what has no columns."""
     if isinstance(X, np.ndarray):
         return [X.dtype.name] * (X.shape[1] if X.ndim == 2 else 0) if X.dtype.kind in "mM" else []
@@ -183,25 +212,20 @@ def _kind_of(name):
 
 def _first_value(X, j):
     """A value of column j that is not missing, if there is one."""
-    for value in _column(X, j):
+    for value in column_of(X, j):
         if value is not None and value == value and not _is_missing(value):
             return value
     return None
 
 
-def _refusal(X, j, kind, value, found, estimator):
+def _refusal(X, j, kind, value, found, estimator, fitted):
     where = column_name(X, j)
     others = f" (and {_more(len(found) - 1)} of such types)" if len(found) > 1 else ""
     example = "" if value is None else f", such as {_shown(value)}"
-    text = (
+    return (
         f"{where[0].upper()}{where[1:]} of X holds {kind}{example}{others}; {estimator} takes "
-        f"numbers only. {_ENCODE}"
+        f"numbers here. {_AS_IN_TRAINING if fitted else _ENCODE[kind]}"
     )
-    if kind == "categories":
-        text += " If its categories are numbers that mean quantities, use .astype(float)."
-    elif kind == "dates":
-        text += " Or take numbers out of the dates, such as the year and the month."
-    return text
 
 
 def _shown(value):
@@ -212,7 +236,12 @@ def _shown(value):
 # -- values ----------------------------------------------------------------------------------------
 
 
-def _explained(message, X, estimator, precision, float64_by):
+def _no_number(error):
+    """Whether an error of scikit-learn's validation is about a value that is no number."""
+    return any(part in str(error) for part in _NO_NUMBER)
+
+
+def _explained(message, X, estimator, precision, float64_by, fitted):
     """A better text for an error of scikit-learn's validation; None where there is none."""
     if isinstance(X, list | tuple):
         X = np.asarray(X, dtype=object)
@@ -220,8 +249,8 @@ def _explained(message, X, estimator, precision, float64_by):
         return None
     if "Input X contains" in message:
         return _not_finite(X, estimator, precision, float64_by)
-    if any(part in message for part in _NO_NUMBER) and not sp.issparse(X):
-        return _no_numbers(X, estimator)
+    if _no_number(message) and not sp.issparse(X):
+        return _no_numbers(X, estimator, fitted)
     return None
 
 
@@ -251,9 +280,9 @@ def _not_finite(X, estimator, precision, float64_by):
             if bad.any():
                 first = int(np.flatnonzero(bad)[0])
                 found.append((j, int(np.count_nonzero(bad)), first, float(values[first])))
-    if missing:
+    if missing and sp.issparse(X):
         text = f"Input X contains NaN: {_places(X, missing, 'missing values')}"
-        return f"{text} {estimator} does not accept missing values: {_IMPUTE}"
+        return f"{text} {estimator} does not accept missing values in sparse tables: {_IMPUTE}"
     if infinite:
         text = f"Input X contains infinity: {_places(X, infinite, 'infinite values')}"
         return (
@@ -286,27 +315,18 @@ def _more(count):
     return f"{count} more column{'' if count == 1 else 's'}"
 
 
-def _no_numbers(X, estimator):
-    """Which column has a value that is no number, where it is text, a date or missing."""
-    missing, found, first = [], [], None
-    for j in range(_n_columns(X)):
-        values = list(_column(X, j))
-        gaps = [i for i, value in enumerate(values) if _is_missing(value)]
-        if gaps:
-            missing.append((j, len(gaps), gaps[0], np.nan))
-        odd = next((v for v in values if not _is_missing(v) and not _is_number(v)), None)
+def _no_numbers(X, estimator, fitted):
+    """Which column has a value that is no number, where it is text or a date."""
+    found, first = [], None
+    for j in range(X.shape[1]):
+        odd = next((v for v in column_of(X, j) if not _is_missing(v) and not _is_number(v)), None)
         if odd is not None:
             kind = _kind_of_value(odd)
             if kind is None:
                 return None
             found.append(j)
             first = first or (j, kind, odd)
-    if first is not None:
-        return _refusal(X, *first, found, estimator)
-    if missing:
-        text = f"Input X contains NaN: {_places(X, missing, 'missing values')}"
-        return f"{text} {estimator} does not accept missing values: {_IMPUTE}"
-    return None
+    return None if first is None else _refusal(X, *first, found, estimator, fitted)
 
 
 def _kind_of_value(value):
@@ -340,11 +360,7 @@ def _n_dimensions(X):
     return len(getattr(X, "shape", None) or np.shape(X))
 
 
-def _n_columns(X):
-    return X.shape[1]
-
-
-def _column(X, j):
+def column_of(X, j):
     """Values of one column."""
     if hasattr(X, "iloc"):
         return X.iloc[:, j]
@@ -367,8 +383,8 @@ def _columns_as_numbers(X):
             values[X.row[of_column]] = X.data[of_column]
             yield int(j), values
         return
-    for j in range(_n_columns(X)):
-        yield j, _as_numbers(_column(X, j))
+    for j in range(X.shape[1]):
+        yield j, _as_numbers(column_of(X, j))
 
 
 def _as_numbers(column):

@@ -155,7 +155,8 @@ class ClassTargets:
     def _build_module(self):
         from skreg.estimators.module import build_module
 
-        return build_module(self._params, self._spec, self.n_features_in_)
+        columns = self._columns
+        return build_module(self._params, self._spec, columns.n_out, columns=columns)
 
 
 class NumberTargets:
@@ -253,7 +254,8 @@ class NumberTargets:
         return build_module(
             self._params,
             self._spec,
-            self.n_features_in_,
+            self._columns.n_out,
+            columns=self._columns,
             scale=scale,
             offset=offset,
             exponential=poisson,

@@ -163,6 +163,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_after_fork)
 
 
+def in_a_round():
+    """Whether the calling thread's fit will be trained together with those of other tasks."""
+    return current_task() is not None
+
+
 def submit(job):
     """Train one job and return its result: in the round of the calling task, or by itself.
 

@@ -16,18 +16,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators.bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
 from skreg.estimators.bagging.scoring import set_scores, warn_of_all_gaps
+from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.constant import (
     warn_if_ensemble_is_worse_than_constant,
     warn_if_worse_than_constant,
 )
-from skreg.estimators.course import check_target, checked, encode, interrupted_text, strata_of
+from skreg.estimators.course import (
+    check_target,
+    checked,
+    encode,
+    forward_rows,
+    interrupted_text,
+    prepare_rows,
+    strata_of,
+)
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
 from skreg.estimators.resolve import warn_of_knobs
 from skreg.estimators.rows import warn, warn_of_scales
 from skreg.estimators.split import hold_out
-from skreg.estimators.tables import table_to_predict, validated
 from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
 from skreg.train.cohort import combine
@@ -39,7 +47,7 @@ if TYPE_CHECKING:
     from skreg.estimators.base import BaseRegularizedMLP
 
 #: Fitted attributes without an underscore at the end.
-_PRIVATE = ("_bags", "_history", "_refitted")
+_PRIVATE = ("_bags", "_columns", "_history", "_levels", "_refitted")
 
 
 class BaseBaggedMLP(BaseEnsemble):
@@ -105,6 +113,7 @@ class BaseBaggedMLP(BaseEnsemble):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         if self.estimator is None or isinstance(self.estimator, self._net):
             tags.target_tags = get_tags(self._get_estimator()).target_tags
         return tags
@@ -162,6 +171,8 @@ class BaseBaggedMLP(BaseEnsemble):
         encoded = encode(template, y)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng)
+        if not (self._columns.plain or self._bags.all_columns):
+            given = X  # members are given some of the prepared columns
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
         self.estimator_ = self._get_estimator()
@@ -170,12 +181,12 @@ class BaseBaggedMLP(BaseEnsemble):
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
         if template.scoring != "loss":
             set_scores(members, template, given, self._bags, self)
-        warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
+        if self._columns.settings.scale is None:
+            names = self._columns.names(getattr(self, "feature_names_in_", None))
+            warn_of_scales(X, names, given)
         warn_of_knobs(members[0].job.spec)
         results = train(members)
-        self._take_members(
-            [member.net for member in members], [columns for columns, _ in self._bags]
-        )
+        self._take_members([member.net for member in members], self._features())
         if held_out is not None:
             self._take_history(results)
         warn_of_all_gaps(template, results, together=held_out is not None)
@@ -184,6 +195,12 @@ class BaseBaggedMLP(BaseEnsemble):
             self._score_out_of_bag(X, y, weight)
         self._tell()
         return any(result.interrupted for result in results)
+
+    def _features(self):
+        """Numbers of the columns that each member takes."""
+        if self._bags.all_columns:
+            return [np.arange(self.n_features_in_) for _ in self._bags.seeds]
+        return [columns for columns, _ in self._bags]
 
     def _take_members(self, nets, columns):
         self.estimators_ = nets
@@ -212,19 +229,38 @@ class BaseBaggedMLP(BaseEnsemble):
         return template, checked(template)
 
     def _check_rows(self, template, X, y, sample_weight):
-        """Validated rows in the members' precision, targets in the user's terms, weights."""
-        X, y = validated(
+        """The prepared table in the members' precision, targets in the user's terms, weights."""
+        numbers, y = read(
             self,
             X,
             y,
+            template.categorical_features,
+            reset=True,
             float64_by="estimator__dtype='float64'",
-            accept_sparse="csr",
-            dtype=getattr(np, template.dtype),
-            order="C",
             multi_output=True,
             y_numeric=is_regressor(template),
         )
-        return X, check_target(template, y), check_sample_weight(sample_weight, X)
+        y, weight = check_target(template, y), check_sample_weight(sample_weight, numbers)
+        for name in ("_levels", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(template, name, getattr(self, name))
+        return self._prepared(template, numbers, weight), y, weight
+
+    def _prepared(self, template, numbers, weight):
+        """The prepared table of all rows, as is learned from those that have weight."""
+        kept = slice(None) if weight is None or (weight > 0).all() else weight > 0
+        some = _number(self.max_features, numbers.shape[1]) != numbers.shape[1]
+        table = prepare_rows(
+            template,
+            numbers[kept],
+            None if weight is None else weight[kept],
+            # Members that are given some of the columns are of one shape then.
+            one_hot=some or self.bootstrap_features,
+        )
+        self._columns = template._columns
+        return (
+            table if isinstance(kept, slice) else prepare_rows(template, numbers, None, first=False)
+        )
 
     def _generator(self):
         if self.random_state is None:  # as the nets: the global generator is left alone
@@ -296,12 +332,12 @@ class BaseBaggedMLP(BaseEnsemble):
         """Take over what predictions have to know about the target."""
 
     def _score_out_of_bag(self, X, y, weight):
-        one = _predictions(self.estimators_[0], X[:1][:, self.estimators_features_[0]])
+        first = next(iter(self._bags))[0]
+        one = _predictions(self.estimators_[0], X[:1][:, first])
         total = np.zeros((X.shape[0], *one.shape[1:]))
         count = np.zeros((X.shape[0], *[1] * (one.ndim - 1)))
-        for net, columns, rows in zip(
-            self.estimators_, self.estimators_features_, self.estimators_samples_, strict=True
-        ):
+        samples = self.estimators_samples_
+        for net, (columns, _), rows in zip(self.estimators_, self._bags, samples, strict=True):
             out = np.ones(X.shape[0], dtype=bool)
             out[rows] = False
             if out.any():
@@ -370,12 +406,13 @@ class BaseBaggedMLP(BaseEnsemble):
         known = self._known.of(X) if hasattr(self, "_known") else None
         if known is not None:
             return function(np.stack(known))
-        return self._forward().by_rows(table_to_predict(self, X), function)
+        rows = forward_rows(self, read_to_predict(self, X))
+        return self._forward().by_rows(rows, function)
 
     def _forward(self):
         """What predicts the rows of a table by all members."""
         columns = None if self._bags.all_columns else self.estimators_features_
-        return forward_of_all(self, self.estimators_, self.n_features_in_, columns)
+        return forward_of_all(self, self.estimators_, self._columns.n_out, columns)
 
     def predict_std(self, X: types.Table) -> types.Array:
         """Spread of the predictions between members.

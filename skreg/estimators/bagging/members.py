@@ -142,7 +142,7 @@ def prepare(template, parts, rows, bags, held_out=None):
     members = []
     shared = None if held_out is None else _Shared(template, rows, held_out)
     for seed, (columns, drawn) in zip(bags.seeds, bags, strict=True):
-        net = _sibling(template, seed, columns)
+        net = _sibling(template, seed, None if bags.all_columns else columns)
         make = _alone if shared is None else shared.member
         members.append(make(net, parts, rows, bags, columns, bags.counts(drawn)))
     if shared is not None:
@@ -152,7 +152,7 @@ def prepare(template, parts, rows, bags, held_out=None):
 
 def _sibling(template, seed, columns):
     """A net like the template, with a seed of its own."""
-    return sibling(template, int(check_random_state(int(seed)).randint(MAX_INT)), len(columns))
+    return sibling(template, int(check_random_state(int(seed)).randint(MAX_INT)), columns)
 
 
 def _alone(net, parts, rows, bags, columns, counts):

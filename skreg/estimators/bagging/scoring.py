@@ -67,9 +67,9 @@ def _set_own_scores(members, given, bags, names):
     for member in members:
         columns = None if bags.all_columns else member.columns
         score = make_score(member.net, member.valid, GivenRows(given, member.held_out, columns))
-        if names is not None:
+        if names is not None and hasattr(given, "columns"):
             # The member is trained on an array; what the scorer is given has names.
-            score.net.feature_names_in_ = names[member.columns]
+            score.net.feature_names_in_ = names if columns is None else names[columns]
         reason = score.undefined(member.valid[1])
         if reason is None:
             member.job.score, member.job.shows_nets = score, score.shows_nets
