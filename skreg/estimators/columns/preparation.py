@@ -293,7 +293,7 @@ class PreparedRows:
         return self.preparation(self.numbers[rows])
 
 
-def prepare(numbers, weight, levels, settings):
+def prepare(numbers, weight, levels, settings, *, in_rounds=True):
     """What is learned of the training rows, and their prepared table.
 
     In a round the tasks that bring the same rows share both.
@@ -306,6 +306,8 @@ def prepare(numbers, weight, levels, settings):
     levels : dict
         The `skreg.estimators.columns.levels.Levels` of each categorical column, by its number.
     settings : Settings
+    in_rounds : bool
+        Whether the estimator is trained in rounds; else what trains in rounds is not imported.
 
     Returns
     -------
@@ -317,7 +319,8 @@ def prepare(numbers, weight, levels, settings):
         preparation = learn(numbers, weight, levels, settings)
         return preparation, preparation(numbers, np.dtype(settings.dtype))
 
-    if sp.issparse(numbers) or (settings.scale is None and not levels and not _has_gaps(numbers)):
+    plain = settings.scale is None and not levels and not _has_gaps(numbers)
+    if not in_rounds or sp.issparse(numbers) or plain:
         return make()
     named = tuple((j, tuple(map(str, levels[j].values))) for j in sorted(levels))
     return shared((settings, named), (numbers, weight), make)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 
-from skreg.parallel import in_a_round
-from skreg.train.feed import digest
-
 _lock = threading.Lock()
 #: What was learned of rows and a reference to their table, as long as some task holds that.
 _made = {}
@@ -15,6 +12,8 @@ _made = {}
 
 def shared(settings, arrays, make):
     """What ``make()`` returns, or what it returned for the same settings and arrays in this round.
+
+    What trains in rounds is imported here, since linear models do without it, and without torch.
 
     Parameters
     ----------
@@ -24,6 +23,9 @@ def shared(settings, arrays, make):
     make : callable
         Returns what was learned, and a table. Those who share them change neither.
     """
+    from skreg.parallel import in_a_round
+    from skreg.train.feed import digest
+
     if not in_a_round():
         return make()
     key = settings, *map(digest, arrays)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from skreg.estimators.tables import validated
+from skreg.estimators.columns import prepare, read, read_to_predict
+from skreg.estimators.columns.preparation import Settings, learn
+from skreg.estimators.columns.scales import SCALES
 from skreg.estimators.target import centre_and_scale
 from skreg.estimators.weights import check_sample_weight, check_some_weight, class_factors
 
@@ -23,6 +25,38 @@ def row_weights(sample_weight, X):
     """Weights with mean 1, so that scikit-learn's sums over rows are n times our means."""
     weight = check_sample_weight(sample_weight, X)
     return np.ones(X.shape[0]) if weight is None else weight * (len(weight) / weight.sum())
+
+
+def prepared(model, X, y, categorical, scale, sample_weight=None, **options):
+    """The table that a linear model is fitted on, targets and weights.
+
+    Parameters
+    ----------
+    model : estimator
+        Learns what is done to the columns.
+    X, y, sample_weight : array-likes
+    categorical : "from_dtype", array-like or None
+    scale : str or None
+    **options
+        Of `skreg.estimators.columns.read`.
+
+    Returns
+    -------
+    X : ndarray or CSR matrix, float64
+    y : ndarray
+    weight : ndarray
+        As `row_weights` gives them.
+    """
+    numbers, y = read(model, X, y, categorical, reset=True, float64_by=None, **options)
+    weight = row_weights(sample_weight, numbers)
+    settings, kept = Settings(scale, "onehot", "float64"), weight > 0
+    if kept.all():
+        model._columns, table = prepare(numbers, weight, model._levels, settings, in_rounds=False)
+    else:
+        model._columns = learn(numbers[kept], weight[kept], model._levels, settings)
+        table = model._columns(numbers)
+    names = getattr(model, "feature_names_in_", None)
+    return model._columns.checked(table, names), y, weight
 
 
 def encode_classes(y):
@@ -65,6 +99,8 @@ class RegularizedLinearModel(BaseEstimator):
     feature_names_in_: types.Array
 
     _parameter_constraints: ClassVar[dict] = {
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+        "scale_features": [StrOptions(set(SCALES)), None],
         "l1": [Interval(Real, 0, None, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
@@ -73,7 +109,14 @@ class RegularizedLinearModel(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
+
+    @property
+    def input_names_(self) -> types.Array:
+        """Names of the columns that `coef_` belongs to: ``"age"``, ``"age missing"``, ``"job=clerk"``."""
+        check_is_fitted(self)
+        return np.array(self._columns.names(getattr(self, "feature_names_in_", None)), dtype=object)
 
     def _set_fitted(self, coef, intercept, n_iter):
         self.coef_, self.intercept_ = coef, intercept
@@ -85,5 +128,5 @@ class RegularizedLinearModel(BaseEstimator):
     def _raw(self, X):
         """Linear outputs, shape (n,) or (n, n_outputs) as `coef_` has one dimension or two."""
         check_is_fitted(self)
-        X = validated(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        X = self._columns(read_to_predict(self, X))
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_

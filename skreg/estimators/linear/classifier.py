@@ -17,12 +17,11 @@ from skreg.estimators.linear import by_scipy, by_sklearn
 from skreg.estimators.linear.base import (
     RegularizedLinearModel,
     encode_classes,
-    row_weights,
+    prepared,
     times_class_weight,
 )
 from skreg.estimators.linear.null_model import class_intercepts
 from skreg.estimators.rows import warn
-from skreg.estimators.tables import validated
 from skreg.estimators.target import one_label_a_row
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     (multinomial, not one versus rest). w is ``sample_weight`` times the class weight. The
     intercepts b are never penalised. Both penalties together are the elastic net [1]_. J does not
     change when every row is given twice, so one value of `l1` or `l2` means the same for any number
-    of rows; it does change with the scale of the columns: put StandardScaler in front.
+    of rows; it does change with the scale of the columns: set ``scale_features="standard"``.
 
     Parameters
     ----------
@@ -69,13 +68,23 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     tol : float > 0, default=1e-8
         The solver stops when no entry of the gradient of J is larger. With L1 it is the projected
         gradient, for columns divided by their standard deviation.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Columns that hold categories, which are taken one-hot. "from_dtype" takes the columns of a DataFrame
+        whose type is category, text or object with text; an array-like names columns, gives their numbers
+        or a mask; None takes none. Gaps of numeric columns get the median of the column, and another column
+        that says where they were.
+    scale_features : {"standard", "robust", "quantile"} or None, default=None
+        How numeric columns are scaled, as by the nets. None takes them as they are.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
-    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Weights W, one row for two classes. With L1, zeros are exact.
+    coef_ : ndarray of shape (1, n_inputs) or (n_classes, n_inputs)
+        Weights W, one row for two classes, in units of the columns as they are scaled. With L1, zeros are
+        exact.
+    input_names_ : ndarray of shape (n_inputs,)
+        Names of the columns that they belong to; those of X, unless it has categories or gaps.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts b; those of a softmax sum to zero.
     sparsity_ : float
@@ -146,6 +155,8 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         solver: types.LinearSolver = "auto",
         max_iter: int = 10_000,
         tol: float = 1e-8,
+        categorical_features: types.Columns = "from_dtype",
+        scale_features: types.Scale = None,
     ) -> None:
         self.l1 = l1
         self.l2 = l2
@@ -154,6 +165,8 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.categorical_features = categorical_features
+        self.scale_features = scale_features
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -179,10 +192,10 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
             If there is only one class, all weights are zero, or `solver` does not support the
             penalty.
         """
-        X, y = validated(self, X, y, accept_sparse="csr", dtype=np.float64, multi_output=True)
+        table = self.categorical_features, self.scale_features
+        X, y, weight = prepared(self, X, y, *table, sample_weight, multi_output=True)
         y = one_label_a_row(y, type(self).__name__)
         self.classes_, codes = encode_classes(y)
-        weight = row_weights(sample_weight, X)
         weight = times_class_weight(weight, self.class_weight, codes, self.classes_)
         solution = self._solve(X, codes, weight)
         intercept = solution.intercept

@@ -11,9 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_sklearn
-from skreg.estimators.linear.base import RegularizedLinearModel, row_weights, standardisation
+from skreg.estimators.linear.base import RegularizedLinearModel, prepared, standardisation
 from skreg.estimators.linear.null_model import SMALLEST_SHARE, largest_gradient
-from skreg.estimators.tables import validated
 from skreg.estimators.target import check_numbers
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
     the elastic net [1]_. With ``scale_target=True`` J is that of the *standardised* targets: the
     penalties apply to the weights in that scale, and one value of `l1` or `l2` means the same
     whatever the unit of the target. `coef_` and `intercept_` are given back in the user's units. J
-    does change with the scale of the columns: put StandardScaler in front.
+    does change with the scale of the columns: set ``scale_features="standard"``.
 
     Parameters
     ----------
@@ -74,11 +73,20 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         share of the mean square of the target; with "poisson", the solver stops when no entry of
         the gradient of J is larger. Closed forms and linear programs ignore it, except for
         "squared_error" on sparse X, where it is the relative residual.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Columns that hold categories, which are taken one-hot. "from_dtype" takes the columns of a DataFrame
+        whose type is category, text or object with text; an array-like names columns, gives their numbers
+        or a mask; None takes none. Gaps of numeric columns get the median of the column, and another column
+        that says where they were.
+    scale_features : {"standard", "robust", "quantile"} or None, default=None
+        How numeric columns are scaled, as by the nets. None takes them as they are.
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Weights, in units of the target. With L1, zeros are exact.
+    coef_ : ndarray of shape (n_inputs,) or (n_targets, n_inputs)
+        Weights, in units of the target and of the columns as they are scaled. With L1, zeros are exact.
+    input_names_ : ndarray of shape (n_inputs,)
+        Names of the columns that they belong to; those of X, unless it has categories or gaps.
     intercept_ : float or ndarray of shape (n_targets,)
         Intercepts, in units of the target.
     sparsity_ : float
@@ -155,6 +163,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         scale_target: bool = True,
         max_iter: int = 10_000,
         tol: float = 1e-8,
+        categorical_features: types.Columns = "from_dtype",
+        scale_features: types.Scale = None,
     ) -> None:
         self.l1 = l1
         self.l2 = l2
@@ -164,6 +174,8 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         self.scale_target = scale_target
         self.max_iter = max_iter
         self.tol = tol
+        self.categorical_features = categorical_features
+        self.scale_features = scale_features
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -193,18 +205,12 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         ValueError
             If all weights are zero, or `loss` does not support the penalty or the targets.
         """
-        X, y = validated(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=np.float64,
-            multi_output=True,
-            y_numeric=True,
+        table = self.categorical_features, self.scale_features
+        X, y, weight = prepared(
+            self, X, y, *table, sample_weight, multi_output=True, y_numeric=True
         )
         y = check_numbers(y, self.loss)
         self._check_penalties()
-        weight = row_weights(sample_weight, X)
         targets = y.reshape(len(y), -1)
         mean, scale = self._scale(targets, weight)
         solution = self._solve(X, (targets - mean) / scale, weight)

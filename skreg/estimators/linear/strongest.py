@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 
+from skreg.estimators.columns.scales import SCALES
 from skreg.estimators.decorators import validate_params
 from skreg.estimators.linear.base import (
     encode_classes,
-    row_weights,
+    prepared,
     standardisation,
     times_class_weight,
 )
@@ -33,6 +35,8 @@ _MAX_CLASSES_OF_NUMBERS = 20
         "fit_intercept": ["boolean"],
         "scale_target": ["boolean"],
         "task": [StrOptions({"auto", "classification", "regression"})],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+        "scale_features": [StrOptions(set(SCALES)), None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -45,6 +49,8 @@ def l1_max(
     fit_intercept: bool = True,
     scale_target: bool = True,
     task: types.Task = "auto",
+    categorical_features: types.Columns = "from_dtype",
+    scale_features: types.Scale = None,
 ) -> float:
     """Smallest `l1` that makes every weight of a linear model zero (glmnet's lambda_max).
 
@@ -66,6 +72,8 @@ def l1_max(
     task : {"auto", "classification", "regression"}, default="auto"
         Whether y holds classes. "auto" takes labels that are not numbers, two distinct numbers, and
         up to 20 distinct integers for classes.
+    categorical_features, scale_features
+        As in the linear models: what is done to the columns of X.
 
     Returns
     -------
@@ -93,10 +101,10 @@ def l1_max(
     >>> RegularizedLinearRegressor(l1=0.99 * strongest).fit(X, y).sparsity_
     0.9
     """
-    X = check_array(X, accept_sparse="csr", dtype=np.float64)
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    table = categorical_features, scale_features
+    X, _, weight = prepared(_Table(), X, "no_validation", *table, sample_weight)
     check_consistent_length(X, y)
-    weight = row_weights(sample_weight, X)
     if task == "auto":
         task = "classification" if _holds_classes(y) else "regression"
     if task == "classification":
@@ -112,6 +120,10 @@ def l1_max(
     y = y.astype(np.float64).reshape(len(y), -1)
     mean, scale = standardisation(y, weight, fit_intercept)
     return largest_gradient(X, (mean - y) / (scale if scale_target else 1.0), weight)
+
+
+class _Table(BaseEstimator):
+    """Learns what is done to the columns of X."""
 
 
 def _holds_classes(y):
