@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skreg.estimators.columns.preparation import MOST_ONE_HOT
 from skreg.net.net import DEFAULT_EMBEDDING, EMBEDDINGS, KNOBS
 
 OBJECTIVE = """
@@ -15,9 +16,10 @@ OBJECTIVE = """
     batch norm never sees a single row. Rows count by their ``sample_weight`` in the loss and in the
     statistics of batch norm; rows of weight zero are left out.
 
-    The table has to hold finite numbers: text, categories, dates and missing values are refused, with
-    the name of the column. Standardised columns train best; a warning is given where columns differ
-    much in scale or lie far from zero.
+    The table may be taken as it comes: numbers of any scale, with gaps, and categories as text. What is
+    done to its columns is learned from the training rows, by their weights, and done again to ``X_val``
+    and at predict; the user guide has a page on it. Infinite numbers and dates are refused, with the name
+    of the column. Sparse matrices are taken as they are.
 """
 
 ARCHITECTURE = """
@@ -26,6 +28,20 @@ ARCHITECTURE = """
     activation : {{"relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"}}, \
 default="relu"
         Activation of the hidden layers.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Columns that hold categories. "from_dtype" takes the columns of a DataFrame whose type is category,
+        text, or object where a value is text; an array-like names columns, gives their numbers or a mask;
+        None takes none. Levels are learned in `fit`. A missing value is a level of its own where it occurs
+        in training. What is unknown at predict has the place of the levels that were seen once, or none.
+    category_embedding : {{"auto", "onehot", "embedding"}}, default="auto"
+        What becomes of a category: a column of zeros and ones for each level, or a vector that is trained
+        with the net. "auto" takes vectors beyond {most} levels. Without hidden layers all are one-hot.
+    scale_features : {{"standard", "robust", "quantile"}} or None, default="robust"
+        How numeric columns are scaled. "standard": to mean 0 and standard deviation 1. "robust": by median
+        and range of the middle half, z, and then z / sqrt(1 + (z / 3)^2), which bends outliers back to
+        within 3 [5]_. "quantile": to normal scores, ties to the middle of their ranks. None takes columns
+        as they are, with a warning where that harms. Gaps (NaN) get the median of the column; where a
+        column had gaps in training, another one says where they are.
     numeric_embedding : {{"auto", {embeddings}}} or None, default="auto"
         What the first layer is given beside each numeric column x_j itself: 3 outputs of a linear map,
         with bias, of functions of the column. Functions and maps are no weights of the objective: ``l1``,
@@ -110,9 +126,12 @@ ATTRIBUTES = """
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.
+    input_names_ : ndarray of shape (n_inputs,)
+        Names of the columns of the prepared table: ``"age"``, ``"age missing"``, ``"job=clerk"``.
     coefs_ : list of ndarray of shape (n_in, n_out)
         Weights with batch norm folded in, so that they and ``intercepts_`` are the function of the
-        inputs of the first layer: the columns, then 3 for each of ``embedded_features_``.
+        inputs of the first layer: the columns of the prepared table, in its units, then 3 for each of
+        ``embedded_features_``.
     intercepts_ : list of ndarray of shape (n_out,)
     n_iter_ : int
         Number of epochs run.
@@ -130,7 +149,7 @@ ATTRIBUTES = """
         Weights of the linear layers, and how many of them are exactly zero.
     n_layers_, n_outputs_ : int
     embedded_features_ : ndarray of int
-        Columns that have a numeric embedding; empty where there are none.
+        Columns of the prepared table that have a numeric embedding; empty where there are none.
     device_ : str
     module_ : torch.nn.Sequential
         The same function as an ordinary module, which `torch.jit.script` and `torch.onnx.export`
@@ -158,6 +177,7 @@ def _architecture():
     return ARCHITECTURE.format(
         embeddings=", ".join(f'"{name}"' for name in EMBEDDINGS),
         default=f'"{DEFAULT_EMBEDDING}"',
+        most=MOST_ONE_HOT,
         functions="".join("\n" + block.doc for block in EMBEDDINGS.values()),
     )
 

@@ -104,6 +104,12 @@ class FittedNet:
         return [weight for weight, _ in self._folded()]
 
     @property
+    def input_names_(self) -> types.Array:
+        """Names of the columns of the prepared table: ``"age"``, ``"age missing"``, ``"job=clerk"``."""
+        self._needs_fit("input_names_")
+        return np.array(self._columns.names(getattr(self, "feature_names_in_", None)), dtype=object)
+
+    @property
     def intercepts_(self) -> list[types.Array]:
         """Biases, (n_out,) each, batch norm folded in."""
         return [bias for _, bias in self._folded()]

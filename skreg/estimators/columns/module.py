@@ -53,12 +53,13 @@ class Shift(nn.Module):
         self.register_buffer("centre", torch.as_tensor(scale.centre))
         self.register_buffer("factor", torch.as_tensor(scale.factor))
         self.smooth = bool(scale.smooth)
+        self.bend = SMOOTH  # TorchScript knows no globals
 
     def forward(self, x):
         """Rows x (b, m), scaled."""
         z = (x - self.centre) * self.factor
         if self.smooth:
-            third = z / SMOOTH
+            third = z / self.bend
             # Without the square of a large number, which is infinite.
             size = torch.clamp(torch.abs(third), min=1.0)
             z = z / (size * torch.sqrt(1.0 / (size * size) + (third / size) * (third / size)))
