@@ -156,6 +156,8 @@ def _jobs(spec, input_dropout):
     # units of a row are nearly equal by chance: a layer norm would make much of their rounding.
     shared |= {"hidden": (12, 8, 8), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
     shared["embedded"] = (1, 3) if spec.embedded else None
+    # Two columns were made of one.
+    shared["owners"] = (2, 0, 0, 1)
     jobs = []
     for member, own in enumerate(knobs):
         rng = generator(0, Purpose.SELF_CHECK, member // 2)

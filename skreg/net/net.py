@@ -222,9 +222,9 @@ def _blocks(n_columns, spec):
     if spec.embedded:
         before_norm = spec.batch_norm and last > 0
         embedding = EMBEDDINGS[spec.embedding]
-        first = embedding(spec.embedded, n_columns, before_norm=before_norm)
+        first = embedding(spec.embedded, n_columns, before_norm=before_norm, owners=spec.owners)
     else:
-        first = InputDropout(n_columns)
+        first = InputDropout(n_columns, spec.owners)
     noise = [InputNoise(n_columns)] if spec.input_noise else []
     blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):

@@ -115,7 +115,8 @@ class PlainNet:
 
     def __init__(self, job):
         self.job, spec = job, job.spec
-        self.owner = [*range(job.X.shape[1]), *(j for j in spec.embedded or () for _ in range(3))]
+        own = spec.owners or range(job.X.shape[1])
+        self.owner = [*own, *(own[j] for j in spec.embedded or () for _ in range(3))]
         sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
         self.embedding = self._embedding()
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
@@ -242,7 +243,7 @@ class PlainNet:
         pair = [torch.tensor([int(k)]) for k in keys[:, 0]]
         dtype = self.linears[0].weight.dtype
         self.noise.normal = standard_normal(rows, self.job.X.shape[1], pair, dtype, "cpu")[0]
-        sizes = (self.job.X.shape[1], *self.job.spec.hidden)
+        sizes = (max(self.owner) + 1, *self.job.spec.hidden)
         for layer, (mask, size) in enumerate(zip(self.masks, sizes, strict=True)):
             pair = [torch.tensor([int(k)]) for k in keys[:, layer]]
             limit = torch.tensor([int(thresholds(mask.rate))])
