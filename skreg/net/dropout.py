@@ -330,8 +330,11 @@ class InputDropout(Block):
         """See `Block.predict`."""
         steps.append(Mask(0, places_of(self.owner), self.owner if self._together else None))
 
+    def inputs_step(self, params):
+        """The step of prediction that makes inputs of columns; None, as it takes them as they are."""
+
     def inputs_module(self, params):
-        """The module of what it makes of columns, dropout apart; None as it takes them as they are."""
+        """The module that makes inputs of columns, dropout apart; None, as it takes them as they are."""
 
     def modules(self, params, spec):
         """See `Block.modules`."""

@@ -19,6 +19,7 @@ from skreg.net.dropout import (
     owners_of,
     places_of,
 )
+from skreg.net.prediction import Mask
 
 #: Inputs of the net that an embedded column becomes: itself and the others that are made of it.
 EMBEDDED_WIDTH = 4
@@ -115,8 +116,16 @@ class Embedding(Block):
         """See `Block.is_random`."""
         return spec.input_dropout > 0
 
+    def inputs_step(self, params):
+        """The step of prediction that makes inputs of columns."""
+        raise NotImplementedError
+
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        steps += [self.inputs_step(params), Mask(0, places_of(self.owner), self.owner)]
+
     def inputs_module(self, params):
-        """The module of what it makes of columns, dropout apart."""
+        """The module that makes inputs of columns, dropout apart."""
         return self.module(self.columns, *self.values(params))
 
     def modules(self, params, spec):

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.net.dropout import places_of
 from skreg.net.embedding import EMBEDDED_WIDTH, Embedding
 from skreg.net.parameter import Parameter, Role
-from skreg.net.prediction import WAVES, Mask, dense
+from skreg.net.prediction import WAVES, dense
 
 #: As in RealMLP: periodic functions of a column, and the standard deviation of the initial frequencies, in
 #: periods a unit of the column.
@@ -177,10 +176,9 @@ class Periodic(Embedding):
         """See `Block.missing_on_cuda`."""
         return "sparse tables" if sparse else ""
 
-    def predict(self, params, steps):
-        """See `Block.predict`."""
-        embedding = _Embedding.made_of(params, self.columns)
-        steps += [embedding, Mask(0, places_of(self.owner), self.owner)]
+    def inputs_step(self, params):
+        """See `Embedding.inputs_step`."""
+        return _Embedding.made_of(params, self.columns)
 
 
 class Cosine(nn.Module):

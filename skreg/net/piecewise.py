@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.net.dropout import places_of
 from skreg.net.embedding import EMBEDDED_WIDTH, Embedding
 from skreg.net.parameter import Parameter, Role
-from skreg.net.prediction import WAVES, Mask, dense
+from skreg.net.prediction import WAVES, dense
 
 #: Bins of a column, at most.
 N_BINS = 16
@@ -200,11 +199,10 @@ class Piecewise(Embedding):
         program.on_way_back(back)
         return Value(out, self.n_out, trained=self.made)
 
-    def predict(self, params, steps):
-        """See `Block.predict`."""
+    def inputs_step(self, params):
+        """See `Embedding.inputs_step`."""
         edges, weight, bias = (value.astype(np.float64) for value in self.values(params))
-        embedding = _Embedding(list(self.columns), _bins(edges, np), weight, bias)
-        steps += [embedding, Mask(0, places_of(self.owner), self.owner)]
+        return _Embedding(list(self.columns), _bins(edges, np), weight, bias)
 
 
 class Clip(nn.Module):
