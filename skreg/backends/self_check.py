@@ -34,6 +34,9 @@ EXAMINED_BOTH_WAYS = ("input_dropout",)
 #: Standard deviation of the columns: with larger ones the exponentials of Poisson losses explode.
 _EPOCHS, _RATE, _SPREAD = 2, 0.01, 0.25
 
+#: Levels of their columns of categories, where there are some.
+_LEVELS = (3, 9)
+
 #: Epochs of the nets whose epochs are closed by the step.
 _CLOSED_EPOCHS = 4
 
@@ -75,9 +78,8 @@ def _kernels(step_type, spec):
 def _kind(spec):
     """What tells nets with code of their own apart."""
     switched = {name: on for name, on in switches(spec).items() if name not in EXAMINED_BOTH_WAYS}
-    return (
-        {name: getattr(spec, name) for name in KEY} | switched | {"embedded": bool(spec.embedded)}
-    )
+    columns = {"embedded": bool(spec.embedded), "levels": bool(spec.levels)}
+    return {name: getattr(spec, name) for name in KEY} | switched | columns
 
 
 def _examine(step_type, spec):
@@ -156,6 +158,9 @@ def _jobs(spec, input_dropout):
     # units of a row are nearly equal by chance: a layer norm would make much of their rounding.
     shared |= {"hidden": (12, 8, 8), "n_outputs": 3, "batch_size": 6, "epsilon": 0.1}
     shared["embedded"] = (1, 3) if spec.embedded else None
+    # Of columns of levels one is not alone in what it was made of, and neither are two of the others.
+    shared["levels"] = _LEVELS if spec.levels else ()
+    shared["owners"] = (2, 0, 0, 1, *((1, 3) if spec.levels else ()))
     jobs = []
     for member, own in enumerate(knobs):
         rng = generator(0, Purpose.SELF_CHECK, member // 2)
@@ -169,6 +174,8 @@ def _jobs(spec, input_dropout):
         own |= {name: 0.1 * (1 + member) for name, on in switches(spec).items() if on}
         own |= {"label_smoothing": 0.1 * member, "input_dropout": input_dropout * member}
         weight = rng.uniform(0.5, 1.5, n)
+        if spec.levels:
+            X = np.hstack([X, rng.integers(0, _LEVELS, (n, len(_LEVELS)))]).astype(spec.dtype)
         spec_of = Spec(**shared, **own, quantile=0.2 + 0.2 * member)
         jobs.append(Job(spec_of, X, y, sample_weight=weight / weight.mean(), seed=member // 2))
     return jobs

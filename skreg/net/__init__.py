@@ -5,8 +5,8 @@ Alphabet of the shapes: k members, b rows of a minibatch, d inputs, h units, o o
 
 from skreg.net.activation import activation
 from skreg.net.batch_norm import batch_norm_eval, batch_norm_train
-from skreg.net.dropout import dropout, input_dropout
-from skreg.net.embedding import column_dropout, owners
+from skreg.net.dropout import column_dropout, dropout, input_dropout
+from skreg.net.embedding import owners
 from skreg.net.linear import linear, shared_linear
 from skreg.net.periodic import periodic
 

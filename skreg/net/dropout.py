@@ -6,6 +6,7 @@ prospector) of an entry's number with a threshold: they need no generator, and t
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -83,15 +84,110 @@ def dropout(a, rate, threshold, keys):
     return torch.where(keep, a / (1 - rate).view(k, 1, 1), torch.zeros_like(a))
 
 
-def input_dropout(x, rate, threshold, keys):
+def owners_of(n_columns, owners=None):
+    """The column of the user's table that each column of a net's table was made of.
+
+    Parameters
+    ----------
+    n_columns : int
+        Of the net's table.
+    owners : sequence of int or None
+        As of `skreg.train.job.Spec`: by default each was made of its own.
+
+    Returns
+    -------
+    ndarray of int, shape (n_columns,)
+
+    Raises
+    ------
+    ValueError
+        Where there is not one for each column.
+
+    Examples
+    --------
+    >>> owners_of(3).tolist(), owners_of(3, (0, 1, 1)).tolist()
+    ([0, 1, 2], [0, 1, 1])
+    """
+    if owners is None:
+        return np.arange(n_columns)
+    if len(owners) != n_columns:
+        raise ValueError(
+            f"owners={owners!r} names {len(owners)} columns of a table that has {n_columns}. Give one for "
+            "each of them, or None."
+        )
+    return np.array(owners, dtype=np.int64)
+
+
+def places_of(owner):
+    """Places of a mask that has one for each column of the user's table, by the owners of the inputs."""
+    return int(owner.max(initial=-1)) + 1
+
+
+def input_dropout(x, rate, threshold, keys, owner=None, n_places=None):
     """Dropout of inputs, one mask a member.
+
+    Parameters
+    ----------
+    x : tensor
+    rate, threshold, keys
+        As of `dropout`.
+    owner : int64 tensor, optional
+        Place in the mask of each input: inputs of one place are dropped together. By default each has its
+        own.
+    n_places : int, optional
+        Places of the mask. Without it the owners are asked, for which a GPU has to be waited for.
 
     Shape
     -----
-    x : (k, b, d), rows first as tables are; rate, threshold, keys[0], keys[1] : (k,); returns
-    (k, b, d).
+    x : (k, b, d), rows first as tables are; rate, threshold, keys[0], keys[1] : (k,); owner : (d,);
+    returns (k, b, d).
     """
-    return dropout(x, rate, threshold, keys)
+    if owner is None:
+        return dropout(x, rate, threshold, keys)
+    n_places = int(owner.max()) + 1 if n_places is None else n_places
+    keep = keep_mask(x.shape[1], n_places, keys, threshold, x.device)[:, :, owner]
+    return torch.where(keep, x / (1 - rate).view(-1, 1, 1), torch.zeros_like(x))
+
+
+def column_dropout(a, owner, rate, threshold, keys, n_places=None):
+    """Dropout of columns behind their embedding: with a column goes all that was made of it.
+
+    The masks are those of `input_dropout` on the columns.
+
+    Parameters
+    ----------
+    a : tensor
+    owner : int64 tensor
+        Column of each feature.
+    rate, threshold, keys, n_places
+        As of `input_dropout`.
+
+    Shape
+    -----
+    a : (k, n, b), features first; owner : (n,); rate, threshold, keys[0], keys[1] : (k,); returns
+    (k, n, b).
+    """
+    n_places = int(owner.max()) + 1 if n_places is None else n_places
+    keep = keep_mask(a.shape[2], n_places, keys, threshold, a.device)[:, :, owner].mT
+    return torch.where(keep, a / (1 - rate).view(-1, 1, 1), torch.zeros_like(a))
+
+
+class OnDevice:
+    """An array of int as a tensor, made once for each device that asks for it.
+
+    Parameters
+    ----------
+    array : ndarray of int
+    """
+
+    def __init__(self, array):
+        self._array, self._tensors = array, {}
+
+    def __call__(self, device):
+        """The tensor there."""
+        if device not in self._tensors:
+            self._tensors[device] = torch.tensor(self._array, device=device)
+        return self._tensors[device]
 
 
 class Dropout(Block):
@@ -162,6 +258,13 @@ class InputDropout(Block):
     Parameters
     ----------
     n_columns : int
+    owners : tuple of int or None
+        As of `skreg.train.job.Spec`: columns of one owner are dropped together.
+
+    Attributes
+    ----------
+    owner : ndarray of int, shape (n_columns,)
+        The column of the user's table that each was made of.
     """
 
     knobs = (
@@ -170,14 +273,16 @@ class InputDropout(Block):
             "rate",
             """\
     input_dropout : float in [0, 1), default=0.0
-        Rate of dropping inputs. An embedded column is dropped together with all that was made of it.
+        Rate of dropping inputs. A column is dropped together with all that was made of it.
 """,
             splits=True,
         ),
     )
 
-    def __init__(self, n_columns):
+    def __init__(self, n_columns, owners=None):
         self.n_columns = self.n_out = n_columns
+        self.owner, self._together = owners_of(n_columns, owners), owners is not None
+        self._on = OnDevice(self.owner)
 
     def memory(self, drops_inputs):
         """See `Block.memory`."""
@@ -186,7 +291,11 @@ class InputDropout(Block):
     def train(self, p, a, minibatch):
         """See `Block.train`; members that drop nothing go on sharing the rows of their stream."""
         mask = minibatch.masks[0]
-        return a if mask is None else input_dropout(a.of_members(), *mask).mT
+        if mask is None:
+            return a
+        rows = a.of_members()
+        owner = self._on(rows.device) if self._together else None
+        return input_dropout(rows, *mask, owner=owner, n_places=places_of(self.owner)).mT
 
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
@@ -201,12 +310,13 @@ class InputDropout(Block):
 
         a = program.value(a)
         out, kernel = program.buffer(a.n), input_dropout_kernel(program.dtype)
-        program.add(kernel, d=a.n, x=a.at, out=out, **program.mask(0))
+        owners = program.owners(self.owner)
+        program.add(kernel, d=a.n, x=a.at, out=out, owners=owners, **program.mask(0))
         return Value(out, a.n, by_row=True)
 
     def launch(self, tape, a):
         """See `Block.launch`."""
-        return tape.gather(drops=tape.drops(0))
+        return tape.gather(self.owner, drops=tape.drops(0))
 
     def missing_on_cuda(self, kernels, sparse):
         """See `Block.missing_on_cuda`."""
@@ -218,11 +328,21 @@ class InputDropout(Block):
 
     def predict(self, params, steps):
         """See `Block.predict`."""
-        steps.append(Mask(0, self.n_out))
+        steps.append(Mask(0, places_of(self.owner), self.owner if self._together else None))
+
+    def inputs_step(self, params):
+        """The step of prediction that makes inputs of columns; None, as it takes them as they are."""
+
+    def inputs_module(self, params):
+        """The module that makes inputs of columns, dropout apart; None, as it takes them as they are."""
 
     def modules(self, params, spec):
         """See `Block.modules`."""
-        return [nn.Dropout(spec.input_dropout)] if spec.input_dropout else []
+        if not spec.input_dropout:
+            return []
+        if self._together:
+            return [ColumnDropout(spec.input_dropout, self.owner.tolist())]
+        return [nn.Dropout(spec.input_dropout)]
 
     def describe(self, spec):
         """See `Block.describe`."""
@@ -233,3 +353,27 @@ def describe_input_dropout(spec, n_inputs):
     """Row of the summary for dropout of inputs, where there is any."""
     rate = spec.input_dropout
     return [("Dropout", n_inputs, f"input_dropout={rate:g}")] if rate else []
+
+
+class ColumnDropout(nn.Module):
+    """Dropout of columns after their embedding: a column is dropped with all that was made of it.
+
+    Parameters
+    ----------
+    rate : float
+    owner : sequence of int
+        The column of each input.
+    """
+
+    def __init__(self, rate, owner):
+        super().__init__()
+        self.rate = rate
+        self.n_columns = max(owner) + 1
+        self.register_buffer("owner", torch.tensor(owner))
+
+    def forward(self, x):
+        """Rows x (b, d') with one mask per row; unchanged in evaluation mode."""
+        if not self.training:
+            return x
+        ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
+        return x * nn.functional.dropout(ones, self.rate)[:, self.owner]

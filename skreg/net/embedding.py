@@ -9,17 +9,23 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import torch
-from torch import nn
 
 from skreg.net.block import Block
-from skreg.net.dropout import describe_input_dropout, keep_mask
+from skreg.net.dropout import (
+    ColumnDropout,
+    OnDevice,
+    column_dropout,
+    describe_input_dropout,
+    owners_of,
+    places_of,
+)
+from skreg.net.prediction import Mask
 
 #: Inputs of the net that an embedded column becomes: itself and the others that are made of it.
 EMBEDDED_WIDTH = 4
 
 
-def owners(n_columns, columns, n_mixed):
+def owners(n_columns, columns, n_mixed, of=None):
     """The column that each input of an embedded net was made of.
 
     Parameters
@@ -29,6 +35,8 @@ def owners(n_columns, columns, n_mixed):
         The embedded ones.
     n_mixed : int
         Inputs made of each of them besides itself.
+    of : sequence of int, optional
+        The column of the user's table that each column was made of, by default its own.
 
     Returns
     -------
@@ -38,33 +46,15 @@ def owners(n_columns, columns, n_mixed):
     --------
     >>> owners(3, (0, 2), 2)
     [0, 1, 2, 0, 0, 2, 2]
+    >>> owners(3, (0, 2), 2, of=(0, 0, 1))
+    [0, 0, 1, 0, 0, 1, 1]
     """
-    return [*range(n_columns), *(int(j) for j in columns for _ in range(n_mixed))]
+    return _with_made(owners_of(n_columns, of), columns, n_mixed).tolist()
 
 
-def column_dropout(a, owner, rate, threshold, keys, n_columns=None):
-    """Dropout of columns behind their embedding: with a column goes all that was made of it.
-
-    The masks are those of `skreg.net.input_dropout` on the columns.
-
-    Parameters
-    ----------
-    a : tensor
-    owner : int64 tensor
-        Column of each feature.
-    rate, threshold, keys
-        As in `skreg.net.dropout`.
-    n_columns : int, optional
-        Columns of the table. Without it the owners are asked, for which a GPU has to be waited for.
-
-    Shape
-    -----
-    a : (k, n, b), features first; owner : (n,); rate, threshold, keys[0], keys[1] : (k,); returns
-    (k, n, b).
-    """
-    n_columns = int(owner.max()) + 1 if n_columns is None else n_columns
-    keep = keep_mask(a.shape[2], n_columns, keys, threshold, a.device)[:, :, owner].mT
-    return torch.where(keep, a / (1 - rate).view(-1, 1, 1), torch.zeros_like(a))
+def _with_made(owner, columns, n_mixed):
+    """Owners of columns, and behind them those of what was made of some."""
+    return np.concatenate([owner, np.repeat(owner[list(columns)], n_mixed)])
 
 
 class Embedding(Block):
@@ -78,11 +68,13 @@ class Embedding(Block):
         Of the table.
     before_norm : bool
         Whether a batch norm stands behind the linear layer that follows.
+    owners : tuple of int or None
+        As of `skreg.train.job.Spec`.
 
     Attributes
     ----------
     owner : ndarray of int, shape (n_out,)
-        The column that each output was made of.
+        The column of the user's table that each output was made of.
     """
 
     #: Its value of ``numeric_embedding``, and what the docstring of the estimators says of it.
@@ -91,12 +83,13 @@ class Embedding(Block):
 
     draws = "INITIAL_EMBEDDINGS"
 
-    def __init__(self, columns, n_columns, *, before_norm):
+    def __init__(self, columns, n_columns, *, before_norm, owners=None):
         self.columns, self.n_columns, self.before_norm = columns, n_columns, before_norm
         self.made = (EMBEDDED_WIDTH - 1) * len(columns)
         self.n_out = n_columns + self.made
-        self.owner = np.array(owners(n_columns, columns, EMBEDDED_WIDTH - 1))
-        self._tensors = {}
+        self.owner = _with_made(owners_of(n_columns, owners), columns, EMBEDDED_WIDTH - 1)
+        self._columns_on = OnDevice(np.array(columns, dtype=np.int64))
+        self._owner_on = OnDevice(self.owner)
 
     @property
     def module(self):
@@ -116,16 +109,28 @@ class Embedding(Block):
         embedded, mask = self.evaluate(p, a.of_members()), minibatch.masks[0]
         if mask is None:
             return embedded
-        owner = self._on(embedded.device)[1]
-        return column_dropout(embedded, owner, *mask, n_columns=self.n_columns)
+        owner = self._owner_on(embedded.device)
+        return column_dropout(embedded, owner, *mask, n_places=places_of(self.owner))
 
     def is_random(self, spec):
         """See `Block.is_random`."""
         return spec.input_dropout > 0
 
+    def inputs_step(self, params):
+        """The step of prediction that makes inputs of columns."""
+        raise NotImplementedError
+
+    def predict(self, params, steps):
+        """See `Block.predict`."""
+        steps += [self.inputs_step(params), Mask(0, places_of(self.owner), self.owner)]
+
+    def inputs_module(self, params):
+        """The module that makes inputs of columns, dropout apart."""
+        return self.module(self.columns, *self.values(params))
+
     def modules(self, params, spec):
         """See `Block.modules`."""
-        found = [self.module(self.columns, *self.values(params))]
+        found = [self.inputs_module(params)]
         if spec.input_dropout:
             found.append(ColumnDropout(spec.input_dropout, self.owner.tolist()))
         return found
@@ -143,34 +148,3 @@ class Embedding(Block):
         dropped. Their gradient is zero but for rounding, which Adam would turn into steps of full size.
         """
         return {"embed_bias": self.before_norm & (knobs.threshold[0] == 0)}
-
-    def _on(self, device):
-        """The embedded columns, and the column that each input was made of, on a device."""
-        if device not in self._tensors:
-            pair = self.columns, self.owner
-            self._tensors[device] = [torch.tensor(t, device=device) for t in pair]
-        return self._tensors[device]
-
-
-class ColumnDropout(nn.Module):
-    """Dropout of columns after their embedding: a column is dropped with all that was made of it.
-
-    Parameters
-    ----------
-    rate : float
-    owner : sequence of int
-        The column of each input.
-    """
-
-    def __init__(self, rate, owner):
-        super().__init__()
-        self.rate = rate
-        self.n_columns = max(owner) + 1
-        self.register_buffer("owner", torch.tensor(owner))
-
-    def forward(self, x):
-        """Rows x (b, d') with one mask per row; unchanged in evaluation mode."""
-        if not self.training:
-            return x
-        ones = torch.ones(x.shape[0], self.n_columns, dtype=x.dtype, device=x.device)
-        return x * nn.functional.dropout(ones, self.rate)[:, self.owner]

@@ -110,6 +110,8 @@ class InputNoise(Block):
     Parameters
     ----------
     n_columns : int
+    n_categories : int, default=0
+        How many of them, the last ones, hold numbers of levels, which get none.
     """
 
     knobs = (
@@ -129,8 +131,9 @@ class InputNoise(Block):
         ),
     )
 
-    def __init__(self, n_columns):
+    def __init__(self, n_columns, n_categories=0):
         self.n_columns = self.n_out = n_columns
+        self.n_categories = n_categories
 
     def parameters(self):
         """See `Block.parameters`."""
@@ -138,7 +141,9 @@ class InputNoise(Block):
 
     def measure(self, X, weight):
         """See `Block.measure`."""
-        return {"input_std": column_std(X, weight)}
+        std = column_std(X, weight)
+        std[self.n_columns - self.n_categories :] = 0.0
+        return {"input_std": std}
 
     def memory(self, drops_inputs):
         """See `Block.memory`."""

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
-from skreg.net.dropout import Dropout, InputDropout
+from skreg.net.categories import Categories
+from skreg.net.dropout import Dropout, InputDropout, owners_of
 from skreg.net.input_noise import InputNoise
 from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
@@ -138,7 +139,7 @@ class Net:
 
     def measure(self, X, weight):
         """Values of what is fixed, float64 arrays by name; see `Block.measure`."""
-        return {n: v for block in self.blocks for n, v in block.measure(X, weight).items()}
+        return {n: v for part in self.parts for n, v in part.measure(X, weight).items()}
 
     def init(self, generator_of):
         """Starting point of one member, float64 arrays by name, without what is fixed.
@@ -218,14 +219,8 @@ def _net(n_columns, *wiring):
 
 def _blocks(n_columns, spec):
     """The blocks of a net in their order; of knobs that set nets apart, spec says whether they are on."""
-    last = len(spec.hidden)
-    if spec.embedded:
-        before_norm = spec.batch_norm and last > 0
-        embedding = EMBEDDINGS[spec.embedding]
-        first = embedding(spec.embedded, n_columns, before_norm=before_norm)
-    else:
-        first = InputDropout(n_columns)
-    noise = [InputNoise(n_columns)] if spec.input_noise else []
+    last, first = len(spec.hidden), _first(n_columns, spec)
+    noise = [InputNoise(n_columns, len(spec.levels))] if spec.input_noise else []
     blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):
         own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
@@ -240,3 +235,16 @@ def _blocks(n_columns, spec):
         n_in = units
     # A linear model starts at zero: its objective is convex.
     return [*blocks, Linear(last, n_in, spec.n_outputs, gain=1.0 if last else 0.0)]
+
+
+def _first(n_columns, spec):
+    """The block that makes inputs of the columns; see `_blocks`."""
+    n_numeric, owners = n_columns - len(spec.levels), owners_of(n_columns, spec.owners)
+    own = None if spec.owners is None else tuple(owners[:n_numeric].tolist())
+    if spec.embedded:
+        before_norm = spec.batch_norm and len(spec.hidden) > 0
+        embedding = EMBEDDINGS[spec.embedding]
+        first = embedding(spec.embedded, n_numeric, before_norm=before_norm, owners=own)
+    else:
+        first = InputDropout(n_numeric, own)
+    return Categories(spec.levels, first, owners[n_numeric:]) if spec.levels else first

@@ -15,7 +15,7 @@ from torch import nn
 
 from skreg.net.embedding import EMBEDDED_WIDTH, Embedding
 from skreg.net.parameter import Parameter, Role
-from skreg.net.prediction import WAVES, Mask, dense
+from skreg.net.prediction import WAVES, dense
 
 #: As in RealMLP: periodic functions of a column, and the standard deviation of the initial frequencies, in
 #: periods a unit of the column.
@@ -76,8 +76,8 @@ class Periodic(Embedding):
         """See `Embedding.module`."""
         return PeriodicEmbedding
 
-    def __init__(self, columns, n_columns, *, before_norm):
-        super().__init__(columns, n_columns, before_norm=before_norm)
+    def __init__(self, columns, n_columns, *, before_norm, owners=None):
+        super().__init__(columns, n_columns, before_norm=before_norm, owners=owners)
         self.width = N_FREQUENCIES * len(columns)
         # A sine or cosine takes about as long as ten multiplications.
         self.work = self.width * (EMBEDDED_WIDTH - 1 + 10)
@@ -110,7 +110,7 @@ class Periodic(Embedding):
 
     def evaluate(self, p, a):
         """See `Block.evaluate`; rows (k or 1, b, d)."""
-        return periodic(a, self._on(a.device)[0], *self.values(p))
+        return periodic(a, self._columns_on(a.device), *self.values(p))
 
     def emit(self, program, a):
         """See `Block.emit`."""
@@ -122,7 +122,7 @@ class Periodic(Embedding):
         columns = program.address(np.array(self.columns, dtype=np.int64))
         learned = {n: program.parameter(f"embed_{n}") for n in ("frequency", "phase", "weight")}
         shared = {"x": program.value(a).at, "columns": columns, "out": program.buffer(self.n_out)}
-        shared |= {**sizes, **learned, **program.mask(0)}
+        shared |= {**sizes, **learned, **program.mask(0), "owners": program.owners(self.owner)}
         bias = program.parameter("embed_bias")
         program.add(embedding_kernel(program.dtype), bias=bias, **shared)
 
@@ -141,7 +141,8 @@ class Periodic(Embedding):
         from skreg.backends.cuda.tape import Value
 
         m = len(self.columns)
-        x, inputs = tape.gather(features_first=True).tensor, tape.buffer(self.n_out, tape.b)
+        x = tape.gather(self.owner, features_first=True).tensor
+        inputs = tape.buffer(self.n_out, tape.b)
         place = np.full(self.n_columns, -1)
         place[list(self.columns)] = np.arange(m)
         names = [parameter.name for parameter in self.parameters()]
@@ -153,7 +154,7 @@ class Periodic(Embedding):
         width = tape.tile(kernels.EMBED_ROWS)
         tape.add(
             *(kernels.embed, (tape.k * self.n_columns * math.ceil(tape.b / width),)),
-            *(x, inputs, tape.put(place), *learned, *context),
+            *(x, inputs, tape.put(place), *learned, tape.put(self.owner), *context),
             **constants,
             BLOCK=width,
         )
@@ -162,7 +163,7 @@ class Periodic(Embedding):
             gradients = [tape.gradient(name) for name in names]
             tape.add(
                 *(kernels.embed_backward, (tape.k * m,), gradient, x, tape.put(self.columns)),
-                *(*learned[:-1], *gradients, tape.idle(names[-1]), *context),
+                *(*learned[:-1], *gradients, tape.idle(names[-1]), tape.put(self.owner), *context),
                 **constants,
                 LINES=1 << (self.made // m - 1).bit_length(),
                 BLOCK=tape.tile(kernels.EMBED_BACKWARD_ROWS),
@@ -175,10 +176,9 @@ class Periodic(Embedding):
         """See `Block.missing_on_cuda`."""
         return "sparse tables" if sparse else ""
 
-    def predict(self, params, steps):
-        """See `Block.predict`."""
-        embedding = _Embedding.made_of(params, self.columns)
-        steps += [embedding, Mask(0, self.n_columns, self.owner)]
+    def inputs_step(self, params):
+        """See `Embedding.inputs_step`."""
+        return _Embedding.made_of(params, self.columns)
 
 
 class Cosine(nn.Module):

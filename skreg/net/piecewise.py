@@ -17,7 +17,7 @@ from torch import nn
 
 from skreg.net.embedding import EMBEDDED_WIDTH, Embedding
 from skreg.net.parameter import Parameter, Role
-from skreg.net.prediction import WAVES, Mask, dense
+from skreg.net.prediction import WAVES, dense
 
 #: Bins of a column, at most.
 N_BINS = 16
@@ -136,8 +136,8 @@ class Piecewise(Embedding):
         """See `Embedding.module`."""
         return PiecewiseEmbedding
 
-    def __init__(self, columns, n_columns, *, before_norm):
-        super().__init__(columns, n_columns, before_norm=before_norm)
+    def __init__(self, columns, n_columns, *, before_norm, owners=None):
+        super().__init__(columns, n_columns, before_norm=before_norm, owners=owners)
         self.width = N_BINS * len(columns)
         # An entry of the encoding takes about as long as three multiplications.
         self.work = self.width * (EMBEDDED_WIDTH - 1 + 3)
@@ -176,7 +176,7 @@ class Piecewise(Embedding):
 
     def evaluate(self, p, a):
         """See `Block.evaluate`; rows (k or 1, b, d)."""
-        return piecewise(a, self._on(a.device)[0], *self.values(p))
+        return piecewise(a, self._columns_on(a.device), *self.values(p))
 
     def emit(self, program, a):
         """See `Block.emit`."""
@@ -187,6 +187,7 @@ class Piecewise(Embedding):
         out, work = program.buffer(self.n_out), program.buffer(1)
         shared = {**sizes, "x": program.value(a).at, "columns": columns, "work": work}
         shared |= {"edges": program.parameter("embed_edges"), **program.mask(0)}
+        shared["owners"] = program.owners(self.owner)
         forward, backward = piecewise_kernels(program.dtype)
         learned = {name: program.parameter(f"embed_{name}") for name in ("weight", "bias")}
         program.add(forward, out=out, **learned, **shared)
@@ -198,11 +199,10 @@ class Piecewise(Embedding):
         program.on_way_back(back)
         return Value(out, self.n_out, trained=self.made)
 
-    def predict(self, params, steps):
-        """See `Block.predict`."""
+    def inputs_step(self, params):
+        """See `Embedding.inputs_step`."""
         edges, weight, bias = (value.astype(np.float64) for value in self.values(params))
-        embedding = _Embedding(list(self.columns), _bins(edges, np), weight, bias)
-        steps += [embedding, Mask(0, self.n_columns, self.owner)]
+        return _Embedding(list(self.columns), _bins(edges, np), weight, bias)
 
 
 class Clip(nn.Module):
@@ -317,10 +317,10 @@ def piecewise_kernels(dtype):
     ZERO, ONE, MOST, ITEM = F(0), F(1), F(math.inf), np.dtype(dtype).itemsize
     WHOLE, BITS = np.int64(0), np.uint32(0)
 
-    @pieces.kernel("d m t q x columns edges weight bias out work limits scales place")
+    @pieces.kernel("d m t q x columns edges weight bias out work limits scales place owners")
     def embed_piecewise(frame, row, k):
-        d, m, t, q, x, columns, edges, weight, bias, out, work, limits, scales, place = (
-            pieces.numbers(row, 14)
+        d, m, t, q, x, columns, edges, weight, bias, out, work, limits, scales, place, owners = (
+            pieces.numbers(row, 15)
         )
         b = frame[pieces.B]
         x = pieces.matrix(ZERO, pieces.rows_at(frame, x), b, d)
@@ -356,23 +356,38 @@ def piecewise_kernels(dtype):
             at = place * frame[pieces.MEMBERS] + k
             key0 = pieces.entry(BITS, frame[pieces.KEYS_0], at)
             key1 = pieces.entry(BITS, frame[pieces.KEYS_1], at)
+            owners = pieces.vector(BITS, owners, d + m * q)
             for j in range(d + m * q):
-                column = j if j < d else columns[(j - d) // q]
-                periodic._drop(out[j], column, limit, scale, key0, key1)
+                periodic.drop(out[j], owners[j], limit, scale, key0, key1)
 
     @pieces.kernel(
-        "d m t q x columns edges slope dweight dbias work limits scales place before_norm"
+        "d m t q x columns edges slope dweight dbias work limits scales place owners before_norm"
     )
     def embed_piecewise_backward(frame, row, k):
-        d, m, t, q, x, columns, edges, slope, dweight, dbias, work, limits, scales, place, norm = (
-            pieces.numbers(row, 15)
-        )
+        (
+            d,
+            m,
+            t,
+            q,
+            x,
+            columns,
+            edges,
+            slope,
+            dweight,
+            dbias,
+            work,
+            limits,
+            scales,
+            place,
+            owners,
+            norm,
+        ) = pieces.numbers(row, 16)
         b = frame[pieces.B]
         x = pieces.matrix(ZERO, pieces.rows_at(frame, x), b, d)
         slope, columns = pieces.matrix(ZERO, slope, m * q, b), pieces.vector(WHOLE, columns, m)
         edges = pieces.matrix(ZERO, edges + k * m * (t + 1) * ITEM, m, t + 1)
         dweight, dbias = pieces.matrix(ZERO, dweight, m * q, t), pieces.vector(ZERO, dbias, m * q)
-        part = pieces.vector(ZERO, work, b)
+        part, owners = pieces.vector(ZERO, work, b), pieces.vector(BITS, owners, d)
         limit, scale = pieces.entry(BITS, limits, k), pieces.entry(ZERO, scales, k)
         at = place * frame[pieces.MEMBERS] + k
         key0 = pieces.entry(BITS, frame[pieces.KEYS_0], at)
@@ -383,7 +398,7 @@ def piecewise_kernels(dtype):
             for o in range(q):
                 line = slope[c * q + o]
                 if limit > 0:
-                    periodic._drop(line, column, limit, scale, key0, key1)
+                    periodic.drop(line, owners[column], limit, scale, key0, key1)
                 total = ZERO
                 for i in range(b):
                     total += line[i]

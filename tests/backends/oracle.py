@@ -15,6 +15,7 @@ from torch import nn
 
 from skreg.backends.constants import HUBER_DELTA
 from skreg.net.activation import KINDS
+from skreg.net.categories import width_of
 from skreg.net.dropout import keep_mask
 from skreg.net.input_noise import standard_normal
 from skreg.net.net import Net
@@ -110,17 +111,37 @@ class Piecewise(nn.Module):
         return torch.cat(parts, dim=1)
 
 
+class Categories(nn.Module):
+    """Vectors of levels, column by column, behind what becomes of the numeric columns."""
+
+    def __init__(self, first, levels):
+        super().__init__()
+        self.first = first
+        self.tables = nn.ModuleList(
+            nn.Embedding(n, width_of(n), _weight=torch.empty(n, width_of(n))) for n in levels
+        )
+
+    def forward(self, x):
+        n = x.shape[1] - len(self.tables)
+        vectors = [table(x[:, n + c].long()) for c, table in enumerate(self.tables)]
+        return torch.cat([self.first(x[:, :n]), *vectors], dim=1)
+
+
 class PlainNet:
     """Trains the net of one job."""
 
     def __init__(self, job):
         self.job, spec = job, job.spec
-        self.owner = [*range(job.X.shape[1]), *(j for j in spec.embedded or () for _ in range(3))]
+        own, n = spec.owners or range(job.X.shape[1]), job.X.shape[1] - len(spec.levels)
+        self.owner = [*own[:n], *(own[j] for j in spec.embedded or () for _ in range(3))]
+        for column, levels in zip(own[n:], spec.levels, strict=True):
+            self.owner += [column] * width_of(levels)
         sizes = (len(self.owner), *spec.hidden, spec.n_outputs)
         self.embedding = self._embedding()
+        self.inputs = Categories(self.embedding, spec.levels) if spec.levels else self.embedding
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
         self.noise = GivenNoise(spec.input_noise * self._std())
-        modules = [self.noise, self.embedding, self.masks[0]]
+        modules = [self.noise, self.inputs, self.masks[0]]
         for i in range(len(spec.hidden)):
             layer = [nn.Linear(sizes[i], sizes[i + 1], bias=not spec.batch_norm)]
             if spec.batch_norm:
@@ -153,7 +174,9 @@ class PlainNet:
         """Of each column, rows counted by their weight."""
         X, weight = self.job.X, self.job.sample_weight
         mean = np.average(X, axis=0, weights=weight)
-        return torch.from_numpy(np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight)))
+        std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+        std[len(std) - len(self.job.spec.levels) :] = 0
+        return torch.from_numpy(std)
 
     def _start(self, given):
         with torch.no_grad():
@@ -163,6 +186,14 @@ class PlainNet:
                     linear.bias.zero_()
             for name, values in self.embedding.named_parameters():
                 values.copy_(torch.from_numpy(given[f"embed_{name}"]))
+            tables = self.inputs.tables if self.job.spec.levels else []
+            parts = np.split(given.get("category_vectors", ()), self._ends()[:-1])
+            for table, part in zip(tables, parts, strict=False):
+                table.weight.copy_(torch.from_numpy(part).view_as(table.weight))
+
+    def _ends(self):
+        """Where the table of each column ends among all numbers of their vectors."""
+        return np.cumsum([n * width_of(n) for n in self.job.spec.levels], dtype=int)
 
     def _optimiser(self):
         spec = self.job.spec
@@ -242,7 +273,7 @@ class PlainNet:
         pair = [torch.tensor([int(k)]) for k in keys[:, 0]]
         dtype = self.linears[0].weight.dtype
         self.noise.normal = standard_normal(rows, self.job.X.shape[1], pair, dtype, "cpu")[0]
-        sizes = (self.job.X.shape[1], *self.job.spec.hidden)
+        sizes = (max(self.owner) + 1, *self.job.spec.hidden)
         for layer, (mask, size) in enumerate(zip(self.masks, sizes, strict=True)):
             pair = [torch.tensor([int(k)]) for k in keys[:, layer]]
             limit = torch.tensor([int(thresholds(mask.rate))])
@@ -275,6 +306,9 @@ class PlainNet:
             named["input_std"] = self._std()
         named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}
         named |= {f"embed_{name}": p for name, p in self.embedding.named_parameters()}
+        if self.job.spec.levels:
+            tables = [table.weight.flatten() for table in self.inputs.tables]
+            named["category_vectors"] = torch.cat(tables)
         for i, m in enumerate(self.norms):
             named[f"gain_{i}"], named[f"shift_{i}"] = m.weight, m.bias
             named[f"mean_{i}"], named[f"variance_{i}"] = m.running_mean, m.running_var

@@ -11,7 +11,7 @@ import torch
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.net.activation import KINDS
-from skreg.net.embedding import ColumnDropout
+from skreg.net.dropout import ColumnDropout
 from skreg.net.periodic import Cosine, PeriodicEmbedding, periodic
 from skreg.net.piecewise import Clip
 

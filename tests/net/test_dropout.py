@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from skreg.net import dropout, input_dropout
-from skreg.net.dropout import LINE_STRIDE, hash_u32, keep_mask
+from skreg.net.dropout import LINE_STRIDE, ColumnDropout, hash_u32, keep_mask
+from skreg.net.net import Net
+from skreg.net.prediction import Mask
+from tests.train.helpers import IMPLEMENTATIONS, distance, fit, make_job, make_spec
 
 MASK32 = 0xFFFFFFFF
 CORNERS = (0, 1, 2, 0x7FFFFFFF, 0x80000000, MASK32, 123456789)
@@ -138,3 +141,64 @@ def test_input_dropout_counts_row_by_row():
     x = torch.ones(1, 6, 4)
     out = input_dropout(x, torch.tensor([0.5]), HALF, tensors(1, 2))
     assert torch.equal(out[0] != 0, keep_mask(6, 4, tensors(1, 2), HALF, "cpu")[0])
+
+
+def test_columns_of_one_owner_share_a_place_of_the_mask():
+    """Owners are numbers of the user's columns: there may be gaps, and any order."""
+    owner, x = torch.tensor([3, 0, 3, 1]), torch.arange(1.0, 401.0).view(2, 50, 4)
+    keys, rates = (torch.tensor([1, 5]), torch.tensor([2, 6])), torch.tensor([0.5, 0.75])
+    out = input_dropout(x, rates, threshold(rates), keys, owner=owner)
+    whole = input_dropout(torch.ones(2, 50, 4), rates, threshold(rates), keys)
+    assert torch.equal(out, x * whole[:, :, owner])
+    assert torch.equal(out[:, :, 0] == 0, out[:, :, 2] == 0)
+
+
+OWNERS = (2, 0, 2, 5)
+
+
+@pytest.mark.parametrize("embedding", [None, "periodic", "piecewise"])
+def test_owners_go_to_prediction_and_to_the_module(embedding):
+    """Whoever was made of one column of the user is there, or is not, with it, in each of many rows."""
+    options = {} if embedding is None else {"embedded": (1, 2), "embedding": embedding}
+    spec = make_spec(input_dropout=0.5, owners=OWNERS, **options)
+    made = [0, 0, 0, 2, 2, 2] if embedding else []
+    net = Net.of(spec, 4)
+    assert net.blocks[0].owner.tolist() == [*OWNERS, *made]
+    (mask,) = (s for s in predicted(net) if isinstance(s, Mask) and s.place == 0)
+    dropped = mask.draw(np.ones((1, 3000, 4 + len(made))), spec, np.random.default_rng(0))[0] == 0
+    (layer,) = (m for m in modules(net, spec) if isinstance(m, ColumnDropout))
+    also = layer.train()(torch.ones(3000, 4 + len(made))).numpy() == 0
+    for found in (dropped, also):
+        alike = (found[:, :, None] == found[:, None, :]).all(axis=0)
+        owner = net.blocks[0].owner
+        np.testing.assert_array_equal(alike, owner[:, None] == owner)
+
+
+def with_measured_values(net):
+    table = np.random.default_rng(1).normal(size=(30, net.n_columns))
+    return net.init(lambda purpose: np.random.default_rng(0)) | net.measure(table, None)
+
+
+def predicted(net):
+    return net.predict({name: value[None] for name, value in with_measured_values(net).items()})
+
+
+def modules(net, spec):
+    return net.modules(with_measured_values(net), spec)
+
+
+def test_owners_of_another_number_of_columns_are_refused():
+    with pytest.raises(
+        ValueError, match=r"owners=\(0, 1, 1\) names 3 columns of a table that has 4"
+    ):
+        Net.of(make_spec(owners=(0, 1, 1)), 4)
+
+
+@pytest.mark.parametrize("embedded", [None, (0, 2)], ids=["plain", "embedded"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_each_its_own_owner_is_the_same_to_the_last_bit(implementation, embedded):
+    options = {"input_dropout": 0.3, "embedded": embedded}
+    one, other = (
+        fit(make_job(**options, owners=owners), implementation) for owners in (None, (0, 1, 2, 3))
+    )
+    assert distance(one.params, other.params) == 0

@@ -64,11 +64,15 @@ def make_target(signal, loss, n_outputs):
 def make_job(n=40, d=4, table=0, n_val=0, weighted=False, **spec):
     """A job on rows that differ from one number of ``table`` to another.
 
-    Words that a `Job` knows go to it, all others to its spec.
+    Words that a `Job` knows go to it, all others to its spec. ``levels`` has columns beside the ``d``.
     """
     own = {name: spec.pop(name) for name in JOB_FIELDS & spec.keys()}
     spec = make_spec(**spec)
-    X, signal = make_table(n + n_val, d, seed=table)
+    X, signal = make_table(n + n_val, max(d, 1), seed=table)
+    if spec.levels:
+        numbers = np.random.default_rng(table).integers(0, spec.levels, (len(X), len(spec.levels)))
+        X = np.hstack([X[:, :d], numbers])
+        signal = signal + np.sin(3 * numbers).sum(axis=1)
     y = make_target(signal, spec.loss, spec.n_outputs)
     X = X.astype(spec.dtype)
     weights = np.random.default_rng(table + 1).uniform(0.2, 2, n + n_val) if weighted else None

@@ -41,6 +41,8 @@ MIXED = [
 OTHER_SHAPES = {
     "embedded": (0, 2),
     "embedding": "another",
+    "owners": (0, 1, 1, 2),
+    "levels": (3,),
     "hidden": (3,),
     "residual": True,
     "n_outputs": 2,

@@ -116,9 +116,9 @@ def waves(u):
 
 
 @part
-def _drop(line, column, limit, scale, key0, key1):
-    """The mask of input dropout on what was made of one column, (b,); in place."""
-    zero, place = line.dtype.type(0), np.uint32(column)
+def drop(line, owner, limit, scale, key0, key1):
+    """The mask of input dropout on what was made of the column of one owner, (b,); in place."""
+    zero, place = line.dtype.type(0), np.uint32(owner)
     for i in range(len(line)):
         u = random_u32(np.uint32(mask_base(i) + place), key0, key1)
         line[i] = line[i] * scale if u >= limit else zero
@@ -128,7 +128,8 @@ def _drop(line, column, limit, scale, key0, key1):
 def embedding_kernel(dtype):
     """From a minibatch to the inputs ``out`` (d', b) of the first linear layer, input dropout included.
 
-    Columns as they are come first, behind them what was made of some.
+    Columns as they are come first, behind them what was made of some. ``owners`` (d',): place in the mask of
+    each input.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def embedding_kernel(dtype):
     PER_TURN, ZERO, ITEM = F(1 / _TURN), F(0), np.dtype(dtype).itemsize
     WHOLE, BITS = np.int64(0), np.uint32(0)
 
-    @kernel("d m f q x columns frequency phase weight bias out limits scales place")
+    @kernel("d m f q x columns frequency phase weight bias out limits scales place owners")
     def embed(frame, row, k):
         (
             d,
@@ -156,7 +157,8 @@ def embedding_kernel(dtype):
             limits,
             scales,
             place,
-        ) = numbers(row, 14)
+            owners,
+        ) = numbers(row, 15)
         b = frame[B]
         x, out = matrix(ZERO, rows_at(frame, x), b, d), matrix(ZERO, out, d + m * q, b)
         columns = vector(WHOLE, columns, m)
@@ -192,9 +194,9 @@ def embedding_kernel(dtype):
         if limit > 0:
             at = place * frame[MEMBERS] + k
             key0, key1 = entry(BITS, frame[KEYS_0], at), entry(BITS, frame[KEYS_1], at)
+            owners = vector(BITS, owners, d + m * q)
             for j in range(d + m * q):
-                column = j if j < d else columns[(j - d) // q]
-                _drop(out[j], column, limit, scale, key0, key1)
+                drop(out[j], owners[j], limit, scale, key0, key1)
 
     return embed
 
@@ -217,7 +219,7 @@ def embedding_gradient_kernel(dtype):
 
     @kernel(
         "d m f q x columns frequency phase weight out slope dfrequency dphase dweight dbias work "
-        "limits scales place before_norm"
+        "limits scales place owners before_norm"
     )
     def embed_backward(frame, row, k):
         (
@@ -240,8 +242,9 @@ def embedding_gradient_kernel(dtype):
             limits,
             scales,
             place,
+            owners,
             before_norm,
-        ) = numbers(row, 20)
+        ) = numbers(row, 21)
         b = frame[B]
         x, slope = matrix(ZERO, rows_at(frame, x), b, d), matrix(ZERO, slope, m * q, b)
         out = matrix(ZERO, out, d, b)
@@ -251,7 +254,7 @@ def embedding_gradient_kernel(dtype):
         weight = matrix(ZERO, weight + k * m * q * f * ITEM, m * q, f)
         dfrequency, dphase = matrix(ZERO, dfrequency, m, f), matrix(ZERO, dphase, m, f)
         dweight, dbias = matrix(ZERO, dweight, m * q, f), vector(ZERO, dbias, m * q)
-        undropped = vector(ZERO, work, b)
+        undropped, owners = vector(ZERO, work, b), vector(BITS, owners, d)
         limit, scale = entry(BITS, limits, k), entry(ZERO, scales, k)
         at = place * frame[MEMBERS] + k
         key0, key1 = entry(BITS, frame[KEYS_0], at), entry(BITS, frame[KEYS_1], at)
@@ -265,7 +268,7 @@ def embedding_gradient_kernel(dtype):
             for o in range(q):
                 line = slope[c * q + o]
                 if limit > 0:
-                    _drop(line, column, limit, scale, key0, key1)
+                    drop(line, owners[column], limit, scale, key0, key1)
                 total = F(0)
                 for i in range(b):
                     total += line[i]

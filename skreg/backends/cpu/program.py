@@ -150,6 +150,10 @@ class Program:
         """Address of a number a member, in the precision of the net."""
         return self.address(np.ascontiguousarray(values, dtype=self.dtype))
 
+    def owners(self, owner):
+        """Address of the place in the mask of input dropout that each input has, as uint32."""
+        return self.address(owner.astype(np.uint32))
+
     def mask(self, place):
         """What a kernel that drops entries is told: limits and scales of the members, place of the keys."""
         return {**self.model.no_mask, "place": 0}

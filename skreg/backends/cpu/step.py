@@ -52,8 +52,9 @@ class FusedStep:
         """The kernels that a net calls: those of one column and one unit a layer, with all knobs."""
         knobs = {"input_dropout": 0.1, "max_norm": 1.0}
         hidden, embedded = (1,) * len(spec.hidden), (0,) if spec.embedded else None
-        spec = dataclasses.replace(spec, hidden=hidden, n_outputs=2, embedded=embedded, **knobs)
-        net = Net.of(spec, 1)
+        knobs |= {"hidden": hidden, "embedded": embedded, "owners": None, "levels": spec.levels[:1]}
+        spec = dataclasses.replace(spec, n_outputs=2, **knobs)
+        net = Net.of(spec, 1 + len(spec.levels))
         state = State(net, 1, spec.solver, spec.dtype, torch.device("cpu"))
         model = Model(net, spec, Knobs([spec]), 1)
         training, evaluation = Training(model, state, 1), Evaluation(model, state, 1)

@@ -188,7 +188,7 @@ def evaluation_kernel(activation, batch_norm, dtype):
 
 @functools.cache
 def input_dropout_kernel(dtype):
-    """Masked copy ``out`` (b, d) of a minibatch.
+    """Masked copy ``out`` (b, d) of a minibatch; ``owners`` (d,): place in the mask of each column.
 
     Parameters
     ----------
@@ -197,18 +197,19 @@ def input_dropout_kernel(dtype):
     F = getattr(np, dtype)
     ZERO = F(0)
 
-    @kernel("d x out limits scales place")
+    @kernel("d x out owners limits scales place")
     def input_dropout(frame, row, k):
-        d, x, out, limits, scales, place = numbers(row, 6)
+        d, x, out, owners, limits, scales, place = numbers(row, 7)
         b = frame[B]
         x, out = matrix(ZERO, rows_at(frame, x), b, d), matrix(ZERO, out, b, d)
+        owners = vector(_U32, owners, d)
         limit, scale = entry(_U32, limits, k), entry(ZERO, scales, k)
         at = place * frame[MEMBERS] + k
         key0, key1 = entry(_U32, frame[KEYS_0], at), entry(_U32, frame[KEYS_1], at)
         for i in range(b):
             base = mask_base(i)
             for j in range(d):
-                u = random_u32(np.uint32(base + np.uint32(j)), key0, key1)
+                u = random_u32(np.uint32(base + owners[j]), key0, key1)
                 out[i, j] = x[i, j] * scale if u >= limit else F(0)
 
     return input_dropout

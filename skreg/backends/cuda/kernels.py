@@ -195,14 +195,14 @@ def _sine(u):
 
 @triton.jit
 def gather(
-    x, tables, order, stream_of, keys, threshold, scale, counter, b, d, s, row_step, column_step,
+    x, tables, order, stream_of, owner, keys, threshold, scale, counter, b, d, s, row_step, column_step,
     DROP: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Rows of the minibatch, some of their inputs dropped; one program a row.
 
     x (slots, b, d) or (slots, d, b), as the steps between its rows and columns say, slots being streams, or
     members where inputs are dropped; tables (s,) addresses; order (steps, s, b); stream_of, threshold, scale
-    (slots,); keys (steps, s, 2).
+    (slots,); owner (d,), the place of each column in the mask; keys (steps, s, 2).
     """
     line = tl.program_id(0).to(tl.int64)
     slot, i = line // b, line % b
@@ -215,7 +215,8 @@ def gather(
         inside = j < d
         values = tl.load(source + j, mask=inside, other=0.0)
         if DROP:
-            keep = _keep(keys, threshold, moment, slot, i, j)
+            place = tl.load(owner + j, mask=inside, other=0)
+            keep = _keep(keys, threshold, moment, slot, i, place)
             values = tl.where(keep, values * tl.load(scale + slot), 0.0)
         tl.store(
             x + slot * b * d + i * row_step + j.to(tl.int64) * column_step, values, mask=inside
@@ -224,14 +225,16 @@ def gather(
 
 @triton.jit
 def embed(
-    x, a, place, frequency, phase, weight, bias, stream_of, keys, threshold, scale, counter, b, d, m, s,
+    x, a, place, frequency, phase, weight, bias, owner,
+    stream_of, keys, threshold, scale, counter, b, d, m, s,
     DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """From the columns of a minibatch to the inputs of a net, some dropped; one program a piece of a column.
 
     What was made of a column is dropped with it. x (s, d, b); a (k, d + m q, b); place (d,): number of a
     column among the embedded ones, or -1; frequency, phase (k, m, f); weight (k, m, q, f); bias (k, m, q);
-    stream_of, threshold, scale (k,); keys (steps, s, 2). WAVES is f, a power of two, and MADE is q.
+    owner (d,): the place of each column in the mask; stream_of, threshold, scale (k,); keys (steps, s, 2).
+    WAVES is f, a power of two, and MADE is q.
     """
     pieces = tl.cdiv(b, BLOCK)
     line = tl.program_id(0).to(tl.int64) // pieces
@@ -242,7 +245,8 @@ def embed(
     value = tl.load(x + (stream * d + column) * b + i, mask=inside, other=0.0)
     factor = tl.zeros((BLOCK,), dtype=x.dtype.element_ty) + 1.0
     if DROP:
-        keep = _keep(keys, threshold, tl.load(counter) * s + stream, member, i, column)
+        own = tl.load(owner + column)
+        keep = _keep(keys, threshold, tl.load(counter) * s + stream, member, i, own)
         factor = tl.where(keep, factor * tl.load(scale + member), 0.0)
     out = a + member * (d + m * MADE) * b + i
     tl.store(out + column * b, value * factor, mask=inside)
@@ -261,7 +265,7 @@ def embed(
 
 @triton.jit
 def embed_backward(
-    da, x, columns, frequency, phase, weight, dfrequency, dphase, dweight, dbias, idle,
+    da, x, columns, frequency, phase, weight, dfrequency, dphase, dweight, dbias, idle, owner,
     stream_of, keys, threshold, scale, counter, b, d, m, s,
     DROP: tl.constexpr, WAVES: tl.constexpr, MADE: tl.constexpr, LINES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -292,7 +296,8 @@ def embed_backward(
             at = pair * MADE + o
             e = tl.load(da + at * b + i, mask=inside, other=0.0)
             if DROP:
-                keep = _keep(keys, threshold, tl.load(counter) * s + stream, member, i, column)
+                own = tl.load(owner + column)
+                keep = _keep(keys, threshold, tl.load(counter) * s + stream, member, i, own)
                 e = tl.where(keep, e * tl.load(scale + member), 0.0)
             push += e[:, None] * tl.load(weight + at * WAVES + n)[None, :]
             part = tl.sum(e[:, None] * wave, axis=0)

@@ -257,11 +257,13 @@ class Tape:
 
     # What several blocks need.
 
-    def gather(self, *, drops=False, features_first=False):
+    def gather(self, owner, *, drops=False, features_first=False):
         """The rows of the minibatch.
 
         Parameters
         ----------
+        owner : ndarray of int
+            Place in the mask of each column.
         drops : bool
             Drop inputs, by a mask of each member's own: so each has rows of its own.
         features_first : bool
@@ -276,7 +278,8 @@ class Tape:
         x = self._new(slots, *((d, b) if features_first else (b, d)))
         self.add(
             *(kernels.gather, (slots * b,), x, tables.sources, tables.order, stream_of),
-            *(*self.mask(0), self.counter, b, d, self.s, *((1, b) if features_first else (d, 1))),
+            *(self.put(owner), *self.mask(0), self.counter),
+            *(b, d, self.s, *((1, b) if features_first else (d, 1))),
             DROP=drops,
             BLOCK=program_width(d),
         )

@@ -142,6 +142,11 @@ def test_embedded_columns(batch_norm):
     assert_equals_reference(settings(embedded=(0, 2), batch_norm=batch_norm))
 
 
+@pytest.mark.parametrize("embedded", [None, (0, 2)], ids=["plain", "embedded"])
+def test_columns_of_one_owner_are_dropped_together(embedded):
+    assert_equals_reference(settings(embedded=embedded, owners=(4, 0, 4)))
+
+
 def test_biases_that_a_batch_norm_takes_off_are_left_where_they_are():
     """To the last bit, as their gradient would be of rounding alone; the other member drops inputs."""
     jobs = settings(embedded=(0, 2), batch_norm=True)
