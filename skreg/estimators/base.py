@@ -200,7 +200,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             # Each call would start an average of its own.
             "ema_decay": 0.0,
         }
-        job = make_job(self, rows, None, parts, seed, start, **overrides)
+        job = make_job(self, rows, None, parts, seed, start, more=not first, **overrides)
         if first:
             warn_of_scales(X, getattr(self, "feature_names_in_", None), given)
             warn_of_knobs(job.spec)

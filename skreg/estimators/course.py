@@ -104,7 +104,7 @@ def held_out(net, rows, seed):
     return tuple(tuple(None if part is None else part[index] for part in rows) for index in split)
 
 
-def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overrides):
+def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, more=False, **overrides):
     """The job of this fit.
 
     Parameters
@@ -120,12 +120,15 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overr
         Where training goes on: the parameters that it starts from.
     scaled : bool
         Whether the scale of the target is known.
+    more : bool
+        Whether the rows come on top of those of earlier calls, as in a partial fit.
     **overrides
         Fields of the spec that are set to other values than the estimator's.
     """
     X, y, weight = rows
     if start is None and not scaled:
         fix_scale(net, y, weight)
+    net._count_classes(y, weight, more=more)
     net._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
     choice = net.numeric_embedding
     spec = resolve(
@@ -206,6 +209,7 @@ def refit_job(net, job, rows, result):
         early_stopping=False,
         tol=None,
     )
+    net._count_classes(y, weight)
     y, weight = net._engine_target(y), normalised(weight)
     return Job(spec, X, y, weight, job.seed, start=job.start, label=job.label)
 

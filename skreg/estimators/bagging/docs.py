@@ -25,7 +25,7 @@ PARAMETERS = """
         With the net's ``early_stopping``: "ensemble" holds rows out once, and stops all members at
         the epoch at which the mean of their predictions is best on them [3]_. "member" lets each
         member hold out rows of its own and stop by itself, as scikit-learn's bagging does.
-    oob_score : bool, default=False
+{parameters}    oob_score : bool, default=False
         Score each row by the members that were not trained on it. Needs ``bootstrap=True``.
     random_state : int, RandomState or None, default=None
         Seed of the draws, of the rows held out and of the members. With an int the same rows are drawn
@@ -61,7 +61,7 @@ ATTRIBUTES = """
         Epochs run, and the epoch of the weights that were kept, of such an ensemble.
     stopped_by_ : str
         Why the training of such an ensemble ended.
-    n_features_in_ : int
+{attributes}    n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.
 """
@@ -77,7 +77,8 @@ REFERENCES = """
 """
 
 
-def describe(head, tail, **words):
+def describe(head, tail, *, parameters="", attributes="", **words):
     """A numpydoc docstring out of shared and own parts."""
+    words |= {"parameters": parameters.lstrip("\n"), "attributes": attributes.lstrip("\n")}
     shared = (PARAMETERS + ATTRIBUTES).format(**words)
     return head.rstrip() + "\n" + shared + REFERENCES + tail
