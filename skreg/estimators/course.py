@@ -93,12 +93,22 @@ def seed_of(net):
     return int(check_random_state(net.random_state).randint(np.iinfo(np.int32).max))
 
 
-def held_out(net, rows, seed):
-    """Training rows, and validation rows where early stopping wants some."""
+def held_out(net, rows, seed, groups=None):
+    """Training rows, and validation rows where early stopping wants some.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    rows : tuple of arrays
+        X and encoded targets, and whatever goes with them; None for what there is not.
+    seed : int
+    groups : ndarray of int, shape (n,), optional
+        Rows of one group are all held out, or none is.
+    """
     if not net.early_stopping:
         return rows, None
     n, strata = rows[0].shape[0], strata_of(net, rows[1])
-    split = hold_out(n, net.validation_fraction, seed, strata)
+    split = hold_out(n, net.validation_fraction, seed, strata, groups)
     if split is None:
         return rows, None
     return tuple(tuple(None if part is None else part[index] for part in rows) for index in split)

@@ -12,8 +12,8 @@ PARAMETERS = """
     n_estimators : int, default=16
         Number of members.
     max_samples : float in (0, 1] or int, default=1.0
-        Share of the rows, or number of rows, that are drawn for each member. Rows that are held out for
-        early stopping are then left out.
+        Share of the rows, or number of rows, that are drawn for each member; with ``groups`` in `fit`, of
+        the groups. Rows that are held out for early stopping are then left out.
     max_features : float in (0, 1] or int, default=1.0
         Share or number of the columns that are drawn for each member.
     bootstrap : bool, default=True
@@ -53,7 +53,8 @@ ATTRIBUTES = """
         {score} over the rows that at least one member was not trained on.
     {oob}
         What those members predict; NaN for rows that all members were trained on. Rows held out for
-        ``stopping="ensemble"`` are in no bag, although they decided which epoch was kept.
+        ``stopping="ensemble"`` are in no bag, although they decided which epoch was kept. With ``groups``
+        in `fit` these are members that have not seen the group of the row.
     history_ : DataFrame
         Of an ensemble whose members stopped together: epoch, train_loss (mean over members),
         valid_loss and valid_score (of the ensemble), learning_rate.
