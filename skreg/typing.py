@@ -43,7 +43,9 @@ RowWeights: TypeAlias = SupportsArray | Sequence[float]
 Array: TypeAlias = NDArray[Any]
 
 RandomState: TypeAlias = int | np.random.RandomState | None
+Groups: TypeAlias = SupportsArray | Sequence[Any]
 ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
+Decision: TypeAlias = Mapping[Any, float] | Literal["argmax", "balanced"]
 #: ``scoring(estimator, X, y)``, of which larger is better.
 Scorer: TypeAlias = Callable[[Any, Any, Any], float]
 

@@ -46,6 +46,7 @@ from skreg.estimators.scoring import (
     warn_undefined,
     without_fit,
 )
+from skreg.estimators.split import check_groups
 from skreg.estimators.tables import of_validation_rows
 from skreg.estimators.weights import check_sample_weight, drop_unweighted, weigh
 from skreg.net.net import Net
@@ -86,6 +87,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         X_val: types.Table | None = None,
         y_val: types.Target | None = None,
         sample_weight_val: types.RowWeights | None = None,
+        groups: types.Groups | None = None,
     ) -> Self:
         """Train the net.
 
@@ -102,6 +104,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         X_val, y_val, sample_weight_val : array-likes, default=None
             Validation rows, in place of rows held out. They have to be prepared as X is: in a
             Pipeline by ``transform_input=["X_val"]``.
+        groups : array-like of shape (n,), default=None
+            Labels of any kind, such as patients or days. Rows of one group are never on both sides of
+            the split of early stopping. Without effect where rows are not held out: with X_val, and
+            with ``early_stopping=False``. Inside of scikit-learn's tools it is routed as
+            ``sample_weight`` is: ``set_fit_request(groups=True)``.
 
         Returns
         -------
@@ -114,16 +121,16 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         KeyboardInterrupt
             After an interrupt: the estimator is fitted, with the best weights so far.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
 
-    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
+    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups):
         """Fit, or leave everything as it was."""
         # Before the copy: scikit-learn's teardown looks for it, whether or not the fit succeeds.
         context = self._init_callback_context(max_subtasks=self.max_iter)
         before = self.__dict__.copy()
         try:
             interrupted = self._fit_checked(
-                X, y, sample_weight, X_val, y_val, sample_weight_val, context
+                X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context
             )
         except BaseException:
             self.__dict__.clear()
@@ -133,7 +140,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             raise KeyboardInterrupt(interrupted_text(type(self).__name__))
         return self
 
-    def _fit_checked(self, X, y, sample_weight, X_val, y_val, sample_weight_val, context):
+    def _fit_checked(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context):
         parts = check_parameters(self)
         check_validation_arguments(X_val, y_val, sample_weight_val)
         continued = self._continued() if self.warm_start else None
@@ -142,6 +149,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         seed = seed_of(self)
         factors = factors_of(self, y, weight)
         kept = numbers_of_kept(_num_samples(given[0]), sample_weight, y, factors)
+        groups = check_groups(groups, _num_samples(given[0]))
         everything = weigh(X, y, weight, factors)
         names = getattr(self, "feature_names_in_", None)
         if X_val is not None:
@@ -150,7 +158,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             rows = everything
             shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
-            rows, valid = held_out(self, (*everything, kept), seed)
+            groups = None if groups is None else groups[kept]
+            rows, valid = held_out(self, (*everything, kept), seed, groups)
             shown = [part and GivenRows(given[0], part[3]) for part in (rows, valid)]
             rows, valid = rows[:3], valid and valid[:3]
         job = make_job(self, rows, valid, parts, seed, continued)
@@ -205,7 +214,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             # Each call would start an average of its own.
             "ema_decay": 0.0,
         }
-        job = make_job(self, rows, None, parts, seed, start, **overrides)
+        job = make_job(self, rows, None, parts, seed, start, more=not first, **overrides)
         if first:
             self._warn_of_columns(X, given)
             warn_of_knobs(job.spec)

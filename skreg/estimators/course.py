@@ -136,18 +136,28 @@ def seed_of(net):
     return int(check_random_state(net.random_state).randint(np.iinfo(np.int32).max))
 
 
-def held_out(net, rows, seed):
-    """Training rows, and validation rows where early stopping wants some."""
+def held_out(net, rows, seed, groups=None):
+    """Training rows, and validation rows where early stopping wants some.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    rows : tuple of arrays
+        X and encoded targets, and whatever goes with them; None for what there is not.
+    seed : int
+    groups : ndarray of int, shape (n,), optional
+        Rows of one group are all held out, or none is.
+    """
     if not net.early_stopping:
         return rows, None
     n, strata = rows[0].shape[0], strata_of(net, rows[1])
-    split = hold_out(n, net.validation_fraction, seed, strata)
+    split = hold_out(n, net.validation_fraction, seed, strata, groups)
     if split is None:
         return rows, None
     return tuple(tuple(None if part is None else part[index] for part in rows) for index in split)
 
 
-def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overrides):
+def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, more=False, **overrides):
     """The job of this fit.
 
     Parameters
@@ -163,12 +173,15 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, **overr
         Where training goes on: the parameters that it starts from.
     scaled : bool
         Whether the scale of the target is known.
+    more : bool
+        Whether the rows come on top of those of earlier calls, as in a partial fit.
     **overrides
         Fields of the spec that are set to other values than the estimator's.
     """
     X, y, weight = rows
     if start is None and not scaled:
         fix_scale(net, y, weight)
+    net._count_classes(y, weight, more=more)
     net._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
     choice = net.numeric_embedding
     spec = resolve(
@@ -251,6 +264,7 @@ def refit_job(net, job, rows, result):
         early_stopping=False,
         tol=None,
     )
+    net._count_classes(y, weight)
     y, weight = net._engine_target(y), normalised(weight)
     return Job(spec, X, y, weight, job.seed, start=job.start, label=job.label)
 

@@ -91,8 +91,11 @@ TRAINING = """
     early_stopping : bool, default=True
         Hold out rows for validation and keep the weights of the epoch that was best on them, however
         training ended. For a classifier the rows are stratified; the row of a class with a single row
-        stays in training. A table that is too small to hold out a row is trained without. A warning
-        is given where the weights that are kept are clearly worse on these rows than a constant.
+        stays in training. With ``groups`` in `fit` whole groups are held out, stratified and as near to
+        ``validation_fraction`` as groups allow; a group that has all rows of a class stays in training
+        where others will do, and where all rows are of one group there is an error. A table that is too
+        small to hold out a row is trained without. A warning is given where the weights that are kept
+        are clearly worse on these rows than a constant.
     patience : int, default=30
         Number of epochs without an improvement of more than ``min_delta`` after which training ends.
     min_delta : float >= 0, default=0.0

@@ -36,13 +36,32 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that is
         not named has the weight 1. "balanced" gives every class the same total weight.
+    decision : {"argmax", "balanced"} or dict, default="argmax"
+        What turns probabilities into classes at `predict`: the class with the largest p_c / s_c.
+        "argmax" takes the most probable class (s_c = 1), which is best for accuracy. "balanced" divides
+        by the shares of the classes in training, ``class_prior_``, which is best for balanced accuracy
+        [7]_. A dict {class: s_c} names every class with a finite number > 0: its share, or what should
+        count as such; 1 / s_c is in proportion to the cost of taking a row of class c for another [8]_.
+        Each label of a multilabel target is predicted where p / s exceeds (1 - p) / (1 - s), that is
+        above the threshold s. Training by the loss, `predict_proba` and `decision_function` are the same
+        with each; ``scoring`` by predicted classes sees the decision. It is that of the fit: set later,
+        it has no effect before the next one.
 """,
         """
     classes_ : ndarray of shape (n_classes,)
         Class labels, those whose rows all have weight zero included; for multilabel targets the
         numbers of the labels.
+    class_prior_ : ndarray of shape (n_classes,)
+        Shares of the classes in training, rows counted by their weights in the loss, ``class_weight``
+        included, so that "balanced" weights make them equal; of each label for multilabel targets.
+        Rows held out do not count. `partial_fit` counts the rows of all calls, a warm start those of
+        its own.
 """,
         """
+    .. [7] Menon, Narasimhan, Agarwal and Chawla, "On the Statistical Consistency of Algorithms for
+       Binary Classification under Class Imbalance", ICML 2013.
+    .. [8] Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
@@ -63,6 +82,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         **CONSTRAINTS,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [None, StrOptions({"balanced"}), dict],
+        "decision": [StrOptions({"argmax", "balanced"}), dict],
     }
 
     def __init__(
@@ -86,6 +106,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         max_norm: float | None = None,
         label_smoothing: float = 0.0,
         class_weight: types.ClassWeight = None,
+        decision: types.Decision = "argmax",
         solver: types.Solver = "adamw",
         learning_rate_init: float = 2e-3,
         learning_rate: types.Schedule = "cosine",
@@ -132,6 +153,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         self.max_norm = max_norm
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.decision = decision
         self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.learning_rate = learning_rate
@@ -193,13 +215,11 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X: types.Table) -> types.Array:
-        """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y."""
-        raw = self._raw(X)
-        if self._multilabel:
-            return self._label_values[(raw > 0).astype(np.intp)]
-        if len(self.classes_) == 2:
-            return self.classes_[(raw[:, 0] > 0).astype(np.intp)]
-        return self.classes_[raw.argmax(axis=1)]
+        """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y.
+
+        They follow from the probabilities by ``decision``.
+        """
+        return self._labels(self._raw(X))
 
     def predict_proba(self, X: types.Table) -> types.Array:
         """Probabilities of the classes, shape (n, n_classes); of each label for multilabel."""

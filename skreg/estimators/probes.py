@@ -10,6 +10,8 @@ import copy
 
 import numpy as np
 
+from skreg.estimators.target import with_rule
+
 #: Logits of a prediction that is certain.
 _CERTAIN = 4.0
 
@@ -34,7 +36,7 @@ def is_poor(net, y):
 def good_and_bad(net, y):
     """Two nets: one predicts encoded targets well, the other badly."""
     if hasattr(net, "classes_"):
-        right = _logits(net, y)
+        net, right = with_rule(net, None), _logits(net, y)
         return with_outputs(net, right), with_outputs(net, -right)
     # Errors of one sign: some metrics allow no predictions below zero.
     error = np.random.default_rng(0).uniform(0.5, 1.5, size=np.shape(y))
@@ -49,7 +51,7 @@ def perfect(net):
     k = len(net.classes_)
     y = np.repeat([[0], [1]], 2, axis=0) * np.ones(k, int) if net._multilabel else np.arange(k)
     y = y if net._multilabel else np.repeat(y, 2)
-    return y, with_outputs(net, _logits(net, y))
+    return y, with_outputs(with_rule(net, None), _logits(net, y))
 
 
 def _logits(net, y):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,13 @@ from scipy.special import expit, ndtri, softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from skreg.estimators.decision import (
+    class_counts,
+    decided,
+    logits_of,
+    shift_of,
+    smoothed,
+)
 from skreg.estimators.rows import warn
 from skreg.estimators.tables import TEXT_FOR_NUMBERS
 from skreg.estimators.weights import class_factors
@@ -48,6 +56,7 @@ class ClassTargets:
     """What `BaseRegularizedMLP` asks of a classifier about its target."""
 
     classes_: types.Array
+    class_prior_: types.Array
 
     def _check_target(self, y):
         """Labels (n,), or a matrix of labels (n, n_labels) in the user's coding."""
@@ -128,6 +137,27 @@ class ClassTargets:
 
     def _see_targets(self, parts, *, first):
         """Class labels have no range."""
+
+    def _count_classes(self, y, weight, *, more=False):
+        """Learn the shares of the classes among training rows, and how `predict` decides by them.
+
+        ``more`` adds the rows to those that were counted before.
+        """
+        n, counts = class_counts(y, weight, len(self.classes_))
+        if more:
+            n, counts = n + self._counted[0], counts + self._counted[1]
+        self._counted = n, counts
+        self.class_prior_ = counts / n
+        self._shift = self._shift_by(self.class_prior_)
+
+    def _shift_by(self, shares):
+        """What the decision of this net subtracts from logits, where classes have these shares."""
+        shares = smoothed(shares, self.label_smoothing, 2 if self._multilabel else len(shares))
+        return shift_of(self.decision, self.classes_, shares, multilabel=self._multilabel)
+
+    def _labels(self, raw):
+        """Labels that raw outputs lead to, in the user's terms."""
+        return self._decode_target(decided(raw, self._shift, multilabel=self._multilabel))
 
     def _class_factors(self, y, weight, *, partial=False):
         """Weight of each class, shape (n_classes,); None where all count the same."""
@@ -227,6 +257,9 @@ class NumberTargets:
         # As of this fit: predictions do not follow parameters that are set later.
         self._clips = bool(self.clip)
 
+    def _count_classes(self, y, weight, *, more=False):
+        """Numbers have no classes."""
+
     def _engine_target(self, y):
         return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
 
@@ -276,11 +309,25 @@ def is_multilabel(net):
     return net._multilabel
 
 
-def most_probable(net, probabilities):
-    """Labels of rows, by probabilities in the form of ``predict_proba``."""
-    if net._multilabel:
-        return net._label_values[(probabilities > 0.5).astype(np.intp)]
-    return net.classes_[probabilities.argmax(axis=1)]
+def common_rule(nets):
+    """Shares of the classes in the training of several classifiers, and the shift of the logits by them.
+
+    The mean of the nets' probabilities is calibrated to the mean of their shares.
+    """
+    shares = np.mean([net.class_prior_ for net in nets], axis=0)
+    return shares, nets[0]._shift_by(shares)
+
+
+def with_rule(net, shift):
+    """A copy of a classifier that decides by another shift of the logits; None is the most probable class."""
+    net = copy.copy(net)
+    net._shift = shift
+    return net
+
+
+def labels_by(net, probabilities):
+    """Labels that a classifier decides for, by probabilities in the form of ``predict_proba``."""
+    return net._labels(logits_of(probabilities, multilabel=net._multilabel))
 
 
 # -- several nets ----------------------------------------------------------------------------------

@@ -205,8 +205,8 @@ def test_stopped_by_member_it_is_scikit_learns_bagging(kind, name):
     model = bag(kind, stopping="member", **setting)
     theirs = BaggingClassifier if kind is BaggedMLPClassifier else BaggingRegressor
     options = model.get_params(deep=False)
-    for ours in ("stopping", "verbose"):
-        del options[ours]
+    for ours in ("stopping", "decision", "verbose"):
+        options.pop(ours, None)
     X, y, _ = table(kind)
     model.fit(X, y)
     with parallel_config(backend="skreg"):

@@ -66,13 +66,17 @@ def parameters() -> None:
     RegularizedMLPClassifier(numeric_embedding="periodic", scoring="roc_auc")
     RegularizedMLPClassifier(class_weight={"yes": 2, "no": 0.5}, label_smoothing=0.1)
     RegularizedMLPClassifier(class_weight="balanced", random_state=np.random.RandomState(0))
+    RegularizedMLPClassifier(decision="balanced")
+    RegularizedMLPClassifier(decision={"no": 1, "yes": 0.05})
     RegularizedMLPClassifier(batch_size=16, validation_fraction=10, max_time=60, tol=1e-4)
     RegularizedMLPClassifier(solver="sgd", learning_rate="adaptive", callbacks=[], verbose=True)
     RegularizedMLPRegressor((8,), loss="pinball", quantile=0.9, clip=False, dtype="float64")
     RegularizedMLPRegressor(device="cuda:1", scale_target=False, warm_start=True, max_norm=3)
     BaggedMLPClassifier(RegularizedMLPClassifier(), 8, max_samples=0.5, stopping="member")
+    BaggedMLPClassifier(decision="balanced")
     BaggedMLPRegressor(n_estimators=4, max_features=3, bootstrap=False, oob_score=False)
     RegularizedLinearClassifier(0.1, l2=0, solver="lbfgs", class_weight={0: 1, 1: 2})
+    RegularizedLinearClassifier(decision={0: 1, 1: 2})
     RegularizedLinearRegressor(l1=0.1, loss="absolute_error", fit_intercept=False)
 
 
@@ -84,6 +88,7 @@ def nets() -> None:
     net.fit(frame, pd.Series(labels), sample_weight=np.ones(60))
     net.fit(X[:40], labels[:40], X_val=X[40:], y_val=labels[40:])
     net.fit(pl.DataFrame(X), pl.Series(labels), sample_weight=[1.0] * 60)
+    net.fit(X, labels, groups=np.arange(60) // 4)
     net.fit(X.tolist(), labels.tolist()).partial_fit(X, labels, classes=["no", "yes"])
     net.fit(torch.from_numpy(X), labels)
     net.fit(sparse.csr_matrix(X), labels).predict(sparse.csr_array(X))
@@ -103,6 +108,7 @@ def nets() -> None:
     assert_type(net.summary().frame(), pd.DataFrame)
     with config_context(enable_metadata_routing=True):
         net.set_params(dropout=0.5).set_fit_request(sample_weight=True)
+    assert_type(net.class_prior_, NDArray[Any])
     assert 0 <= net.score(X, labels) <= 1
 
     regressor = RegularizedMLPRegressor((4,), max_iter=2).fit(frame, frame["a"])
@@ -115,6 +121,7 @@ def nets() -> None:
 def others() -> None:
     """Ensembles and linear models."""
     bag = BaggedMLPClassifier(RegularizedMLPClassifier((4,), max_iter=2), 2, random_state=0)
+    bag.fit(X, labels, groups=[f"patient {i // 4}" for i in range(60)])
     assert_type(bag.fit(X, labels), BaggedMLPClassifier)
     assert_type(bag.estimators_[0], RegularizedMLPClassifier)
     assert_type(bag.history_, pd.DataFrame)
@@ -205,12 +212,14 @@ def mistakes() -> None:
     RegularizedMLPClassifier(droput=0.5)  # type: ignore[call-arg]
     RegularizedMLPClassifier(activation="rleu")  # type: ignore[arg-type]
     RegularizedMLPClassifier(numeric_embedding=True)  # type: ignore[arg-type]
+    RegularizedMLPClassifier(decision="best")  # type: ignore[arg-type]
     RegularizedMLPClassifier(scoring=3)  # type: ignore[arg-type]
     RegularizedMLPClassifier(loss="huber")  # type: ignore[call-arg]
     RegularizedMLPClassifier(batch_size=None)  # type: ignore[arg-type]
     RegularizedMLPRegressor(loss="hubert")  # type: ignore[arg-type]
     RegularizedMLPRegressor(max_norm="none")  # type: ignore[arg-type]
     RegularizedMLPRegressor(class_weight="balanced")  # type: ignore[call-arg]
+    BaggedMLPRegressor(decision="balanced")  # type: ignore[call-arg]
     BaggedMLPClassifier(8)  # type: ignore[arg-type]
     BaggedMLPRegressor(stopping="never")  # type: ignore[arg-type]
     RegularizedLinearClassifier(l1=[0.1, 0.2])  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
 from skreg.estimators.resolve import warn_of_knobs
 from skreg.estimators.rows import warn, warn_of_scales
-from skreg.estimators.split import hold_out
+from skreg.estimators.split import check_groups, hold_out
 from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
 from skreg.train.cohort import combine
@@ -125,7 +125,12 @@ class BaseBaggedMLP(BaseEnsemble):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, X: types.Table, y: types.Target, sample_weight: types.RowWeights | None = None
+        self,
+        X: types.Table,
+        y: types.Target,
+        sample_weight: types.RowWeights | None = None,
+        *,
+        groups: types.Groups | None = None,
     ) -> Self:
         """Train the members together.
 
@@ -137,6 +142,11 @@ class BaseBaggedMLP(BaseEnsemble):
             With ``bootstrap=True`` rows are drawn in proportion, as scikit-learn's bagging does from
             1.8 on; else members are trained with the weights. Held-out rows count by theirs. Only
             their ratios matter.
+        groups : array-like of shape (n,), default=None
+            Labels of any kind, such as patients or days. Rows of one group are all held out for early
+            stopping, or none is, and members are drawn whole groups, so that rows out of the bag are of
+            groups that the member has not seen: ``max_samples`` is a share or a number of groups then,
+            each group is as likely, and drawn rows keep their weights. Routed as ``sample_weight`` is.
 
         Returns
         -------
@@ -153,7 +163,7 @@ class BaseBaggedMLP(BaseEnsemble):
         """
         before = self.__dict__.copy()
         try:
-            interrupted = self._fit(X, y, sample_weight)
+            interrupted = self._fit(X, y, sample_weight, groups)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -162,18 +172,19 @@ class BaseBaggedMLP(BaseEnsemble):
             raise KeyboardInterrupt(interrupted_text(type(self).__name__))
         return self
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, groups):
         for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
             delattr(self, name)
         template, parts = self._template()
         given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
+        groups = check_groups(groups, len(y))
         encoded = encode(template, y)
         rng = self._generator()
-        self._bags = self._make_bags(X.shape, weight, rng)
+        self._bags = self._make_bags(X.shape, weight, rng, groups)
         if not (self._columns.plain or self._bags.all_columns):
             given = X  # members are given some of the prepared columns
-        held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
+        held_out = self._held_out(template, encoded, weight, groups, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
         self.estimator_ = self._get_estimator()
         self._refitted = template.refit
@@ -267,9 +278,12 @@ class BaseBaggedMLP(BaseEnsemble):
             return np.random.RandomState(np.random.SeedSequence().generate_state(4))
         return check_random_state(self.random_state)
 
-    def _make_bags(self, shape, weight, rng):
+    def _make_bags(self, shape, weight, rng, groups):
         n, d = shape
+        weighted = slice(None) if weight is None else weight > 0
         population = n if weight is None else np.count_nonzero(weight)
+        if groups is not None:
+            population = len(np.unique(groups[weighted]))
         rows = _number(self.max_samples, population)
         columns = _number(self.max_features, d)
         for name, size, most, replace in (
@@ -296,15 +310,17 @@ class BaseBaggedMLP(BaseEnsemble):
             self.bootstrap,
             self.bootstrap_features,
             weight,
+            groups,
         )
 
-    def _held_out(self, template, y, weight, seed):
+    def _held_out(self, template, y, weight, groups, seed):
         """Validation rows of the ensemble, or None."""
         if self.stopping == "member" or not template.early_stopping:
             return None
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
         strata = strata_of(template, y[rows])
-        split = hold_out(len(rows), template.validation_fraction, seed, strata)
+        groups = None if groups is None else groups[rows]
+        split = hold_out(len(rows), template.validation_fraction, seed, strata, groups)
         return None if split is None else rows[split[1]]
 
     def _compare_with_constant(self, members, results):

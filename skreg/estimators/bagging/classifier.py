@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.special import entr
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
 
 from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.estimators.probes import with_outputs
-from skreg.estimators.target import is_multilabel, loss_of, most_probable, predictions
+from skreg.estimators.target import (
+    common_rule,
+    is_multilabel,
+    labels_by,
+    loss_of,
+    predictions,
+    with_rule,
+)
 from skreg.train.cohort import combine_stacked
 
 if TYPE_CHECKING:
@@ -50,13 +58,19 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         net="RegularizedMLPClassifier",
         score="Accuracy",
         oob="oob_decision_function_ : ndarray of shape (n, n_classes)",
-    ).replace(
-        "    n_features_in_ : int\n",
-        "    classes_ : ndarray of shape (n_classes,)\n"
-        "        Class labels, which are the members' as well; for multilabel targets the numbers "
-        "of the\n        labels.\n"
-        "    n_classes_ : int\n"
-        "    n_features_in_ : int\n",
+        parameters="""
+    decision : {"argmax", "balanced"}, dict or None, default=None
+        What turns the mean probabilities into classes, in place of the net's ``decision``, which None
+        leaves as it is. The rule is that of :class:`RegularizedMLPClassifier`, with the ensemble's
+        ``class_prior_``; a member that predicts by itself goes by its own.
+""",
+        attributes="""
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, which are the members' as well; for multilabel targets the numbers of the labels.
+    n_classes_ : int
+    class_prior_ : ndarray of shape (n_classes,)
+        Mean over the members of the shares of the classes that each was trained on.
+""",
     )
 
     estimator_: RegularizedMLPClassifier
@@ -64,8 +78,43 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
     oob_decision_function_: types.Array
     classes_: types.Array
     n_classes_: int
+    class_prior_: types.Array
 
     _net = RegularizedMLPClassifier
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseBaggedMLP._parameter_constraints,
+        "decision": [None, StrOptions({"argmax", "balanced"}), dict],
+    }
+
+    def __init__(
+        self,
+        estimator: RegularizedMLPClassifier | None = None,
+        n_estimators: int = 16,
+        *,
+        max_samples: float = 1.0,
+        max_features: float = 1.0,
+        bootstrap: bool = True,
+        bootstrap_features: bool = False,
+        stopping: types.Stopping = "ensemble",
+        decision: types.Decision | None = None,
+        oob_score: bool = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            estimator,
+            n_estimators,
+            max_samples=max_samples,
+            max_features=max_features,
+            bootstrap=bootstrap,
+            bootstrap_features=bootstrap_features,
+            stopping=stopping,
+            oob_score=oob_score,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.decision = decision
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -76,13 +125,27 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         self.classes_ = template.classes_
         self.n_classes_ = len(self.classes_)
 
+    def _template(self):
+        template, parts = super()._template()
+        if self.decision is not None:
+            template.set_params(decision=self.decision)
+        return template, parts
+
+    def _take_members(self, nets, columns):
+        super()._take_members(nets, columns)
+        self.class_prior_, self._shift = common_rule(nets)
+
     def _asked(self, X):
         """A member that stands in for the ensemble: the mean prediction is given to it."""
         raw = self._by_rows(X, lambda raw: combine_stacked(raw, loss_of(self.estimators_[0])))
-        return with_outputs(self.estimators_[0], raw)
+        return with_outputs(with_rule(self.estimators_[0], self._shift), raw)
 
     def predict(self, X: types.Table) -> types.Array:
-        """Labels with the largest mean probability, shape (n,); a 0/1 matrix for multilabel."""
+        """Labels by the mean probabilities, shape (n,); for multilabel a matrix in the coding of y.
+
+        They follow by ``decision``: the largest mean probability, or the largest after division by the
+        ensemble's ``class_prior_`` or the numbers of a dict.
+        """
         return self._asked(X).predict(X)
 
     def predict_proba(self, X: types.Table) -> types.Array:
@@ -131,6 +194,6 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         self.oob_decision_function_ = mean
         self.oob_score_ = np.nan
         if seen.any():
-            found = most_probable(self.estimators_[0], mean[seen])
+            found = labels_by(with_rule(self.estimators_[0], self._shift), mean[seen])
             weight = None if weight is None else weight[seen]
             self.oob_score_ = float(accuracy_score(y[seen], found, sample_weight=weight))

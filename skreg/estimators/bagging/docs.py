@@ -12,8 +12,8 @@ PARAMETERS = """
     n_estimators : int, default=16
         Number of members.
     max_samples : float in (0, 1] or int, default=1.0
-        Share of the rows, or number of rows, that are drawn for each member. Rows that are held out for
-        early stopping are then left out.
+        Share of the rows, or number of rows, that are drawn for each member; with ``groups`` in `fit`, of
+        the groups. Rows that are held out for early stopping are then left out.
     max_features : float in (0, 1] or int, default=1.0
         Share or number of the columns that are drawn for each member.
     bootstrap : bool, default=True
@@ -25,7 +25,7 @@ PARAMETERS = """
         With the net's ``early_stopping``: "ensemble" holds rows out once, and stops all members at
         the epoch at which the mean of their predictions is best on them [3]_. "member" lets each
         member hold out rows of its own and stop by itself, as scikit-learn's bagging does.
-    oob_score : bool, default=False
+{parameters}    oob_score : bool, default=False
         Score each row by the members that were not trained on it. Needs ``bootstrap=True``.
     random_state : int, RandomState or None, default=None
         Seed of the draws, of the rows held out and of the members. With an int the same rows are drawn
@@ -53,7 +53,8 @@ ATTRIBUTES = """
         {score} over the rows that at least one member was not trained on.
     {oob}
         What those members predict; NaN for rows that all members were trained on. Rows held out for
-        ``stopping="ensemble"`` are in no bag, although they decided which epoch was kept.
+        ``stopping="ensemble"`` are in no bag, although they decided which epoch was kept. With ``groups``
+        in `fit` these are members that have not seen the group of the row.
     history_ : DataFrame
         Of an ensemble whose members stopped together: epoch, train_loss (mean over members),
         valid_loss and valid_score (of the ensemble), learning_rate.
@@ -61,7 +62,7 @@ ATTRIBUTES = """
         Epochs run, and the epoch of the weights that were kept, of such an ensemble.
     stopped_by_ : str
         Why the training of such an ensemble ended.
-    n_features_in_ : int
+{attributes}    n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.
 """
@@ -77,7 +78,8 @@ REFERENCES = """
 """
 
 
-def describe(head, tail, **words):
+def describe(head, tail, *, parameters="", attributes="", **words):
     """A numpydoc docstring out of shared and own parts."""
+    words |= {"parameters": parameters.lstrip("\n"), "attributes": attributes.lstrip("\n")}
     shared = (PARAMETERS + ATTRIBUTES).format(**words)
     return head.rstrip() + "\n" + shared + REFERENCES + tail

@@ -46,6 +46,9 @@ class Bags:
         With replacement.
     weight : ndarray or None, shape (n_rows,)
         With replacement, rows are drawn in proportion; without, they keep their weights.
+    groups : ndarray of int or None, shape (n_rows,)
+        Whole groups are drawn, each as likely; ``max_samples`` is their number, and rows keep their
+        weights.
     """
 
     seeds: np.ndarray
@@ -56,6 +59,14 @@ class Bags:
     bootstrap: bool
     bootstrap_features: bool
     weight: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    @property
+    def unit(self):
+        """What is drawn, and of how many, in words."""
+        if self.groups is None:
+            return f"rows, of {self.n_rows}"
+        return f"groups, of {len(np.unique(self.groups))}"
 
     @property
     def all_columns(self):
@@ -64,11 +75,15 @@ class Bags:
 
     def __iter__(self):
         """Column numbers and row numbers of each member, in the order in which they were drawn."""
+        together = None if self.groups is None else self._rows_of_groups()
         for seed in self.seeds:
             # The same draws in the same order as scikit-learn's, so that the bags are the same.
             rng = check_random_state(int(seed))
             columns = _draw(rng, self.bootstrap_features, self.n_columns, self.max_features)
-            if self.weight is None:
+            if together is not None:
+                drawn = _draw(rng, self.bootstrap, len(together), self.max_samples)
+                rows = np.concatenate([together[group] for group in drawn])
+            elif self.weight is None:
                 rows = _draw(rng, self.bootstrap, self.n_rows, self.max_samples)
             elif self.bootstrap:
                 share = self.weight / self.weight.sum()
@@ -78,10 +93,17 @@ class Bags:
                 rows = weighted[_draw(rng, False, len(weighted), self.max_samples)]
             yield columns, rows
 
+    def _rows_of_groups(self):
+        """Numbers of the rows of each group that has any weight."""
+        order = np.argsort(self.groups, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.groups[order])) + 1)
+        return [part for part in parts if self.weight is None or self.weight[part].any()]
+
     def counts(self, rows):
         """What each row counts for a member that was drawn ``rows``, shape (n_rows,)."""
         counts = np.bincount(rows, minlength=self.n_rows).astype(np.float64)
-        return counts if self.bootstrap or self.weight is None else counts * self.weight
+        by_weight = self.bootstrap and self.groups is None
+        return counts if by_weight or self.weight is None else counts * self.weight
 
 
 def _draw(rng, replace, population, size):
@@ -163,11 +185,26 @@ def _alone(net, parts, rows, bags, columns, counts):
     kept = numbers_of_kept(n_rows, counts, y, factors)
     whole = weigh(_columns(X, bags, columns), y, left, factors)
     seed = seed_of(net)
-    train_rows, valid = held_out(net, (*whole, kept), seed)
+    groups = None if bags.groups is None else bags.groups[kept]
+    _check_member_groups(net, bags, groups)
+    train_rows, valid = held_out(net, (*whole, kept), seed, groups)
     numbers = valid and valid[3]
     valid = valid and valid[:3]
     job = make_job(net, train_rows[:3], valid, parts, seed)
     return UntrainedMember(net, job, columns, valid, numbers, whole if net.refit else None)
+
+
+def _check_member_groups(net, bags, groups):
+    """Refuse a member that has rows of one group only, where it is to hold some of them out."""
+    if groups is None or not net.early_stopping or np.ptp(bags.groups) == 0:
+        return
+    if np.ptp(groups) == 0:
+        raise ValueError(
+            f"One member was drawn rows of a single group (max_samples={bags.max_samples} groups of "
+            f"{len(np.unique(bags.groups))}), none of which it can hold out by itself. Use "
+            "stopping='ensemble', raise max_samples, or set bootstrap=False or the estimator's "
+            "early_stopping=False."
+        )
 
 
 class _Shared:
@@ -198,8 +235,8 @@ class _Shared:
         left = counts[self.rest]
         if not left.any():
             raise ValueError(
-                f"One member is left without rows: all of its max_samples={bags.max_samples} rows, of "
-                f"{bags.n_rows}, are held out for stopping='ensemble'. Raise max_samples, lower the "
+                f"One member is left without rows: all of its max_samples={bags.max_samples} {bags.unit}, "
+                f"are held out for stopping='ensemble'. Raise max_samples, lower the "
                 "estimator's validation_fraction, or use stopping='member'."
             )
         own = self._bag(self.X, self.y, left, bags, columns)

@@ -14,6 +14,7 @@ from skreg.estimators.scoring import (
     warn_undefined,
     without_fit,
 )
+from skreg.estimators.target import common_rule, with_rule
 
 
 def set_scores(members, template, given, bags, ensemble):
@@ -47,9 +48,13 @@ def _set_common_score(members, given, ensemble):
     if reason is not None:
         warn_undefined(common, reason, passed=False)
         return
+    # Without a view the mean of the outputs is given to any of the nets, which is to decide as the
+    # ensemble does.
+    shift = None if common.view else common_rule([member.net for member in members])[1]
     for place, member in enumerate(members):
+        net = without_fit(member.net)
         member.job.score = Score(
-            without_fit(member.net),
+            net if common.view else with_rule(net, shift),
             common.scorer,
             common.X,
             common.y,

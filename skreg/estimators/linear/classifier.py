@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skreg.estimators.decision import class_counts, decided, shift_of
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_scipy, by_sklearn
 from skreg.estimators.linear.base import (
@@ -55,6 +56,12 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         Weights of the classes, finite numbers >= 0, which multiply ``sample_weight``. A class that
         is not named has the weight 1. "balanced" gives every class the same total weight,
         ``sample_weight`` included.
+    decision : {"argmax", "balanced"} or dict, default="argmax"
+        What turns probabilities into classes at `predict`: the class with the largest p_c / s_c.
+        "argmax" takes the most probable class (s_c = 1), "balanced" divides by the shares of the
+        classes in training, ``class_prior_``, which is best for balanced accuracy [3]_, and a dict
+        {class: s_c} names every class with a finite number > 0. As in
+        :class:`RegularizedMLPClassifier`; probabilities are the same with each.
     fit_intercept : bool, default=True
         Whether there are intercepts.
     solver : {"auto", "newton-cholesky", "lbfgs"}, default="auto"
@@ -80,6 +87,8 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    class_prior_ : ndarray of shape (n_classes,)
+        Shares of the classes in training, rows counted by their weights, `class_weight` included.
     coef_ : ndarray of shape (1, n_inputs) or (n_classes, n_inputs)
         Weights W, one row for two classes, in units of the columns as they are scaled. With L1, zeros are
         exact.
@@ -119,6 +128,8 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
        net." Journal of the Royal Statistical Society B 67(2), 301-320.
     .. [2] Schmidt, M., Fung, G. and Rosales, R. (2007). "Fast optimization methods for L1
        regularization: a comparative study and two new approaches." ECML, 286-297.
+    .. [3] Menon, A., Narasimhan, H., Agarwal, S. and Chawla, S. (2013). "On the statistical consistency
+       of algorithms for binary classification under class imbalance." ICML, 603-611.
 
     Examples
     --------
@@ -135,11 +146,13 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
     """
 
     classes_: types.Array
+    class_prior_: types.Array
     intercept_: types.Array
 
     _parameter_constraints: ClassVar[dict] = {
         **RegularizedLinearModel._parameter_constraints,
         "class_weight": [None, dict, StrOptions({"balanced"})],
+        "decision": [StrOptions({"argmax", "balanced"}), dict],
         "solver": [StrOptions({"auto", "newton-cholesky", "lbfgs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
@@ -151,6 +164,7 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         l2: float = 1e-4,
         *,
         class_weight: types.ClassWeight = None,
+        decision: types.Decision = "argmax",
         fit_intercept: bool = True,
         solver: types.LinearSolver = "auto",
         max_iter: int = 10_000,
@@ -161,6 +175,7 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         self.l1 = l1
         self.l2 = l2
         self.class_weight = class_weight
+        self.decision = decision
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.max_iter = max_iter
@@ -189,18 +204,21 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         Raises
         ------
         ValueError
-            If there is only one class, all weights are zero, or `solver` does not support the
-            penalty.
+            If there is only one class, all weights are zero, `decision` does not fit the classes, or
+            `solver` does not support the penalty.
         """
         table = self.categorical_features, self.scale_features
         X, y, weight = prepared(self, X, y, *table, sample_weight, multi_output=True)
         y = one_label_a_row(y, type(self).__name__)
         self.classes_, codes = encode_classes(y)
         weight = times_class_weight(weight, self.class_weight, codes, self.classes_)
+        n, counts = class_counts(codes, weight, len(self.classes_))
+        shift = shift_of(self.decision, self.classes_, counts / n)
         solution = self._solve(X, codes, weight)
         intercept = solution.intercept
         if len(intercept) > 1:  # a constant on all of a softmax changes nothing
             intercept = intercept - intercept.mean()
+        self.class_prior_, self._shift = counts / n, shift
         self._set_fitted(solution.coef, intercept, solution.n_iter)
         return self
 
@@ -262,9 +280,9 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
         return raw[:, 0] if raw.shape[1] == 1 else raw
 
     def predict(self, X: types.Table) -> types.Array:
-        """Most probable class labels, shape (n,)."""
-        raw = self.decision_function(X)
-        return self.classes_[(raw > 0).astype(int) if raw.ndim == 1 else raw.argmax(axis=1)]
+        """Class labels, shape (n,), by the probabilities and `decision`."""
+        raw = self._raw(X)
+        return self.classes_[decided(raw, self._shift)]
 
     def predict_proba(self, X: types.Table) -> types.Array:
         """Probabilities of the classes, shape (n, n_classes)."""
