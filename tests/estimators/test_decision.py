@@ -17,6 +17,7 @@ from skreg import BaggedMLPClassifier, RegularizedLinearClassifier, RegularizedM
 from skreg.estimators.decision import class_counts, decided, logits_of, shift_of, smoothed
 
 NET = {
+    "scale_features": None,
     "hidden_layer_sizes": (8,),
     "numeric_embedding": None,
     "max_iter": 12,

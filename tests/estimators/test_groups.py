@@ -29,6 +29,7 @@ from skreg import (
 from skreg.estimators.split import check_groups, hold_out
 
 NET = {
+    "scale_features": None,  # so that rows are recognised by their numbers
     "hidden_layer_sizes": (4,),
     "numeric_embedding": None,
     "max_iter": 3,
