@@ -71,6 +71,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         *,
         activation: types.Activation = "relu",
         numeric_embedding: types.NumericEmbedding = "auto",
+        embedding_scale: float = 0.1,
         dropout: types.PerLayer = 0.2,
         input_dropout: float = 0.0,
         input_noise: float = 0.0,
@@ -114,6 +115,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.numeric_embedding = numeric_embedding
+        self.embedding_scale = embedding_scale
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.input_noise = input_noise
@@ -307,6 +309,7 @@ default="squared_error"
         *,
         activation: types.Activation = "relu",
         numeric_embedding: types.NumericEmbedding = "auto",
+        embedding_scale: float = 0.1,
         dropout: types.PerLayer = 0.2,
         input_dropout: float = 0.0,
         input_noise: float = 0.0,
@@ -352,6 +355,7 @@ default="squared_error"
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.numeric_embedding = numeric_embedding
+        self.embedding_scale = embedding_scale
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.input_noise = input_noise
