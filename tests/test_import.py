@@ -49,7 +49,7 @@ def test_predicting_and_looking_needs_no_kernels(baseline):
         "from skreg.train.state import initial_parameters\n"
         "from skreg.net.net import Net\n"
         "net._spec = Spec(hidden=(3,), dropout=(0.1,), l1=(0.0, 0.0), l2=(0.0, 0.0))\n"
-        "net._params = initial_parameters(Net.of(net._spec, 2), 0)\n"
+        "net._params = initial_parameters(Net.of(net._spec, 2), net._spec, 0)\n"
         "net._target_scale, net._target_mean = np.ones(1), np.zeros(1)\n"
         "net._clips, net._flat_target, net.n_features_in_ = False, True, 2\n"
         "net = pickle.loads(pickle.dumps(net))\n"

@@ -188,7 +188,7 @@ def _trained(step_type, jobs):
     net = Net.of(spec, jobs[0].X.shape[1])
     state = State(net, len(jobs), spec.solver, spec.dtype, device)
     for k, job in enumerate(jobs):
-        state.load(k, with_measured(net, initial_parameters(net, job.seed), job))
+        state.load(k, with_measured(net, initial_parameters(net, job.spec, job.seed), job))
     step = step_type(state, Knobs([job.spec for job in jobs]), feed, spec)
     rates = np.full((feed.steps, len(jobs)), _RATE, dtype=spec.dtype)
     for number in range(_EPOCHS):

@@ -35,6 +35,7 @@ _OF_KINDS = {
     "rate": [_rate],
     "strength": [_not_negative],
     "bound": [None, _positive],
+    "scale": [_positive],
 }
 
 

@@ -112,7 +112,7 @@ class BatchNorm(Block):
         }
         return [Parameter(name, (self.units,), role) for name, role in roles.items()]
 
-    def init(self, rng):
+    def init(self, rng, spec):
         """See `Block.init`."""
         ones, zeros = (self.gain, self.variance), (self.shift, self.mean)
         return {

@@ -92,10 +92,16 @@ class Block:
         """List of `Parameter`, in the order in which `init` draws them."""
         return []
 
-    def init(self, rng):
+    def init(self, rng, spec):
         """Initial values of the parameters that are learned or tracked, float64 arrays by name.
 
         Those of one member.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        spec : Spec
+            Of which only knobs that say so (`Knob.starts`) may be read.
         """
         return {}
 

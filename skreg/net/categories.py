@@ -134,7 +134,7 @@ class Categories(Block):
         pairs = zip(self.begins, self.levels, self.widths, strict=True)
         return [vectors[at : at + n * width].reshape(n, width) for at, n, width in pairs]
 
-    def init(self, rng):
+    def init(self, rng, spec):
         """See `Block.init`."""
         vectors = START_STD * rng.standard_normal(self.size)
         for table in self.tables(vectors):
@@ -217,7 +217,7 @@ class Categories(Block):
     def modules(self, params, spec):
         """See `Block.modules`."""
         tables = self.tables(torch.as_tensor(params["category_vectors"]))
-        first = self.first.inputs_module(params) or nn.Identity()
+        first = self.first.inputs_module(params, spec) or nn.Identity()
         found = [CategoryEmbedding(self.first.n_columns, first, tables)]
         if spec.input_dropout:
             found.append(ColumnDropout(spec.input_dropout, self.owner.tolist()))

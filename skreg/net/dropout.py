@@ -333,7 +333,7 @@ class InputDropout(Block):
     def inputs_step(self, params):
         """The step of prediction that makes inputs of columns; None, as it takes them as they are."""
 
-    def inputs_module(self, params):
+    def inputs_module(self, params, spec):
         """The module that makes inputs of columns, dropout apart; None, as it takes them as they are."""
 
     def modules(self, params, spec):

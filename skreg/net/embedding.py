@@ -124,13 +124,13 @@ class Embedding(Block):
         """See `Block.predict`."""
         steps += [self.inputs_step(params), Mask(0, places_of(self.owner), self.owner)]
 
-    def inputs_module(self, params):
+    def inputs_module(self, params, spec):
         """The module that makes inputs of columns, dropout apart."""
         return self.module(self.columns, *self.values(params))
 
     def modules(self, params, spec):
         """See `Block.modules`."""
-        found = [self.inputs_module(params)]
+        found = [self.inputs_module(params, spec)]
         if spec.input_dropout:
             found.append(ColumnDropout(spec.input_dropout, self.owner.tolist()))
         return found
@@ -138,8 +138,13 @@ class Embedding(Block):
     def describe(self, spec):
         """See `Block.describe`."""
         knob = f"numeric_embedding={self.kind} of {len(self.columns)} columns"
+        knobs = ", ".join([knob, *self.regularizers(spec)])
         dropout = describe_input_dropout(spec, self.n_out)
-        return [(self.module.__name__, self.n_out, knob), *dropout]
+        return [(self.module.__name__, self.n_out, knobs), *dropout]
+
+    def regularizers(self, spec):
+        """What else its row of the summary says, a list."""
+        return []
 
     def idle(self, knobs):
         """See `Block.idle`.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-#: Values that are allowed, by kind: a bool; a float in [0, 1); one >= 0; one > 0 or None for no bound.
-KINDS = ("flag", "rate", "strength", "bound")
+#: Values that are allowed, by kind: a bool; a float in [0, 1); one >= 0; one > 0 or None for no bound; one
+#: > 0, for which there is no value that turns it off.
+KINDS = ("flag", "rate", "strength", "bound", "scale")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Knob:
     ----------
     name : str
         Of the parameter of the estimators, and of the field of `skreg.train.job.Spec`.
-    kind : {"flag", "rate", "strength", "bound"}
+    kind : {"flag", "rate", "strength", "bound", "scale"}
     doc : str
         Its entry in the docstrings of the estimators, default included.
     each : {"hidden", "linear"} or None, default=None
@@ -32,6 +33,10 @@ class Knob:
     splits : bool, default=False
         Whether nets that have it (any value but ``off``) and nets that do not are trained in different
         stacks, because a net that has it does more.
+    starts : bool, default=False
+        Whether initial values depend on it.
+    usual : float or None, default=None
+        Of a scale: its value in a spec that says nothing of it.
     """
 
     name: str
@@ -40,6 +45,8 @@ class Knob:
     each: str | None = None
     shared: bool = False
     splits: bool = False
+    starts: bool = False
+    usual: float | None = None
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -50,5 +57,7 @@ class Knob:
         """Its value in a spec of a net without hidden layers that does not have it."""
         if self.kind == "flag":
             return False
+        if self.kind == "scale":
+            return self.usual
         value = math.inf if self.kind == "bound" else 0.0
         return {None: value, "hidden": (), "linear": (value,)}[self.each]

@@ -99,7 +99,7 @@ class LayerNorm(Block):
         """See `Block.parameters`."""
         return [Parameter(name, (self.units,), Role.FREE) for name in (self.gain, self.shift)]
 
-    def init(self, rng):
+    def init(self, rng, spec):
         """See `Block.init`."""
         return {self.gain: np.ones(self.units), self.shift: np.zeros(self.units)}
 

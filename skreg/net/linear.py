@@ -123,7 +123,7 @@ class Linear(Block):
         weight = Parameter(self.weight, (self.n_out, self.n_in), Role.PENALISED, self.layer)
         return [weight, *([Parameter(self.bias, (self.n_out,), Role.FREE)] if self.bias else [])]
 
-    def init(self, rng):
+    def init(self, rng, spec):
         """See `Block.init`."""
         weight = rng.standard_normal((self.n_out, self.n_in)) * (self.gain / self.n_in**0.5)
         return {self.weight: weight, **({self.bias: np.zeros(self.n_out)} if self.bias else {})}

@@ -19,7 +19,7 @@ from skreg.net.piecewise import Piecewise
 from skreg.net.residual import Residual
 
 #: The blocks that can be told something, in the order in which the estimators document it.
-BLOCKS = (Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Residual, Linear)
+BLOCKS = (Periodic, Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Residual, Linear)
 
 #: All knobs of nets.
 KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
@@ -35,6 +35,9 @@ SHARED = tuple(knob.name for knob in KNOBS if knob.shared)
 
 #: Those whose being on sets nets apart.
 SPLITTING = tuple(knob for knob in KNOBS if knob.splits)
+
+#: Names of those that initial values depend on.
+STARTING = tuple(knob.name for knob in KNOBS if knob.starts)
 
 #: Fields of a spec that say what the blocks of a net are.
 WIRING = ("embedded", "embedding", "owners", "levels", "hidden", "n_outputs", "activation", *SHARED)
@@ -141,19 +144,21 @@ class Net:
         """Values of what is fixed, float64 arrays by name; see `Block.measure`."""
         return {n: v for part in self.parts for n, v in part.measure(X, weight).items()}
 
-    def init(self, generator_of):
+    def init(self, generator_of, spec):
         """Starting point of one member, float64 arrays by name, without what is fixed.
 
         Parameters
         ----------
         generator_of : callable
             Gives a new generator for the name of a purpose (`Block.draws`).
+        spec : Spec
+            Of the member; of the knobs those are read that initial values depend on (`STARTING`).
         """
         generators, params = {}, {}
         for part in self.parts:
             if part.draws not in generators:
                 generators[part.draws] = generator_of(part.draws)
-            params |= part.init(generators[part.draws])
+            params |= part.init(generators[part.draws], spec)
         return params
 
     def train(self, p, rows, minibatch):

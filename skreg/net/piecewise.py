@@ -151,7 +151,7 @@ class Piecewise(Embedding):
             Parameter("embed_bias", (m, mixed), Role.FREE),
         ]
 
-    def init(self, rng):
+    def init(self, rng, spec):
         """See `Block.init`."""
         bound = N_BINS**-0.5
         _, weight, bias = (p.shape for p in self.parameters())

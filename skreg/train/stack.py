@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from skreg.net.net import Net
+from skreg.net.net import STARTING, Net
 from skreg.optim.schedule import factors
 from skreg.train.cohort import Cohort
 from skreg.train.feed import Epoch, Feed, Fingerprint, runs
@@ -103,7 +103,10 @@ class Stack:
 
     def _equal_starts(self, jobs, fingerprints):
         """Slices of neighbours that start with equal parameters."""
-        keys = [(job.seed, id(job.start)) for job in jobs]
+        keys = [
+            (job.seed, id(job.start), *(getattr(job.spec, name) for name in STARTING))
+            for job in jobs
+        ]
         if self.net.fixed():
             keys = [(*key, f.stream) for key, f in zip(keys, fingerprints, strict=True)]
         return runs(keys)[0]
@@ -120,7 +123,7 @@ class Stack:
         state = State(self.net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
         for same in self._equal_starts(jobs, fingerprints):
             job = jobs[same.start]
-            start = job.start or initial_parameters(self.net, job.seed)
+            start = job.start or initial_parameters(self.net, job.spec, job.seed)
             state.load(same, with_measured(self.net, start, job))
         return state.to(self.device)
 

@@ -9,19 +9,20 @@ from skreg.train.feed import sent
 from skreg.train.random import Purpose, generator
 
 
-def initial_parameters(net, seed):
+def initial_parameters(net, spec, seed):
     """Starting point of one member, in float64, the same on every device.
 
     Parameters
     ----------
     net : Net
+    spec : Spec
     seed : int
 
     Returns
     -------
     dict of ndarray
     """
-    return net.init(lambda purpose: generator(seed, Purpose[purpose]))
+    return net.init(lambda purpose: generator(seed, Purpose[purpose]), spec)
 
 
 def with_measured(net, params, job):

@@ -156,7 +156,7 @@ class PlainNet:
         self.linears = [m for m in self.net.modules() if isinstance(m, nn.Linear)]
         self.norms = [m for m in self.net.modules() if isinstance(m, BatchNorm)]
         self.layer_norms = [m for m in self.net.modules() if isinstance(m, nn.LayerNorm)]
-        self._start(initial_parameters(Net.of(spec, job.X.shape[1]), job.seed))
+        self._start(initial_parameters(Net.of(spec, job.X.shape[1]), spec, job.seed))
         if self.norms and spec.embedded and not spec.input_dropout:
             # Batch norm takes off what it adds: without rounding its gradient were zero.
             self.embedding.bias.requires_grad_(False)

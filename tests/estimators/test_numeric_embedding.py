@@ -232,6 +232,27 @@ def test_summary_has_a_row(net):
     assert net.summary().n_parameters == sum(p.numel() for p in net.module_.parameters())
 
 
+def test_a_larger_scale_of_the_frequencies_finds_what_oscillates():
+    """Ten waves over the column: with the usual start they are not found, with a larger one they are."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1.7, 1.7, size=(600, 1))
+    y = np.sin(2 * np.pi * 3 * X[:, 0])
+    options = {"hidden_layer_sizes": (32,), "dropout": 0.0, "max_iter": 30, "random_state": 0}
+    scores = [
+        RegularizedMLPRegressor(**options, embedding_scale=scale).fit(X, y).score(X, y)
+        for scale in (0.1, 1.5)
+    ]
+    assert scores[0] < 0.5 and scores[1] > 0.9
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, "auto", None])
+def test_a_scale_that_is_none_is_refused(mixed, y_real, scale):
+    net = RegularizedMLPRegressor(**NET, embedding_scale=scale)
+    with pytest.raises(ValueError, match=r"'embedding_scale' parameter .* must be a float"):
+        net.fit(mixed, y_real)
+    assert not hasattr(net, "n_features_in_")
+
+
 @pytest.mark.filterwarnings("ignore:l[12] .* hidden layers with batch_norm=True:UserWarning")
 def test_zero_weights_are_those_of_linear_layers(mixed, y_real):
     net = RegularizedMLPRegressor(**NET, l1=100.0).fit(mixed, y_real)

@@ -82,12 +82,12 @@ def test_what_a_net_has_of_it():
 def test_initial_vectors():
     """Normal with standard deviation 0.1, and zero for what is not known; numeric parts as without."""
     spec = make_spec(levels=(1000, 50), embedded=(1,))
-    start = initial_parameters(Net.of(spec, 4), 0)
+    start = initial_parameters(Net.of(spec, 4), spec, 0)
     known, other = np.split(start["category_vectors"], [8000])
     assert not known[-8:].any() and not other[-8:].any()
     assert abs(known[:-8].std() / START_STD - 1) < 5 / np.sqrt(2 * 7992)
     assert abs(known.mean()) < 5 * START_STD / np.sqrt(8000)
-    plain = initial_parameters(Net.of(dataclasses.replace(spec, levels=()), 2), 0)
+    plain = initial_parameters(Net.of(dataclasses.replace(spec, levels=()), 2), spec, 0)
     for name in ("embed_frequency", "embed_phase", "embed_weight", "embed_bias"):
         np.testing.assert_array_equal(start[name], plain[name])
 
@@ -142,7 +142,7 @@ def test_levels_of_no_row_of_the_minibatch_have_no_gradient(implementation):
     """After one step of SGD without momentum only those that it held have moved."""
     options = {"solver": "sgd", "momentum": 0.0, "max_steps": 1, "activation": "tanh"}
     job = make_job(n=30, levels=(40,), batch_size=30, **options)
-    start = initial_parameters(Net.of(job.spec, 5), job.seed)
+    start = initial_parameters(Net.of(job.spec, 5), job.spec, job.seed)
     (table,), (before,) = tables_of(job, fit(job, implementation).params), tables_of(job, start)
     seen = np.unique(job.X[:, 4].astype(int))
     assert 10 < len(seen) < 30
@@ -201,7 +201,7 @@ def test_no_one_hot_table_is_made():
     """Neither planned for, nor held by what numpy makes at predict: it would be 20,000 x 3,000 numbers."""
     levels, n = (1000,) * 3, 20_000
     job = make_job(n=n, levels=levels, hidden=(8,), batch_size=256, max_iter=1, dtype="float32")
-    params = initial_parameters(Net.of(job.spec, 7), 0)
+    params = initial_parameters(Net.of(job.spec, 7), job.spec, 0)
     assert params["category_vectors"].size == 3 * 8000
     assert stack_bytes(job, 1) < 4 * (5 * 25_000 + 256 * 100)
     forward = Forward([(params, job.spec)], 7)
@@ -212,7 +212,8 @@ def test_no_one_hot_table_is_made():
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 10 * job.X.nbytes < 8 * n * 3000 / 50
+    # Of the engine with all that it loads when it first trains.
+    assert peak < 4 * n * 3000 / 10
 
 
 # -- prediction and export -------------------------------------------------------------------------

@@ -176,7 +176,9 @@ def test_owners_go_to_prediction_and_to_the_module(embedding):
 
 def with_measured_values(net):
     table = np.random.default_rng(1).normal(size=(30, net.n_columns))
-    return net.init(lambda purpose: np.random.default_rng(0)) | net.measure(table, None)
+    return net.init(lambda purpose: np.random.default_rng(0), make_spec()) | net.measure(
+        table, None
+    )
 
 
 def predicted(net):

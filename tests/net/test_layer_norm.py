@@ -9,6 +9,7 @@ import torch
 from skreg.net.layer_norm import LayerNorm, layer_norm
 from skreg.net.net import Net
 from skreg.net.parameter import Role
+from skreg.train.job import Spec
 from tests.train.helpers import make_spec
 
 
@@ -70,7 +71,7 @@ def test_its_place_and_its_parameters():
     assert net.tracked() == []
     free = {p.name for p in net.parameters if p.role is Role.FREE}
     assert {"layer_gain_0", "layer_shift_1"} <= free
-    start = net.init(lambda purpose: np.random.default_rng(0))
+    start = net.init(lambda purpose: np.random.default_rng(0), Spec())
     assert (start["layer_gain_0"] == 1).all()
     assert not start["layer_shift_0"].any()
 

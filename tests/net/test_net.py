@@ -9,6 +9,7 @@ import torch
 from skreg.net.block import Minibatch, SharedRows
 from skreg.net.net import Net
 from skreg.net.parameter import Role
+from skreg.train.job import Spec
 from tests.train.helpers import make_spec
 
 
@@ -20,7 +21,7 @@ def net_of(sizes, **options):
 
 def initial(net, seed=0):
     """Initial values, weights and embeddings from generators of their own."""
-    return net.init(lambda purpose: np.random.default_rng([seed, len(purpose)]))
+    return net.init(lambda purpose: np.random.default_rng([seed, len(purpose)]), Spec())
 
 
 def test_parameters_and_their_roles():

@@ -9,6 +9,11 @@ import pytest
 import torch
 
 from skreg.net import column_dropout, input_dropout, owners, periodic
+from skreg.net.net import Net
+from skreg.net.periodic import Periodic
+from skreg.train.plan import plan
+from skreg.train.state import initial_parameters
+from tests.train.helpers import IMPLEMENTATIONS, distance, fit, make_job, make_spec
 
 
 def parameters(k, m, f=4, q=2, seed=0):
@@ -71,3 +76,66 @@ def test_with_a_column_goes_all_that_was_made_of_it():
     assert 0.3 < (kept[0] == 0).float().mean() < 0.7
     assert torch.equal(dropped, a * kept[:, owner])
     assert torch.equal(dropped[1], a[1])
+
+
+# -- embedding_scale -------------------------------------------------------------------------------
+
+SCALES = (0.1, 0.02, 1.5)
+
+
+def test_a_scale_multiplies_the_same_normal_numbers():
+    """And nothing else that a net starts with."""
+    specs = [make_spec(embedded=(0, 2), embedding_scale=scale) for scale in SCALES]
+    starts = [initial_parameters(Net.of(spec, 3), spec, seed=5) for spec in specs]
+    default = initial_parameters(Net.of(specs[0], 3), make_spec(), seed=5)
+    assert distance(default, starts[0]) == 0
+    frequency = default["embed_frequency"] / 0.1
+    for scale, start in zip(SCALES, starts, strict=True):
+        np.testing.assert_allclose(start["embed_frequency"], scale * frequency, rtol=1e-14)
+        assert distance({**start, "embed_frequency": default["embed_frequency"]}, default) == 0
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_members_of_one_stack_have_scales_of_their_own(implementation):
+    """Of one seed and one stream: each is what it is alone, and they are not each other."""
+    jobs = [make_job(embedded=(0, 2), embedding_scale=scale) for scale in SCALES]
+    assert [sorted(stack) for stack in plan(jobs)] == [[0, 1, 2]]
+    results = fit(jobs, implementation)
+    for job, result in zip(jobs, results, strict=True):
+        assert distance(result.params, fit(job, implementation).params) <= 1e-10
+    assert distance(results[0].params, results[1].params) > 1e-3
+    usual = fit(make_job(embedded=(0, 2)), implementation)
+    assert distance(results[0].params, usual.params) <= 1e-10
+
+
+def test_a_new_start_of_a_module_has_the_scale():
+    spec = make_spec(embedded=tuple(range(200)), embedding_scale=0.7)
+    net = Net.of(spec, 200)
+    module = net.modules(initial_parameters(net, spec, 0), spec)[0]
+    torch.manual_seed(0)
+    module.reset_parameters()
+    n = module.frequency.numel()
+    assert abs(module.frequency.std().item() / 0.7 - 1) < 5 / (2 * n) ** 0.5
+    (name, _, _, knobs), *_ = net.describe(spec)
+    assert (name, knobs) == (
+        "PeriodicEmbedding",
+        "numeric_embedding=periodic of 200 columns, embedding_scale=0.7",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "advised"),
+    [
+        ({"embedded": (0,)}, False),
+        ({"embedded": (0,), "embedding": "piecewise"}, True),
+        ({"embedded": ()}, True),
+        ({}, True),
+    ],
+    ids=str,
+)
+def test_advice_where_a_scale_does_nothing(options, advised):
+    assert Periodic.advice(make_spec(**options)) == []
+    found = Periodic.advice(make_spec(embedding_scale=0.2, **options))
+    assert [text.split(" without ")[0] for text in found] == [
+        "embedding_scale does nothing"
+    ] * advised

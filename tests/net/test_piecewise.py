@@ -157,6 +157,6 @@ def test_what_a_net_has_of_it():
     assert (net.sizes, net.penalised) == (plain.sizes, plain.penalised)
     assert net.blocks[0].owner.tolist() == [0, 1, 2, 0, 0, 0, 2, 2, 2]
     assert net.flops == plain.flops + 2 * 6 * 4 + 4 * 16 * 6
-    params = net.init(lambda purpose: np.random.default_rng(0))
+    params = net.init(lambda purpose: np.random.default_rng(0), spec)
     for name in own:
         assert 0.15 < abs(params[name]).max() < 0.25

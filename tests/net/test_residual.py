@@ -8,6 +8,7 @@ import torch
 
 from skreg.net.net import Net
 from skreg.net.residual import Residual, Sum
+from skreg.train.job import Spec
 from tests.train.helpers import make_spec
 
 
@@ -31,7 +32,7 @@ def test_its_places(hidden, places):
 @pytest.mark.parametrize("norm", [{}, {"batch_norm": True}, {"layer_norm": True}], ids=str)
 def test_initial_numbers_are_those_of_the_net_without_it(norm):
     on, off = (
-        net_of((6, 6), residual=flag, **norm).init(lambda purpose: np.random.default_rng(0))
+        net_of((6, 6), residual=flag, **norm).init(lambda purpose: np.random.default_rng(0), Spec())
         for flag in (True, False)
     )
     assert on.keys() == off.keys()
@@ -42,7 +43,7 @@ def test_initial_numbers_are_those_of_the_net_without_it(norm):
 def test_a_layer_of_zeros_hands_its_input_on():
     """So does its gradient: that of the input is what it would be without the layer."""
     net, plain = net_of((4, 4)), net_of((4,))
-    start = net.init(lambda purpose: np.random.default_rng(0))
+    start = net.init(lambda purpose: np.random.default_rng(0), Spec())
     p = {name: torch.from_numpy(values)[None] for name, values in start.items()}
     p["weight_1"] = torch.zeros_like(p["weight_1"])
     short = {"weight_0": p["weight_0"], "bias_0": p["bias_0"]}

@@ -9,6 +9,7 @@ import torch
 from skreg.net.block import Block
 from skreg.net.net import Net
 from skreg.net.parameter import Parameter, Role
+from skreg.train.job import Spec
 from skreg.train.state import (
     Average,
     Buffer,
@@ -39,15 +40,15 @@ def filled(k=4, solver="adam", sizes=(3, 4, 2)):
 
 def test_initial_parameters_depend_on_the_seed_alone():
     net = net_of((3, 4, 2), batch_norm=False)
-    one, same, other = (initial_parameters(net, seed) for seed in (1, 1, 2))
+    one, same, other = (initial_parameters(net, Spec(), seed) for seed in (1, 1, 2))
     assert distance(one, same) == 0 < distance(one, other)
 
 
 def test_embeddings_take_no_draws_from_the_weights():
     """Nor the weights of those: nets of equal seed differ in what one of them has alone."""
     sizes = (5, 4, 2)
-    one = initial_parameters(net_of(sizes), seed=0)
-    other = initial_parameters(net_of((2, 4, 2), embedded=(1,)), seed=0)
+    one = initial_parameters(net_of(sizes), Spec(), seed=0)
+    other = initial_parameters(net_of((2, 4, 2), embedded=(1,)), Spec(), seed=0)
     assert distance(one, {name: other[name] for name in one}) == 0
 
 
@@ -222,7 +223,7 @@ def test_what_is_fixed_is_measured_where_it_is_not_given():
     assert net.fixed() == ["middle"]
     assert net.carried() == [*net.tracked(), ("middle", (4,))]
     job = make_job(weighted=True)
-    drawn = initial_parameters(net, 0)
+    drawn = initial_parameters(net, Spec(), 0)
     state = State(net, 2, "adam", "float64", CPU)
     given = {**drawn, "middle": np.arange(4.0)}
     for k, params in enumerate((drawn, given)):

@@ -151,7 +151,7 @@ def test_biases_that_a_batch_norm_takes_off_are_left_where_they_are():
     """To the last bit, as their gradient would be of rounding alone; the other member drops inputs."""
     jobs = settings(embedded=(0, 2), batch_norm=True)
     for job, result, stays in zip(jobs, kernel_results(jobs), (True, False), strict=True):
-        start = initial_parameters(Net.of(job.spec, 3), job.seed)["embed_bias"]
+        start = initial_parameters(Net.of(job.spec, 3), job.spec, job.seed)["embed_bias"]
         assert (result.params["embed_bias"] == start).all() == stays
 
 
@@ -305,7 +305,7 @@ def prepared(step_type, jobs, net=None):
     feed = Feed(jobs, [Fingerprint.of(job) for job in jobs], torch.device("cpu"), {})
     state = State(net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
     for k, job in enumerate(jobs):
-        state.load(k, initial_parameters(net, job.seed))
+        state.load(k, initial_parameters(net, job.spec, job.seed))
     return step_type(state, Knobs([job.spec for job in jobs]), feed, spec), state, feed
 
 
