@@ -157,6 +157,10 @@ class ClassTargets:
 
     def _labels(self, raw):
         """Labels that raw outputs lead to, in the user's terms."""
+        if (
+            len(self.classes_) == 1 and not self._multilabel
+        ):  # one output, which is not a logit of two
+            return self.classes_.repeat(len(raw))
         return self._decode_target(decided(raw, self._shift, multilabel=self._multilabel))
 
     def _class_factors(self, y, weight, *, partial=False):

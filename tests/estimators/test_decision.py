@@ -10,7 +10,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, get_scorer
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 
 import skreg.estimators.scoring as scoring_module
 from skreg import BaggedMLPClassifier, RegularizedLinearClassifier, RegularizedMLPClassifier
@@ -106,6 +106,12 @@ def test_rows_count_by_their_weights():
     assert_allclose(counts / n, [0.5, 0.5, 0, 0])
     n, counts = class_counts(np.array([[0, 1], [1, 1]]), np.array([1.0, 3.0]), 2)
     assert_allclose(counts / n, [0.75, 1.0])
+
+
+def test_a_single_class_is_always_predicted(rare):
+    X = rare[0][:40]
+    for decision in ("argmax", "balanced", {"a": 2}):
+        assert set(net(decision=decision, max_iter=2).fit(X, ["a"] * 40).predict(X)) == {"a"}
 
 
 def test_smoothed_labels_move_the_threshold_with_them():
@@ -359,3 +365,12 @@ def test_a_search_under_the_backend_equals_one_without(rare, wrap):
         batched = clone(search).fit(X, y)
     assert_allclose(batched.cv_results_["mean_test_score"], serial, atol=1e-12)
     assert serial[1] > serial[0] and batched.best_params_["decision"] != "argmax"
+
+
+def test_a_tuned_threshold_is_that_of_the_probabilities(rare):
+    X, y, _, _ = rare
+    thresholds = []
+    for decision in ("argmax", "balanced"):
+        tuned = TunedThresholdClassifierCV(net(decision=decision, max_iter=4), cv=2)
+        thresholds.append(tuned.fit(X, y).best_threshold_)
+    assert thresholds[0] == thresholds[1]

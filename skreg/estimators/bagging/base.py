@@ -46,6 +46,26 @@ if TYPE_CHECKING:
     from skreg import typing as types
     from skreg.estimators.base import BaseRegularizedMLP
 
+#: Constraints of the parameters that both ensembles have.
+CONSTRAINTS = {
+    "estimator": [HasMethods(["fit", "predict"]), None],
+    "n_estimators": [Interval(Integral, 1, None, closed="left")],
+    "max_samples": [
+        Interval(RealNotInt, 0, 1, closed="right"),
+        Interval(Integral, 1, None, closed="left"),
+    ],
+    "max_features": [
+        Interval(RealNotInt, 0, 1, closed="right"),
+        Interval(Integral, 1, None, closed="left"),
+    ],
+    "bootstrap": ["boolean"],
+    "bootstrap_features": ["boolean"],
+    "stopping": [StrOptions({"ensemble", "member"})],
+    "oob_score": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
 #: Fitted attributes without an underscore at the end.
 _PRIVATE = ("_bags", "_columns", "_history", "_levels", "_refitted")
 
@@ -53,24 +73,7 @@ _PRIVATE = ("_bags", "_columns", "_history", "_levels", "_refitted")
 class BaseBaggedMLP(BaseEnsemble):
     """Base class. A subclass says which nets are trained, what they predict and how that is averaged."""
 
-    _parameter_constraints: ClassVar[dict] = {
-        "estimator": [HasMethods(["fit", "predict"]), None],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "max_samples": [
-            Interval(RealNotInt, 0, 1, closed="right"),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "max_features": [
-            Interval(RealNotInt, 0, 1, closed="right"),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "bootstrap": ["boolean"],
-        "bootstrap_features": ["boolean"],
-        "stopping": [StrOptions({"ensemble", "member"})],
-        "oob_score": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
 
     def __init__(
         self,

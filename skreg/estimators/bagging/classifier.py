@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 
-from skreg.estimators.bagging.base import BaseBaggedMLP
+from skreg.estimators.bagging.base import CONSTRAINTS, BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.estimators.probes import with_outputs
@@ -83,7 +83,7 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
     _net = RegularizedMLPClassifier
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseBaggedMLP._parameter_constraints,
+        **CONSTRAINTS,
         "decision": [None, StrOptions({"argmax", "balanced"}), dict],
     }
 
