@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from skreg.backends.constants import EMBEDDED_WIDTH
-from skreg.net import owners
-
 __all__ = ["ModelFacts", "model_facts"]
-
-
-#: Inputs that a net makes from an embedded feature, besides the feature itself.
-_N_MIXED = EMBEDDED_WIDTH - 1
 
 
 class ModelFacts(NamedTuple):
@@ -27,7 +20,7 @@ class ModelFacts(NamedTuple):
     zero_share : float
         Share of the weights that are exactly zero.
     n_features_used : float
-        Inputs with a weight that is not zero.
+        Columns with a weight that is not zero, on them or on what was made of them.
     """
 
     epochs: float
@@ -95,16 +88,15 @@ def _facts(model: Any, weights: list[list[np.ndarray]], members: Any = None) -> 
 
 
 def _n_features(model: Any, layers: list[np.ndarray]) -> int:
-    """Features of a model, without those that it makes from others."""
-    return layers[0].shape[0] - _N_MIXED * len(getattr(model, "embedded_features_", ()))
+    """Columns that a model was fitted on."""
+    return getattr(model, "n_features_in_", layers[0].shape[0])
 
 
 def _used(model: Any, layers: list[np.ndarray]) -> np.ndarray:
-    """Whether a feature, or an input made from it, has a weight, shape (n_features,)."""
+    """Whether a column, or an input made of it, has a weight, shape (n_features,)."""
     connected = np.any(layers[0] != 0, axis=1)
-    n_features = _n_features(model, layers)
-    columns = owners(n_features, getattr(model, "embedded_features_", ()), _N_MIXED)
-    return np.bincount(columns, weights=connected, minlength=n_features) > 0
+    columns = getattr(model, "input_features_", np.arange(len(connected)))
+    return np.bincount(columns, weights=connected, minlength=_n_features(model, layers)) > 0
 
 
 def _epochs(models: list[Any]) -> float:

@@ -130,11 +130,13 @@ ATTRIBUTES = """
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.
     input_names_ : ndarray of shape (n_inputs,)
-        Names of the columns of the prepared table: ``"age"``, ``"age missing"``, ``"job=clerk"``.
+        Names of the inputs of the first layer: ``"age"``; ``"age missing"`` for where it had gaps; ``"age~1"``
+        to ``"age~3"`` for its embedding; ``"job=clerk"`` for a level; ``"job~1"``, ... for a vector of levels.
+    input_features_ : ndarray of int, shape (n_inputs,)
+        The column of X that each of them was made of.
     coefs_ : list of ndarray of shape (n_in, n_out)
         Weights with batch norm folded in, so that they and ``intercepts_`` are the function of the
-        inputs of the first layer: the columns of the prepared table, in its units, then 3 for each of
-        ``embedded_features_``.
+        inputs of the first layer, which ``input_names_`` names, in units of the scaled columns.
     intercepts_ : list of ndarray of shape (n_out,)
     n_iter_ : int
         Number of epochs run.
@@ -152,7 +154,8 @@ ATTRIBUTES = """
         Weights of the linear layers, and how many of them are exactly zero.
     n_layers_, n_outputs_ : int
     embedded_features_ : ndarray of int
-        Columns of the prepared table that have a numeric embedding; empty where there are none.
+        Columns that have a numeric embedding, by their numbers among those of the prepared table, in which
+        numeric columns come first; empty where there are none.
     device_ : str
     module_ : torch.nn.Sequential
         The same function as an ordinary module, which `torch.jit.script` and `torch.onnx.export`

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators.forward import folded, kept_forward, raw_outputs
 from skreg.estimators.rows import warn
+from skreg.net.net import Net
 
 
 def set_fitted(net, job, result):
@@ -105,9 +106,23 @@ class FittedNet:
 
     @property
     def input_names_(self) -> types.Array:
-        """Names of the columns of the prepared table: ``"age"``, ``"age missing"``, ``"job=clerk"``."""
+        """Names of the inputs of the first layer, which the rows of ``coefs_[0]`` belong to.
+
+        ``"age"``; where it had gaps ``"age missing"``; of its embedding ``"age~1"`` to ``"age~3"``; a level
+        of a category ``"job=clerk"``, and the numbers of its vector ``"job~1"``, ``"job~2"``, ...
+        """
         self._needs_fit("input_names_")
-        return np.array(self._columns.names(getattr(self, "feature_names_in_", None)), dtype=object)
+        names = self._columns.names(getattr(self, "feature_names_in_", None))
+        return np.array(self._net_of_blocks().input_names(names), dtype=object)
+
+    @property
+    def input_features_(self) -> types.Array:
+        """The column of X that each input of the first layer was made of, shape (n_inputs,)."""
+        self._needs_fit("input_features_")
+        return self._net_of_blocks().owner.copy()
+
+    def _net_of_blocks(self):
+        return Net.of(self._spec, self._columns.n_out)
 
     @property
     def intercepts_(self) -> list[types.Array]:

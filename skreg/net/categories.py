@@ -129,6 +129,13 @@ class Categories(Block):
         """See `Block.parameters`: the tables of all columns one behind the other, each (levels, width)."""
         return [Parameter("category_vectors", (self.size,), Role.FREE)]
 
+    def input_names(self, columns):
+        """Names of its outputs, by those of the columns: ``"job~1"``, ``"job~2"``, ... for a vector."""
+        n = self.first.n_columns
+        pairs = zip(columns[n:], self.widths, strict=True)
+        made = [f"{name}~{i + 1}" for name, width in pairs for i in range(width)]
+        return [*self.first.input_names(columns[:n]), *made]
+
     def tables(self, vectors):
         """The tables of the columns, views of shape (levels, width), of all numbers of one net."""
         pairs = zip(self.begins, self.levels, self.widths, strict=True)

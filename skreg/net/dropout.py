@@ -330,6 +330,10 @@ class InputDropout(Block):
         """See `Block.predict`."""
         steps.append(Mask(0, places_of(self.owner), self.owner if self._together else None))
 
+    def input_names(self, columns):
+        """Names of its outputs, by those of the columns."""
+        return columns
+
     def inputs_step(self, params):
         """The step of prediction that makes inputs of columns; None, as it takes them as they are."""
 

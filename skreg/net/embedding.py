@@ -96,6 +96,11 @@ class Embedding(Block):
         """Class of the module that it becomes in an export; its name stands in the summary."""
         raise NotImplementedError
 
+    def input_names(self, columns):
+        """Names of its outputs, by those of the columns: ``"age"``, ``"age~1"``, ``"age~2"``, ..."""
+        made = range(1, EMBEDDED_WIDTH)
+        return [*columns, *(f"{columns[j]}~{i}" for j in self.columns for i in made)]
+
     def values(self, p):
         """Its parameters in their order, of what has them by name."""
         return [p[parameter.name] for parameter in self.parameters()]

@@ -68,6 +68,8 @@ class Net:
         training; see `Block`.
     widest : int
         Entries a row of the widest activation, periodic functions included.
+    owner : ndarray of int
+        The column of the user's table that each input of the first linear layer was made of.
     front_width : int
         Those of the widest block in front of the first linear layer.
     penalised : dict of str to int
@@ -88,6 +90,7 @@ class Net:
         trained = [sum(block.made for block in front), *self.sizes[1:-1]]
         products = (block.flops(n) for block, n in zip(linear, trained, strict=True))
         self.flops = sum(block.flops(0) for block in front) + sum(products)
+        self.owner, self._first = front[-1].owner, front[-1]
         self.front_width = max(block.width for block in front)
         self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
@@ -119,6 +122,10 @@ class Net:
     def n_layers(self):
         """Number of linear layers."""
         return len(self.sizes) - 1
+
+    def input_names(self, columns):
+        """Names of the inputs of the first linear layer, by those of the columns of the net's table."""
+        return self._first.input_names(list(columns))
 
     def normed(self, layer):
         """Whether batch norm follows this linear layer."""

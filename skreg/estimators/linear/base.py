@@ -118,6 +118,13 @@ class RegularizedLinearModel(BaseEstimator):
         check_is_fitted(self)
         return np.array(self._columns.names(getattr(self, "feature_names_in_", None)), dtype=object)
 
+    @property
+    def input_features_(self) -> types.Array:
+        """The column of X that each column of `coef_` was made of, shape (n_inputs,)."""
+        check_is_fitted(self)
+        owners = self._columns.owners
+        return np.arange(self.n_features_in_) if owners is None else np.array(owners)
+
     def _set_fitted(self, coef, intercept, n_iter):
         self.coef_, self.intercept_ = coef, intercept
         self.n_iter_ = int(n_iter)

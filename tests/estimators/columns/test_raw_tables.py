@@ -75,7 +75,11 @@ def test_the_same_net_as_behind_a_pipeline(frame, y):
     other = RegularizedMLPClassifier(**{**EXACT, "scale_features": None}).fit(X, y)
     np.testing.assert_allclose(raw.predict_proba(whole), other.predict_proba(X), atol=1e-9)
     assert raw.input_names_.tolist()[:4] == ["far", "gaps", "text=blue", "text=green"]
-    assert len(raw.input_names_) == raw.module_[0](torch.zeros(1, 4)).shape[1] == X.shape[1]
+    assert raw.input_names_.tolist()[-6:] == [
+        f"{n}~{i}" for n in ("far", "gaps") for i in (1, 2, 3)
+    ]
+    assert raw.input_features_.tolist() == [0, 1, *[2] * 4, *[3] * 4, 0, 0, 0, 1, 1, 1]
+    assert len(raw.input_names_) == len(raw.input_features_) == len(raw.coefs_[0])
 
 
 def test_gaps_equal_imputing_and_an_indicator(frame, y):
