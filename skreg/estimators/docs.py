@@ -130,8 +130,9 @@ ATTRIBUTES = """
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.
     input_names_ : ndarray of shape (n_inputs,)
-        Names of the inputs of the first layer: ``"age"``; ``"age missing"`` for where it had gaps; ``"age~1"``
-        to ``"age~3"`` for its embedding; ``"job=clerk"`` for a level; ``"job~1"``, ... for a vector of levels.
+        Names of the inputs of the first layer: ``"age"``; ``"age missing"`` for where it had gaps;
+        ``"age~1"`` to ``"age~3"`` for its embedding; ``"job=clerk"`` for a level; ``"job~1"``, ... for a
+        vector of levels.
     input_features_ : ndarray of int, shape (n_inputs,)
         The column of X that each of them was made of.
     coefs_ : list of ndarray of shape (n_in, n_out)
