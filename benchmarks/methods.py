@@ -50,13 +50,15 @@ def _imported(module, name, threads, options, seed):
 
 def _squashed(kind):
     net = getattr(skreg, f"RegularizedMLP{kind}")
-    return lambda seed: Pipeline([("scale", squashing_scaler()), ("net", net(random_state=seed))])
+    return lambda seed: Pipeline(
+        [("scale", squashing_scaler()), ("net", net(scale_features=None, random_state=seed))]
+    )
 
 
 def _bagged(kind):
     # The net is given, so that ``skreg-bagged:estimator__dropout=0.2`` finds it.
     bag, net = getattr(skreg, f"BaggedMLP{kind}"), getattr(skreg, f"RegularizedMLP{kind}")
-    return lambda seed: bag(net(), random_state=seed)
+    return lambda seed: bag(net(scale_features=None), random_state=seed)
 
 
 def _linear_search(kind):
@@ -76,9 +78,9 @@ def _ridge(seed):
 
 OURS = {
     "skreg": Method(
-        "the nets of this package with their defaults",
+        "the nets of this package with their defaults, on columns that a pipeline has prepared",
         "network",
-        _pair("skreg", "RegularizedMLP{}"),
+        _pair("skreg", "RegularizedMLP{}", scale_features=None),
     ),
     "skreg-raw": Method(
         "the same nets on the table as it comes, which they encode, fill and scale for themselves",

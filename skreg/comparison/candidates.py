@@ -22,6 +22,7 @@ PLAIN = {
     "l2": 0.0,
     "weight_decay": 0.0,
     "early_stopping": False,
+    "scale_features": "standard",
 }
 GRIDS = ("full", "short", "single")
 # settings of all knobs at once, together with batch norm and early stopping with a patience of 30
@@ -135,6 +136,7 @@ def default_candidates(
     Every net but "all together" is the plain net with one knob turned on, so that its row shows
     what that knob is worth by itself. "all together" has batch norm, early stopping and all the others
     at once, and chooses among four settings: "light", "medium", "sparse" (more L1) and "strong".
+    All take the table as it is and standardise its columns.
     All nets have the same seed: in a batched fit they then see the same minibatches.
 
     Parameters
@@ -169,20 +171,43 @@ def default_candidates(
     plain = _net(task, hidden_layer_sizes, max_iter, random_state)
     found = {DUMMY: _dummy(task, random_state), **_linear_candidates(task)}
     found.update(_net_candidates(plain))
-    found["bagged net"] = Candidate(_bagged(task, plain, random_state), kind="ensemble")
+    bagged = _bagged(task, plain, random_state)
+    found["bagged net"] = Candidate(bagged, kind="ensemble", raw=True)
     found["dropout as ensemble"] = Candidate(
         _monte_carlo(task, plain, random_state),
         {"estimator__dropout": [0.1, 0.25, 0.5]},
         kind="ensemble",
         strength_from="+ dropout",
+        raw=True,
     )
     return found
 
 
+def prepared_for(candidate: Candidate) -> Candidate:
+    """The same for a table that is prepared by what stands in front of every candidate.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        One of the defaults; candidates of the user's stay as they are.
+
+    Returns
+    -------
+    Candidate
+    """
+    if candidate.kind in ("own", "dummy"):
+        return candidate
+    names = [n for n in candidate.estimator.get_params() if n.split("__")[-1] == "scale_features"]
+    estimator = clone(candidate.estimator).set_params(**dict.fromkeys(names))
+    return replace(candidate, estimator=estimator, raw=False)
+
+
 def _dummy(task: str, random_state: int) -> Candidate:
     if task == "classification":
-        return Candidate(DummyClassifier(strategy="prior", random_state=random_state), kind="dummy")
-    return Candidate(DummyRegressor(), kind="dummy")
+        dummy = DummyClassifier(strategy="prior", random_state=random_state)
+    else:
+        dummy = DummyRegressor()
+    return Candidate(dummy, kind="dummy", raw=True)
 
 
 def _linear_candidates(task: str) -> dict[str, Candidate]:
@@ -191,13 +216,13 @@ def _linear_candidates(task: str) -> dict[str, Candidate]:
     if task == "classification":
         # The scores converge long before the coefficients do: with many classes the default of 1e-8
         # takes ten times as long.
-        model = RegularizedLinearClassifier(tol=1e-4)
+        model = RegularizedLinearClassifier(tol=1e-4, scale_features="standard")
     else:
-        model = RegularizedLinearRegressor()
+        model = RegularizedLinearRegressor(scale_features="standard")
     ridge, lasso = clone(model).set_params(l1=0.0), clone(model).set_params(l2=0.0)
     return {
-        "linear L2": Candidate(ridge, {"l2": [1e-4, 1e-3, 1e-2, 1e-1, 1.0]}, "linear"),
-        "linear L1": Candidate(lasso, {"l1": [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]}, "linear"),
+        "linear L2": Candidate(ridge, {"l2": [1e-4, 1e-3, 1e-2, 1e-1, 1.0]}, "linear", raw=True),
+        "linear L1": Candidate(lasso, {"l1": [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]}, "linear", raw=True),
     }
 
 
@@ -221,13 +246,13 @@ def _net_candidates(plain: BaseEstimator) -> dict[str, Candidate]:
         "+ weight decay": {"weight_decay": [0.3, 3.0, 10.0]},
         "+ early stopping": {"early_stopping": [True], "patience": [5, 20]},
     }
-    found = {name: Candidate(plain, grid, "net") for name, grid in grids.items()}
+    found = {name: Candidate(plain, grid, "net", raw=True) for name, grid in grids.items()}
     shared = {"batch_norm": [True], "early_stopping": [True], "patience": [30]}
     joint = [
         {**shared, **{name: [value] for name, value in zip(JOINT_KNOBS, setting, strict=True)}}
         for setting in JOINT.values()
     ]
-    found["all together"] = Candidate(plain, joint, "net", labels=tuple(JOINT))
+    found["all together"] = Candidate(plain, joint, "net", raw=True, labels=tuple(JOINT))
     return found
 
 

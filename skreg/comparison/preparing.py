@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-__all__ = ["LARGEST", "is_text_only", "make_preprocessor"]
+__all__ = ["LARGEST", "is_text_only", "make_preprocessor", "needs_preparing"]
 
 SCALERS = ("standard", "squash")
 # a text column with more distinct values than this is free text, not a set of categories
@@ -33,7 +33,7 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
           one-hot encoding where skrub is not installed). Sparse matrices are scaled only.
         - "squash": the same with skrub's SquashingScaler, which scales by quantiles and bends
           outliers back.
-        - "auto": "standard".
+        - "auto": "standard", for those candidates that do not prepare the table by themselves.
         - a transformer of your own, or None to hand `X` on as it is.
 
     Returns
@@ -64,6 +64,42 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
     if not _needs_encoding(X):
         return make_pipeline(impute, scale)
     return Pipeline([("encode", _encoder()), ("impute", impute), ("scale", scale)])
+
+
+def needs_preparing(X: Any) -> bool:
+    """Whether a table has columns that the estimators of this package do not take as they are.
+
+    They take numbers and categories with gaps. Dates, long texts and numbers that are written as text are
+    for what stands in front of them; so are sparse matrices, which they do not scale.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_features)
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(X, np.ndarray):
+        return X.dtype.kind not in "biuf"
+    if not hasattr(X, "iloc"):
+        return True
+    return any(_is_no_category(X.iloc[:, j]) for j in range(X.shape[1]))
+
+
+def _is_no_category(column: Any) -> bool:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    if pd.api.types.is_numeric_dtype(column):
+        return bool(np.iscomplexobj(column))
+    kinds = {type(value) for value in column.dropna().head(1000)}
+    if not kinds <= {str, bool}:
+        return True
+    distinct = column.nunique()
+    long = distinct > CATEGORY_LIMIT and distinct > column.notna().sum() / 2
+    return long or _numeric_share(column) > 0.5
 
 
 def _check_size_of_numbers(X: Any) -> None:

@@ -16,10 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
-from skreg.comparison.candidates import BASELINE, Candidate, resolve_candidates
+from skreg.comparison.candidates import BASELINE, Candidate, prepared_for, resolve_candidates
 from skreg.comparison.metrics import Metric, choose_metric
 from skreg.comparison.nested import Plan, Progress, evaluate, time_alone
-from skreg.comparison.preparing import make_preprocessor
+from skreg.comparison.preparing import make_preprocessor, needs_preparing
 from skreg.comparison.profile import describe_table
 from skreg.comparison.questions import add_gap, ask
 from skreg.comparison.result import Comparison
@@ -102,7 +102,9 @@ def compare(
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows, in fits and in scores.
     preprocess : {"auto", "standard", "squash"}, transformer or None, default="auto"
-        How the table is turned into numbers, fitted once on each outer training part; see
+        How the table is turned into numbers. With "auto" the default candidates prepare it by themselves
+        where it holds numbers and categories alone. Else, and for candidates of your own, it is done in
+        front of them, fitted once on each outer training part; see
         `skreg.comparison.preparing.make_preprocessor`.
     hidden_layer_sizes : tuple of int, default=(64, 64)
         Units of each hidden layer of all default nets.
@@ -168,6 +170,9 @@ def compare(
         max_iter=_epochs(max_iter, len(data.y)),
         random_state=random_state,
     )
+    preprocessor = make_preprocessor(data.X, preprocess)
+    if preprocess != "auto" or needs_preparing(data.X):
+        wanted = {name: prepared_for(candidate) for name, candidate in wanted.items()}
     _check_takes_weights(wanted, data.weights)
     first = next(iter(wanted.values())).estimator
     metric = choose_metric(scoring, data.y, data.task, first, positive)
@@ -177,7 +182,7 @@ def compare(
         groups=data.groups,
         weights=data.weights,
         scorer=metric.scorer,
-        preprocessor=make_preprocessor(data.X, preprocess),
+        preprocessor=None if all(c.raw for c in wanted.values()) else preprocessor,
         inner_cv=2 if quick and inner_cv == 3 else inner_cv,
         stratify=data.task == "classification",
         random_state=random_state,
@@ -198,7 +203,7 @@ def compare(
     deadline = None if time_limit is None else start + TIMING_SHARE * time_limit
     seconds = time_alone(plan, wanted, splits[0], deadline)
     profile, Z, rows = describe_table(
-        data.X, data.y, data.task, plan.preprocessor, random_state=random_state
+        data.X, data.y, data.task, preprocessor, random_state=random_state
     )
     # before the splits, so that a time limit leaves them what remains
     diagnosis = ask(plan, wanted, Z, rows, splits[0], data.task) if diagnose else None
@@ -434,7 +439,7 @@ def _method(
             "on average" + (", groups kept together" if data.groups is not None else "")
         ),
         "Strengths": grid,
-        "Preparation": _preparation(plan.preprocessor),
+        "Preparation": _preparation(plan.preprocessor, outcome.candidates),
         "Tests": (
             "corrected resampled t-test (Nadeau and Bengio 2003) on paired scores; p-values are "
             "corrected for the number of tests of their question, intervals (95 %) are not"
@@ -445,12 +450,15 @@ def _method(
     }
 
 
-def _preparation(preprocessor: Any) -> str:
+def _preparation(preprocessor: Any, candidates: dict[str, Candidate]) -> str:
+    own = "by each model: categories encoded, gaps filled, numbers standardised"
     if preprocessor is None:
-        return "none"
+        return own if any(c.raw and c.kind != "own" for c in candidates.values()) else "none"
     steps = getattr(preprocessor, "steps", [("", preprocessor)])
     names = ", ".join(type(step).__name__ for _, step in steps)
-    return f"{names}; fitted on each outer training part, without the target"
+    text = f"{names}; fitted on each outer training part, without the target"
+    raw = any(c.raw and c.kind not in ("own", "dummy") for c in candidates.values())
+    return f"{own}; in front of your own candidates {text}" if raw else text
 
 
 def _ready(plan: Plan, outcome: _Outcome) -> dict[str, Any]:
