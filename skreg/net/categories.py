@@ -8,8 +8,6 @@ one-hot table times a matrix, of which no one-hot table is ever made.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
 from torch import nn
@@ -182,29 +180,29 @@ class Categories(Block):
 
     def emit(self, program, a):
         """See `Block.emit`."""
+        from skreg.backends.cpu import categories as kernels
         from skreg.backends.cpu.program import Value
 
-        a, n, item = program.value(a), self.first.n_columns, program.item
-        copy, forward, backward = category_kernels(program.dtype)
+        a, n, dtype = program.value(a), self.first.n_columns, program.dtype
         numeric = program.buffer(n)
-        program.add(copy, d=a.n, n=n, x=a.at, out=numeric)
+        program.add(kernels.numeric_kernel(dtype), d=a.n, n=n, x=a.at, out=numeric)
         inner = self.first.emit(program, Value(numeric, n, by_row=True))
         tables = np.array([self.levels, self.widths, self.begins], dtype=np.int64)
         shared = {"d": a.n, "c": len(self.levels), "w": self.made, "size": self.size, "x": a.at}
         shared |= {"tables": program.address(tables), "owners": program.owners(self.owners)}
         shared |= program.mask(0)
-        out, vectors = program.buffer(self.n_out), program.parameter("category_vectors")
+        made = {"vectors": program.parameter("category_vectors"), "out": program.buffer(self.n_out)}
         given = {"n": inner.n, "numeric": inner.at, "by_row": inner.by_row}
-        program.add(forward, **given, **shared, vectors=vectors, out=out)
+        program.add(kernels.categories_kernel(dtype), **given, **made, **shared)
 
         def back(slope):
-            own = slope + self.first.made * program.rows * item
-            dvectors = program.gradient("category_vectors")
-            program.add(backward, **shared, slope=own, dvectors=dvectors)
+            own = slope + self.first.made * program.rows * program.item
+            slopes = {"slope": own, "dvectors": program.gradient("category_vectors")}
+            program.add(kernels.categories_gradient_kernel(dtype), **slopes, **shared)
             return slope if self.first.made else None
 
         program.on_way_back(back)
-        return Value(out, self.n_out, trained=self.first.made + self.made)
+        return Value(made["out"], self.n_out, trained=self.first.made + self.made)
 
     def missing_on_cuda(self, kernels, sparse):
         """See `Block.missing_on_cuda`."""
@@ -329,117 +327,3 @@ class _Vectors:
                 out[:, n + place] = self.vectors[nets, at + place]
             n += width
         return out.swapaxes(1, 2)
-
-
-@functools.cache
-def category_kernels(dtype):
-    """The kernels of trained categories: numeric columns of rows, inputs of a net, gradient of the vectors.
-
-    Of one member: b rows of d columns, the last c of which hold numbers of levels; w entries of their vectors
-    together. ``tables`` (3, c): levels, widths, and where the vectors of a column begin among the ``size``
-    numbers of a member; ``owners`` (c,): places in the mask of input dropout. ``slope`` (w, b) is
-    overwritten by itself behind the mask.
-
-    Parameters
-    ----------
-    dtype : str
-        ``"float32"`` or ``"float64"``.
-    """
-    # Modules and not their functions, which numba's key of a kernel cannot hold.
-    from skreg.backends.cpu import periodic, pieces
-
-    F = getattr(np, dtype)
-    ZERO, ITEM = F(0), np.dtype(dtype).itemsize
-    WHOLE, BITS = np.int64(0), np.uint32(0)
-
-    @pieces.kernel("d n x out")
-    def numeric_columns(frame, row, k):
-        d, n, x, out = pieces.numbers(row, 4)
-        b = frame[pieces.B]
-        x, out = pieces.matrix(ZERO, pieces.rows_at(frame, x), b, d), pieces.matrix(ZERO, out, b, n)
-        for i in range(b):
-            for j in range(n):
-                out[i, j] = x[i, j]
-
-    @pieces.kernel("d c w size x tables n numeric by_row vectors out limits scales place owners")
-    def embed_categories(frame, row, k):
-        (
-            d,
-            c,
-            w,
-            size,
-            x,
-            tables,
-            n,
-            numeric,
-            by_row,
-            vectors,
-            out,
-            limits,
-            scales,
-            place,
-            owners,
-        ) = pieces.numbers(row, 15)
-        b = frame[pieces.B]
-        x = pieces.matrix(ZERO, pieces.rows_at(frame, x), b, d)
-        out, tables = pieces.matrix(ZERO, out, n + w, b), pieces.matrix(WHOLE, tables, 3, c)
-        vectors = pieces.vector(ZERO, vectors + k * size * ITEM, size)
-        owners = pieces.vector(BITS, owners, c)
-        limit, scale = pieces.entry(BITS, limits, k), pieces.entry(ZERO, scales, k)
-        at = place * frame[pieces.MEMBERS] + k
-        key0 = pieces.entry(BITS, frame[pieces.KEYS_0], at) if limit > 0 else BITS
-        key1 = pieces.entry(BITS, frame[pieces.KEYS_1], at) if limit > 0 else BITS
-        if by_row != 0:
-            rows = pieces.matrix(ZERO, numeric, b, n)
-            # Some rows at a time, whose cache lines are read once.
-            for low in range(0, b, 16):
-                high = min(b, low + 16)
-                for j in range(n):
-                    for i in range(low, high):
-                        out[j, i] = rows[i, j]
-        else:
-            lines = pieces.matrix(ZERO, numeric, n, b)
-            for j in range(n):
-                for i in range(b):
-                    out[j, i] = lines[j, i]
-        first = n
-        for column in range(c):
-            levels, width, begin = tables[0, column], tables[1, column], tables[2, column]
-            for i in range(b):
-                start = begin + width * pieces.level_at(x[i, d - c + column], levels)
-                for o in range(width):
-                    out[first + o, i] = vectors[start + o]
-            if limit > 0:
-                for o in range(width):
-                    periodic.drop(out[first + o], owners[column], limit, scale, key0, key1)
-            first += width
-
-    @pieces.kernel("d c w size x tables slope dvectors limits scales place owners")
-    def embed_categories_backward(frame, row, k):
-        d, c, w, size, x, tables, slope, dvectors, limits, scales, place, owners = pieces.numbers(
-            row, 12
-        )
-        b = frame[pieces.B]
-        x = pieces.matrix(ZERO, pieces.rows_at(frame, x), b, d)
-        slope, tables = pieces.matrix(ZERO, slope, w, b), pieces.matrix(WHOLE, tables, 3, c)
-        dvectors, owners = pieces.vector(ZERO, dvectors, size), pieces.vector(BITS, owners, c)
-        limit, scale = pieces.entry(BITS, limits, k), pieces.entry(ZERO, scales, k)
-        at = place * frame[pieces.MEMBERS] + k
-        key0 = pieces.entry(BITS, frame[pieces.KEYS_0], at)
-        key1 = pieces.entry(BITS, frame[pieces.KEYS_1], at)
-        for e in range(size):
-            dvectors[e] = ZERO
-        first = 0
-        for column in range(c):
-            levels, width, begin = tables[0, column], tables[1, column], tables[2, column]
-            if limit > 0:
-                for o in range(width):
-                    periodic.drop(slope[first + o], owners[column], limit, scale, key0, key1)
-            # Row after row: sums have one order.
-            for i in range(b):
-                start = begin + width * pieces.level_at(x[i, d - c + column], levels)
-                for o in range(width):
-                    dvectors[start + o] += slope[first + o, i]
-            first += width
-
-    return numeric_columns, embed_categories, embed_categories_backward

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import io
 import tracemalloc
@@ -262,7 +263,7 @@ def test_module_is_the_net(options):
     for form in (module, torch.jit.script(module)):
         with torch.no_grad():
             np.testing.assert_allclose(form(torch.from_numpy(X)), known, rtol=0, atol=1e-10)
-    inner = next(m for m in module if isinstance(m, CategoryEmbedding))
+    inner = next(m for m in copy.deepcopy(module) if isinstance(m, CategoryEmbedding))
     assert [tuple(t.weight.shape) for t in inner.tables] == [(4, 3), (12, 6)]
     torch.manual_seed(0)
     inner.reset_parameters()

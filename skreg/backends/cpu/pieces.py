@@ -263,13 +263,6 @@ def mask_base(line):
     return np.uint32(np.uint32(line) * np.uint32(LINE_STRIDE))
 
 
-@inline
-def level_at(value, levels):
-    """The number of a level; the last one of so many for all that is none, NaN included."""
-    level, last = np.floor(value + type(value)(0.5)), type(value)(levels - 1)
-    return np.int64(level if level >= 0 and level < last else last)
-
-
 def exp(x):
     """Exponential: a polynomial for float32, so that loops vectorise; the library's for float64."""
     raise NotImplementedError("only called from compiled code")
