@@ -24,17 +24,20 @@ from skreg.estimators.constant import (
 from skreg.estimators.course import (
     check_target,
     checked,
+    columns_of,
     encode,
     forward_rows,
     interrupted_text,
     prepare_rows,
     strata_of,
+    take_columns,
+    warn_of_columns,
 )
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
 from skreg.estimators.resolve import warn_of_knobs
-from skreg.estimators.rows import warn, warn_of_scales
+from skreg.estimators.rows import warn
 from skreg.estimators.split import hold_out
 from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
@@ -181,9 +184,7 @@ class BaseBaggedMLP(BaseEnsemble):
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
         if template.scoring != "loss":
             set_scores(members, template, given, self._bags, self)
-        if self._columns.settings.scale is None:
-            names = self._columns.names(getattr(self, "feature_names_in_", None))
-            warn_of_scales(X, names, given)
+        warn_of_columns(template, X, given)
         warn_of_knobs(members[0].job.spec)
         results = train(members)
         self._take_members([member.net for member in members], self._features())
@@ -236,14 +237,11 @@ class BaseBaggedMLP(BaseEnsemble):
             y,
             template.categorical_features,
             reset=True,
-            float64_by="estimator__dtype='float64'",
             multi_output=True,
             y_numeric=is_regressor(template),
         )
         y, weight = check_target(template, y), check_sample_weight(sample_weight, numbers)
-        for name in ("_levels", "feature_names_in_"):
-            if hasattr(self, name):
-                setattr(template, name, getattr(self, name))
+        take_columns(template, self._levels, getattr(self, "feature_names_in_", None))
         return self._prepared(template, numbers, weight), y, weight
 
     def _prepared(self, template, numbers, weight):
@@ -257,7 +255,7 @@ class BaseBaggedMLP(BaseEnsemble):
             # Members that are given some of the columns are of one shape then.
             one_hot=some or self.bootstrap_features,
         )
-        self._columns = template._columns
+        self._columns = columns_of(template)
         return (
             table if isinstance(kept, slice) else prepare_rows(template, numbers, None, first=False)
         )

@@ -31,7 +31,9 @@ def test_types_of_polars():
 
 def test_types_of_pyarrow():
     pa = pytest.importorskip("pyarrow")
-    table = pa.table({"n": [1.0, 2.0], "t": ["a", "b"], "d": pa.array(["x", "y"]).dictionary_encode()})
+    table = pa.table(
+        {"n": [1.0, 2.0], "t": ["a", "b"], "d": pa.array(["x", "y"]).dictionary_encode()}
+    )
     assert categorical_columns(table, "from_dtype") == [1, 2]
 
 
@@ -59,7 +61,10 @@ def test_columns_by_name_number_or_mask(choice):
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
-        (["txet"], "names the column 'txet', which X does not have: its columns are 'number', 'text'"),
+        (
+            ["txet"],
+            "names the column 'txet', which X does not have: its columns are 'number', 'text'",
+        ),
         ([7], "the column number 7, but X has 7 columns"),
         ([True, False], "a mask of 2 booleans, but X has 7 columns"),
         ([[1]], "must be 'from_dtype', None"),

@@ -183,7 +183,9 @@ def test_exported_to_onnx(frame, y, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     net = RegularizedMLPClassifier(**SMALL).fit(frame[["gaps", "text"]], y)
-    rows = torch.tensor([[0.5, 0.0], [np.nan, 2.0], [1.5, np.nan], [0.1, -1.0]], dtype=torch.float64)
+    rows = torch.tensor(
+        [[0.5, 0.0], [np.nan, 2.0], [1.5, np.nan], [0.1, -1.0]], dtype=torch.float64
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(net.module_, (rows,), str(tmp_path / "net.onnx"), dynamo=False)
@@ -296,7 +298,9 @@ def test_text_in_a_numeric_column_at_predict(frame, y):
 
 
 @pytest.mark.parametrize(
-    "model", [RegularizedMLPClassifier(**SMALL), RegularizedLinearClassifier()], ids=["net", "linear"]
+    "model",
+    [RegularizedMLPClassifier(**SMALL), RegularizedLinearClassifier()],
+    ids=["net", "linear"],
 )
 def test_without_categories_text_is_refused_with_the_remedy(model, frame, y):
     model = clone(model).set_params(categorical_features=None)
