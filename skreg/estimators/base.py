@@ -296,8 +296,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         if context is not None and getattr(self, "_skl_callbacks", None):
             from skreg.estimators.skorch import SklearnEpochs
 
-            X, y, _ = watched[0][1]
-            callbacks.append(SklearnEpochs(self, context, X, self._decode_target(y)))
+            given, (_, y, _) = watched[0]
+            callbacks.append(SklearnEpochs(self, context, given.take(), self._decode_target(y)))
         if callbacks or self.verbose:
             from skreg.estimators.skorch import SkorchDriver
 

@@ -88,7 +88,7 @@ def validated(estimator, X, y="no_validation", **options):
             whole = gaps_as_nan(X)
             if whole is None:
                 raise
-    return validate_data(estimator, whole, y, **options)
+        return validate_data(estimator, whole, y, **options)
 
 
 @contextlib.contextmanager

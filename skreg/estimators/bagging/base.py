@@ -174,8 +174,6 @@ class BaseBaggedMLP(BaseEnsemble):
         encoded = encode(template, y)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng)
-        if not (self._columns.plain or self._bags.all_columns):
-            given = X  # members are given some of the prepared columns
         held_out = self._held_out(template, encoded, weight, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
         self.estimator_ = self._get_estimator()
@@ -183,11 +181,13 @@ class BaseBaggedMLP(BaseEnsemble):
         self._know_target(template)
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
         if template.scoring != "loss":
-            set_scores(members, template, given, self._bags, self)
+            # A member that is given some of the columns is given prepared ones.
+            shown = given if self._columns.plain or self._bags.all_columns else X
+            set_scores(members, given, shown, self._bags, self)
         warn_of_columns(template, X, given)
         warn_of_knobs(members[0].job.spec)
         results = train(members)
-        self._take_members([member.net for member in members], self._features())
+        self._take_members([member.net for member in members])
         if held_out is not None:
             self._take_history(results)
         warn_of_all_gaps(template, results, together=held_out is not None)
@@ -203,9 +203,11 @@ class BaseBaggedMLP(BaseEnsemble):
             return [np.arange(self.n_features_in_) for _ in self._bags.seeds]
         return [columns for columns, _ in self._bags]
 
-    def _take_members(self, nets, columns):
+    def _take_members(self, nets, places=None):
+        """Have these members, or those with these numbers."""
+        features = self._features()
         self.estimators_ = nets
-        self.estimators_features_ = columns
+        self.estimators_features_ = features if places is None else [features[i] for i in places]
 
     def _take_history(self, results):
         """The history of members that stopped together."""

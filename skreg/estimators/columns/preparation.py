@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skreg.estimators.columns.scales import Shifted, learn_scale, weighted_quantiles
+from skreg.estimators.columns.scales import Shifted, learn_scale
 from skreg.estimators.columns.sharing import shared
+from skreg.estimators.quantiles import quantiles
 
 #: Levels up to which ``category_embedding="auto"`` takes a category one-hot.
 MOST_ONE_HOT = 16
@@ -392,7 +393,7 @@ def _middle(values, weight):
     if not there.any():
         return 0.0
     weight = None if weight is None else weight[there]
-    return weighted_quantiles(values[there].astype(np.float64), weight, [0.5])[0]
+    return quantiles(values[there].astype(np.float64), weight, [0.5])[0]
 
 
 def _category(column, numbers, weight, levels, embedding):

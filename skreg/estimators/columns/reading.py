@@ -132,7 +132,7 @@ def _numbers(estimator, X, reset, options):
             whole = gaps_as_nan(X)
             if whole is None:
                 raise
-    return check_array(whole, **kept)
+        return check_array(whole, **kept)
 
 
 def _take(X, columns):
