@@ -52,6 +52,9 @@ def test_predicting_and_looking_needs_no_kernels(baseline):
         "net._params = initial_parameters(Net.of(net._spec, 2), net._spec, 0)\n"
         "net._target_scale, net._target_mean = np.ones(1), np.zeros(1)\n"
         "net._clips, net._flat_target, net.n_features_in_ = False, True, 2\n"
+        "from skreg.estimators.columns.preparation import Settings, learn\n"
+        "settings = Settings('robust', 'auto', 'float32')\n"
+        "net._levels, net._columns = {}, learn(np.eye(2), None, {}, settings)\n"
         "net = pickle.loads(pickle.dumps(net))\n"
         "net.predict(np.ones((2, 2))), net.summary(), net.predict_mc(np.ones((2, 2)))"
     )

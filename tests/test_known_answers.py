@@ -25,6 +25,7 @@ from skreg.train.stack import Stack
 
 #: Gradient descent on all rows at once, in float64, without anything random.
 EXACT = {
+    "scale_features": None,
     "numeric_embedding": None,
     "ema_decay": 0.0,
     "dropout": 0.0,

@@ -28,13 +28,14 @@ from skreg.estimators.course import (
     refit_job,
     seed_of,
     take_refit,
+    warn_of_columns,
 )
 from skreg.estimators.decorators import fit_context, with_callbacks
 from skreg.estimators.fitted import FittedNet, set_fitted
 from skreg.estimators.resolve import check_parameters, warn_of_knobs
 from skreg.estimators.rows import (
     check_validation_arguments,
-    warn_of_scales,
+    sampled,
     warn_of_unlike_rows,
 )
 from skreg.estimators.scoring import (
@@ -145,16 +146,18 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         check_validation_arguments(X_val, y_val, sample_weight_val)
         continued = self._continued() if self.warm_start else None
         given = X, X_val
-        X, y, weight = self._check_rows(X, y, sample_weight, first=continued is None)
+        first = continued is None
+        numbers, y, weight = self._read_rows(X, y, sample_weight, first=first)
+        X = prepare_rows(self, numbers, weight, first=first)
         seed = seed_of(self)
         factors = factors_of(self, y, weight)
         kept = numbers_of_kept(_num_samples(given[0]), sample_weight, y, factors)
         groups = check_groups(groups, _num_samples(given[0]))
         everything = weigh(X, y, weight, factors)
-        names = getattr(self, "feature_names_in_", None)
         if X_val is not None:
-            *valid, kept_val = self._check_validation_rows(X_val, y_val, sample_weight_val, factors)
-            warn_of_unlike_rows(X, valid[0], self._columns.names(names))
+            *valid, kept_val = self._read_validation_rows(
+                X_val, y_val, sample_weight_val, factors, numbers
+            )
             rows = everything
             shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
@@ -162,8 +165,9 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             rows, valid = held_out(self, (*everything, kept), seed, groups)
             shown = [part and GivenRows(given[0], part[3]) for part in (rows, valid)]
             rows, valid = rows[:3], valid and valid[:3]
+        del numbers  # the prepared table is what is trained on
         job = make_job(self, rows, valid, parts, seed, continued)
-        self._warn_of_columns(X, given[0])
+        warn_of_columns(self, X, given[0])
         warn_of_knobs(job.spec)
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
@@ -199,7 +203,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "_params")
         parts = check_parameters(self)
         given = X
-        X, y, weight = self._check_rows(X, y, sample_weight, first=first, classes=classes)
+        X, y, weight = self._read_rows(X, y, sample_weight, first=first, classes=classes)
+        X = prepare_rows(self, X, weight, first=first)
         factors = factors_of(self, y, weight, partial=True)
         kept = numbers_of_kept(_num_samples(given), sample_weight, y, factors)
         rows = weigh(X, y, weight, factors)
@@ -216,7 +221,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         }
         job = make_job(self, rows, None, parts, seed, start, more=not first, **overrides)
         if first:
-            self._warn_of_columns(X, given)
+            warn_of_columns(self, X, given)
             warn_of_knobs(job.spec)
         job.keep_optimiser = True
         history = None if first else self._history
@@ -249,8 +254,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         if first:
             self._check_first_call(rows[1])
 
-    def _check_rows(self, X, y, sample_weight, *, first, classes=None):
-        """Validated rows, encoded targets and weights; rows of weight zero are gone.
+    def _read_rows(self, X, y, sample_weight, *, first, classes=None):
+        """Numbers with gaps, encoded targets and weights; rows of weight zero are gone.
 
         They are encoded first: a class whose rows have no weight is a class all the same.
         """
@@ -269,22 +274,20 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             y_numeric=is_regressor(self),
         )
         y = encode(self, check_target(self, y), first=first, classes=classes)
-        X, y, weight = drop_unweighted(X, y, check_sample_weight(sample_weight, X))
-        return prepare_rows(self, X, weight, first=first), y, weight
+        return drop_unweighted(X, y, check_sample_weight(sample_weight, X))
 
-    def _check_validation_rows(self, X, y, sample_weight, factors):
-        """The same of validation rows, times the weights of their classes; and the numbers of those left."""
+    def _read_validation_rows(self, X, y, sample_weight, factors, training):
+        """Prepared validation rows, targets, weights times those of classes, and the numbers of rows left."""
         try:
-            rows, y, weight = self._check_rows(X, y, sample_weight, first=False)
+            rows, y, weight = self._read_rows(X, y, sample_weight, first=False)
             kept = numbers_of_kept(_num_samples(X), sample_weight, y, factors)
-            return *weigh(rows, y, weight, factors), kept
+            table = prepare_rows(self, rows, weight, first=False)
         except ValueError as error:
             raise of_validation_rows(error) from None
-
-    def _warn_of_columns(self, X, given):
-        """Warn of columns whose scales harm training, where they are taken as they are."""
-        if self.scale_features is None or self._columns.plain:
-            warn_of_scales(X, self._columns.names(getattr(self, "feature_names_in_", None)), given)
+        called = self._columns.called(getattr(self, "feature_names_in_", None))
+        both = (self._columns.filled(sampled(part)) for part in (training, rows))
+        warn_of_unlike_rows(*both, called)
+        return *weigh(table, y, weight, factors), kept
 
     def _with_driver(self, job, context, watched):
         """The job, with a driver where callbacks or ``verbose`` are to be told of each epoch.
@@ -302,8 +305,8 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         if context is not None and getattr(self, "_skl_callbacks", None):
             from skreg.estimators.skorch import SklearnEpochs
 
-            X, y, _ = watched[0][1]
-            callbacks.append(SklearnEpochs(self, context, X, self._decode_target(y)))
+            given, (_, y, _) = watched[0]
+            callbacks.append(SklearnEpochs(self, context, given.take(), self._decode_target(y)))
         if callbacks or self.verbose:
             from skreg.estimators.skorch import SkorchDriver
 

@@ -7,8 +7,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg.estimators.forward import raw_outputs
+from skreg.estimators.quantiles import quantiles
 from skreg.estimators.rows import warn
-from skreg.estimators.target import quantiles
 from skreg.objective.losses import rowwise
 
 #: A net counts as worse where its loss is higher than the constant's by this share of it, and by so
@@ -110,9 +110,9 @@ def _warn(label, kept, expected, improving):
         )
     else:
         remedy = (
-            "Put sklearn.preprocessing.StandardScaler in front of this estimator if the features are "
-            "not scaled, see that the validation rows are of the same kind as the training rows, "
-            "lower learning_rate_init, or set early_stopping=True if it is off."
+            "Set scale_features='robust' if the features are not scaled, see that the validation rows are "
+            "of the same kind as the training rows, lower learning_rate_init, or set early_stopping=True "
+            "if it is off."
         )
     warn(
         f"On the validation rows this {label} is worse than a constant: its loss is {kept:.4g}, that "

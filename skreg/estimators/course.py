@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from skreg.estimators.columns import PreparedRows, prepare
 from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve
-from skreg.estimators.rows import numeric_columns
+from skreg.estimators.rows import numeric_columns, sampled, warn_of_scales
 from skreg.estimators.split import hold_out
 from skreg.estimators.target import KNOWN
 from skreg.estimators.weights import normalised
@@ -118,7 +118,37 @@ def prepare_rows(net, numbers, weight, *, first=True, one_hot=False):
         net._columns, table = prepare(numbers, weight, net._levels, settings)
     else:
         table = net._columns(numbers, np.dtype(net.dtype))
-    return net._columns.checked(table, getattr(net, "feature_names_in_", None))
+    return net._columns.checked(table, numbers, getattr(net, "feature_names_in_", None))
+
+
+def take_columns(net, levels, names):
+    """Let a net read tables as an ensemble does: which columns hold categories, and their names."""
+    net._levels = levels
+    if names is not None:
+        net.feature_names_in_ = names
+
+
+def columns_of(net):
+    """The `Preparation` that a net learned."""
+    return net._columns
+
+
+def warn_of_columns(net, X, given):
+    """Warn of columns whose scales harm training, where they are taken as they are.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    X : ndarray or CSR matrix
+        The prepared table.
+    given : array-like or DataFrame
+        What it was made of.
+    """
+    columns = net._columns
+    if columns.scale is None:
+        called = columns.called(getattr(net, "feature_names_in_", None))
+        numbers = sampled(X)[:, : len(columns.numeric)]
+        warn_of_scales(numbers, called, given, columns.numeric)
 
 
 def forward_rows(net, numbers):

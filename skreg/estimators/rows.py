@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -87,19 +88,21 @@ def _canonical(X):
     return X
 
 
-def warn_of_scales(X, names=None, original=None):
+def warn_of_scales(X, names=None, original=None, columns=None):
     """Warn once where columns differ so much in scale, or lie so far from zero, that training suffers.
 
     Parameters
     ----------
     X : ndarray or CSR matrix
-    names : ndarray of str, optional
+    names : sequence of str or int, optional
         Of the columns.
     original : array or DataFrame, optional
         The same table before it was brought to the precision of training, which may have made a column
         far from zero constant.
+    columns : sequence of int, optional
+        Numbers of the columns in that table.
     """
-    sample = _sampled(X)
+    sample = sampled(X)
     if sp.issparse(sample):
         mean, variance = mean_variance_axis(sp.csr_matrix(sample, dtype=np.float64), axis=0)
         spread = np.sqrt(variance)
@@ -107,7 +110,7 @@ def warn_of_scales(X, names=None, original=None):
         mean, spread = _mean_and_spread(sample)
     # What rounding leaves of a constant column is no spread.
     spread[spread <= _ROUNDING * np.abs(mean)] = 0.0
-    if _warn_of_offsets(mean, _before_rounding(mean, spread, original), names):
+    if _warn_of_offsets(mean, _before_rounding(mean, spread, original, columns), names, _remedy(X)):
         return  # the remedy is the same
     if sp.issparse(sample):
         spread = np.asarray(abs(sample).max(axis=0).todense()).ravel()
@@ -115,13 +118,22 @@ def warn_of_scales(X, names=None, original=None):
     if len(spread) and spread.max() > _SCALE_RATIO * spread.min():
         warn(
             f"The scales of the features differ by a factor of {spread.max() / spread.min():.0e}; "
-            "nets train badly on such data. Put sklearn.preprocessing.StandardScaler in front of "
-            "this estimator.",
+            f"nets train badly on such data. {_remedy(X)}",
             UserWarning,
         )
 
 
-def _warn_of_offsets(mean, spread, names):
+def _remedy(X):
+    """What to do about the scales of columns."""
+    if sp.issparse(X):
+        return (
+            "Put sklearn.preprocessing.MaxAbsScaler in front of this estimator, or pass X dense: "
+            "scale_features scales the columns of dense tables."
+        )
+    return "Set scale_features='robust' or 'standard'."
+
+
+def _warn_of_offsets(mean, spread, names, remedy):
     """Warn of columns far from zero; whether there was one."""
     ratio = np.divide(np.abs(mean), spread, out=np.zeros_like(mean), where=spread > 0)
     far = np.flatnonzero(ratio > _OFFSET_RATIO)
@@ -131,14 +143,14 @@ def _warn_of_offsets(mean, spread, names):
     others = f", and {len(far) - 1} more columns are far from zero" if len(far) > 1 else ""
     warn(
         f"The values of {_named(names, j)} lie far from zero: their mean is {mean[j]:.6g} and "
-        f"their standard deviation {spread[j]:.3g}{others}. Nets train badly on such data. Put "
-        "sklearn.preprocessing.StandardScaler in front of this estimator.",
+        f"their standard deviation {spread[j]:.3g}{others}. Nets train badly on such data. "
+        f"{remedy}",
         UserWarning,
     )
     return True
 
 
-def _before_rounding(mean, spread, original):
+def _before_rounding(mean, spread, original, columns):
     """Standard deviations, those of columns that rounding made constant as they were before it."""
     lost = np.flatnonzero((spread == 0) & (np.abs(mean) > _EXACT_UP_TO))
     frame = hasattr(original, "iloc")
@@ -146,8 +158,9 @@ def _before_rounding(mean, spread, original):
         return spread
     spread = spread.copy()
     for j in lost:
-        column = original.iloc[:, j] if frame else original[:, j]
-        spread[j] = _sampled(np.asarray(column, dtype=np.float64)).std()
+        at = j if columns is None else columns[j]
+        column = original.iloc[:, at] if frame else original[:, at]
+        spread[j] = sampled(np.asarray(column, dtype=np.float64)).std()
     return spread
 
 
@@ -155,7 +168,7 @@ def warn_of_unlike_rows(X, X_val, names=None):
     """Warn where validation rows cannot have gone through what the training rows went through."""
     if sp.issparse(X) or sp.issparse(X_val):
         return
-    train, valid = _sampled(X), _sampled(X_val)
+    train, valid = sampled(X), sampled(X_val)
     low, high = train.min(axis=0).astype(np.float64), train.max(axis=0).astype(np.float64)
     width = high - low
     (centre, spread), (mean, scatter) = _mean_and_spread(train), _mean_and_spread(valid)
@@ -189,13 +202,14 @@ def warn_of_unlike_rows(X, X_val, names=None):
     )
 
 
-def _sampled(X):
+def sampled(X):
     """At most some rows of a table: a sample will do, and does not cost a pass over a large one."""
     return X[:: max(1, X.shape[0] // _SCALE_ROWS)]
 
 
 def _named(names, j):
-    return f"column {j}" if names is None else f"column {str(names[j])!r}"
+    name = j if names is None else names[j]
+    return f"column {name}" if isinstance(name, Integral) else f"column {str(name)!r}"
 
 
 def _mean_and_spread(sample):

@@ -190,7 +190,7 @@ class EnsembleView:
                 for score, standing, result in zip(scores, standings, results, strict=True)
             ]
             ensemble._take_history(results)
-        ensemble._take_members(members, [score.columns for score in scores])
+        ensemble._take_members(members, [score.place for score in scores])
         return ensemble, [standing.outputs for standing in standings]
 
 
@@ -213,20 +213,17 @@ class Score:
         Of the scorer's call: weights, where it takes them.
     view : NetView or EnsembleView or None
         What makes the estimator that the scorer is given; None gives it the net with the outputs.
-    columns : ndarray of int, optional
-        Those of a member of an ensemble.
     place : int
-        Number of the member in its ensemble.
+        Number of a member in its ensemble.
     """
 
-    def __init__(self, net, scorer, X, y, options, view=None, columns=None, place=0):
+    def __init__(self, net, scorer, X, y, options, view=None, place=0):
         self.net = net
         self.scorer = scorer
         self.X = X
         self.y = y
         self.options = options
         self.view = view
-        self.columns = columns
         self.place = place
         self.calls = 0
 

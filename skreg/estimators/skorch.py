@@ -33,8 +33,9 @@ _LOSSES = {
 class EngineNet(NeuralNet):
     """A skorch net whose inner loop is a stack of the engine.
 
-    Callbacks see the live module, the history and the rows as the user passed them; what they ask the net
-    to predict, the estimator predicts with the weights of the moment. They may end training by raising
+    Callbacks see the live module, which takes prepared rows and gives outputs before the link, the history
+    and the rows as the user passed them; what they ask the net to predict, the estimator predicts with the
+    weights of the moment. They may end training by raising
     KeyboardInterrupt, as skorch's own do. The optimiser belongs to the engine: it is there to be read, and a
     callback that changes it is refused.
     """

@@ -65,7 +65,7 @@ def as_numpy(data):
     return data.numpy()
 
 
-def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", **options):
+def validated(estimator, X, y="no_validation", **options):
     """scikit-learn's `validate_data`, with errors that name the column and the remedy.
 
     Parameters
@@ -73,15 +73,13 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
     estimator : estimator
     X : array-like, DataFrame or sparse matrix
     y : array-like, optional
-    float64_by : str or None
-        What a user sets to have rows in float64.
     **options
         Of `validate_data`.
     """
     fitted = not options.get("reset", True)
     if sp.issparse(X):
         options["ensure_all_finite"] = True  # what is not stored is zero, and no gap
-    with explaining(estimator, X, y, options.get("dtype"), float64_by, fitted=fitted):
+    with explaining(estimator, X, y, fitted=fitted):
         try:
             return validate_data(estimator, X, y, **options)
         except (TypeError, ValueError) as error:
@@ -90,33 +88,26 @@ def validated(estimator, X, y="no_validation", *, float64_by="dtype='float64'", 
             whole = gaps_as_nan(X)
             if whole is None:
                 raise
-    return validate_data(estimator, whole, y, **options)
+        return validate_data(estimator, whole, y, **options)
 
 
 @contextlib.contextmanager
-def explaining(estimator, X, y, dtype, float64_by, *, fitted=False):
+def explaining(estimator, X, y, *, fitted=False):
     """Errors of scikit-learn's validation inside name the column and the remedy.
 
     Parameters
     ----------
     estimator : estimator
     X, y : the table and its targets
-    dtype : type or tuple of types
-        Precision of rows; of several, the first.
-    float64_by : str or None
-        What a user sets to have rows in float64.
     fitted : bool
         Whether the columns are known from training.
     """
     name = type(estimator).__name__
     _refuse_columns(X, name, fitted)
     try:
-        with np.errstate(over="ignore"):  # what does not fit the precision is refused below
-            yield
+        yield
     except (TypeError, ValueError) as error:
-        kind = dtype[0] if isinstance(dtype, tuple) else dtype
-        precision = np.dtype(kind if isinstance(kind, type) else np.float64)
-        text = _explained(str(error), X, name, precision, float64_by, fitted)
+        text = _explained(str(error), X, name, fitted)
         text = text or _explained_target(str(error), y)
         if text is None:
             raise
@@ -241,14 +232,14 @@ def _no_number(error):
     return any(part in str(error) for part in _NO_NUMBER)
 
 
-def _explained(message, X, estimator, precision, float64_by, fitted):
+def _explained(message, X, estimator, fitted):
     """A better text for an error of scikit-learn's validation; None where there is none."""
     if isinstance(X, list | tuple):
         X = np.asarray(X, dtype=object)
     if _n_dimensions(X) != 2:
         return None
     if "Input X contains" in message:
-        return _not_finite(X, estimator, precision, float64_by)
+        return _not_finite(X, estimator)
     if _no_number(message) and not sp.issparse(X):
         return _no_numbers(X, estimator, fitted)
     return None
@@ -266,20 +257,13 @@ def _explained_target(message, y):
     return None
 
 
-def _not_finite(X, estimator, precision, float64_by):
-    """Where X has values that are missing, infinite or too large."""
-    largest = np.finfo(precision).max
-    missing, infinite, large = [], [], []
+def _not_finite(X, estimator):
+    """Where X has values that are missing or infinite."""
+    missing, infinite = [], []
     for j, values in _columns_as_numbers(X):
-        size = np.abs(values)
-        for found, bad in (
-            (missing, np.isnan(values)),
-            (infinite, np.isinf(values)),
-            (large, np.isfinite(values) & (size > largest)),
-        ):
+        for found, bad in ((missing, np.isnan(values)), (infinite, np.isinf(values))):
             if bad.any():
-                first = int(np.flatnonzero(bad)[0])
-                found.append((j, int(np.count_nonzero(bad)), first, float(values[first])))
+                found.append((j, int(np.count_nonzero(bad)), int(np.flatnonzero(bad)[0])))
     if missing and sp.issparse(X):
         text = f"Input X contains NaN: {_places(X, missing, 'missing values')}"
         return f"{text} {estimator} does not accept missing values in sparse tables: {_IMPUTE}"
@@ -289,23 +273,13 @@ def _not_finite(X, estimator, precision, float64_by):
             f"{text} Look where they come from (a division by zero or the logarithm of zero, for "
             "example), and replace them by finite numbers or leave those rows out."
         )
-    if large:
-        value = f"{large[0][3]:g}"
-        text = f"Input X contains values too large for dtype={precision.name!r}, beyond {largest:.2g}: "
-        text += _places(X, large, "such values", value)
-        switch = "" if precision == np.float64 or float64_by is None else f", or set {float64_by}"
-        return (
-            f"{text} Put sklearn.preprocessing.StandardScaler or QuantileTransformer in front of "
-            f"this estimator{switch}."
-        )
     return None
 
 
-def _places(X, found, what, example=None):
+def _places(X, found, what):
     """Which column has how many, and where the first one is."""
-    j, count, first, _ = found[0]
-    shown = "" if example is None else f", such as {example}"
-    text = f"{column_name(X, j)} has {count} {what}{shown} (the first in row {first})"
+    j, count, first = found[0]
+    text = f"{column_name(X, j)} has {count} {what} (the first in row {first})"
     if len(found) > 1:
         text += f", and {_more(len(found) - 1)} with some"
     return text + "."

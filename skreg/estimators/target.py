@@ -17,6 +17,7 @@ from skreg.estimators.decision import (
     shift_of,
     smoothed,
 )
+from skreg.estimators.quantiles import quantiles
 from skreg.estimators.rows import warn
 from skreg.estimators.tables import TEXT_FOR_NUMBERS
 from skreg.estimators.weights import class_factors
@@ -528,29 +529,3 @@ def _robust(y, weight):
         if high > low:
             return median, (high - low) / (2.0 * float(ndtri(1.0 - tail)))
     return median, float(_deviation(y, weight, median))
-
-
-def quantiles(values, weight, shares):
-    """Weighted quantiles: means of both neighbours where a share falls between two values.
-
-    A row of weight 2 counts as the row given twice.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> quantiles(np.array([3.0, 1.0, 2.0, 4.0]), None, [0.5])
-    array([2.5])
-    >>> quantiles(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 2.0]), [0.5])
-    array([5.5])
-    """
-    if weight is None:
-        return np.quantile(values, shares, method="averaged_inverted_cdf")
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weight[order])
-    targets = np.asarray(shares) * total[-1]
-    # Sums of weights are rounded: a share that falls on the edge of a row must be seen to.
-    room = 1e-12 * total[-1]
-    last = len(values) - 1
-    left = np.minimum(np.searchsorted(total, targets - room), last)
-    right = np.minimum(np.searchsorted(total, targets + room), last)
-    return 0.5 * (values[order[left]] + values[order[right]])

@@ -29,7 +29,13 @@ from skreg.estimators.constant import constant_losses
 from skreg.estimators.rows import warn_of_scales, warn_of_unlike_rows
 from skreg.train.job import Job, Spec
 
-NET = {"hidden_layer_sizes": (8,), "numeric_embedding": None, "max_iter": 5, "random_state": 0}
+NET = {
+    "hidden_layer_sizes": (8,),
+    "scale_features": None,
+    "numeric_embedding": None,
+    "max_iter": 5,
+    "random_state": 0,
+}
 
 
 def classifier(**options):
@@ -62,12 +68,14 @@ FAR = r"values of column 1 lie far from zero: their mean is 1e\+06 and .* deviat
 def test_columns_far_from_zero(X, y_real, dtype, storage):
     far = X.copy()
     far[:, 1] += 1e6
-    for model in (regressor(dtype=dtype), bagged(regressor(dtype=dtype))):
+    dense = storage is np.asarray
+    net = regressor(dtype=dtype, scale_features=None if dense else "robust")  # of dense tables
+    for model in (net, bagged(net)):
         found = texts(lambda model=model: model.fit(storage(far), y_real))
         found = [text for text in found if "constant" not in text]
         assert len(found) == 1
         assert re.search(FAR, found[0])
-        assert "StandardScaler" in found[0]
+        assert ("Set scale_features='robust'" if dense else "or pass X dense") in found[0]
 
 
 def test_partial_fit_says_so_in_its_first_call(X, y_real):
@@ -259,7 +267,7 @@ def test_validation_rows_that_a_pipeline_did_not_scale(mean, std):
     rng = np.random.default_rng(0)
     X = mean + std * rng.normal(size=(120, 4))
     y = X[:, 0] / std
-    net = regressor()
+    net = regressor(scale_features="robust")  # what is compared is what the user has
     raw = {"regularizedmlpregressor__X_val": X[80:], "regularizedmlpregressor__y_val": y[80:]}
     model = make_pipeline(StandardScaler(), net)
     found = [text for text in texts(lambda: model.fit(X[:80], y[:80], **raw)) if "X_val" in text]
@@ -272,7 +280,9 @@ def test_validation_rows_that_a_pipeline_did_not_scale(mean, std):
 def test_validation_rows_of_another_kind_are_named(X, y_real):
     frame = pd.DataFrame(X, columns=list("abcde"))
     other = frame.assign(d=frame["d"] + 99)
-    found = texts(lambda: regressor().fit(frame, y_real, X_val=other, y_val=y_real))
+    frame, other = (table.assign(a="text") for table in (frame, other))
+    net = regressor(scale_features="standard")
+    found = texts(lambda: net.fit(frame, y_real, X_val=other, y_val=y_real))
     assert any(re.search(r"column 'd' has the mean 9\d\.\d", text) for text in found)
 
 

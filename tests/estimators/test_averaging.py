@@ -10,6 +10,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 NET = {
     "hidden_layer_sizes": (6,),
+    "scale_features": None,
     "learning_rate": "constant",
     "learning_rate_init": 0.02,
     "early_stopping": False,

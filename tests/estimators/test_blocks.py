@@ -23,7 +23,13 @@ from skreg import (
     RegularizedMLPRegressor,
 )
 
-NET = {"batch_norm": False, "max_iter": 8, "random_state": 0, "dtype": "float64"}
+NET = {
+    "scale_features": None,
+    "batch_norm": False,
+    "max_iter": 8,
+    "random_state": 0,
+    "dtype": "float64",
+}
 
 #: For each flag a net that has the block.
 FLAGS = {

@@ -22,6 +22,8 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 NET = {"hidden_layer_sizes": (8,), "dropout": 0.2, "max_iter": 6, "random_state": 0}
+#: Of which the first layer is the first module.
+BARE = {**NET, "scale_features": None}
 
 
 class Notes(Callback):
@@ -61,7 +63,7 @@ def test_callbacks_hear_every_epoch_and_see_history_rows_and_weights(X, y_real):
 
 def test_callbacks_see_the_weights_of_the_moment(X, y_real):
     notes = Notes()
-    net = RegularizedMLPRegressor(**NET, callbacks=[notes], early_stopping=False)
+    net = RegularizedMLPRegressor(**BARE, callbacks=[notes], early_stopping=False)
     net.fit(X, y_real)
     torch.testing.assert_close(notes.weight_, net.module_[0].weight.detach())
     assert notes.rows_ == (90, None)
@@ -119,12 +121,12 @@ def test_epoch_scoring_has_the_estimators_predictions_and_the_users_rows(X, y_bi
     scores = [
         EpochScoring(scoring, lower_is_better=False) for scoring in ("accuracy", "neg_log_loss")
     ]
-    net = RegularizedMLPClassifier(**NET, scoring="accuracy", callbacks=[*scores, seen])
+    net = RegularizedMLPClassifier(**BARE, scoring="accuracy", callbacks=[*scores, seen])
     net.fit(kind(X), names)
     assert [row["accuracy"] for row in seen.history_] == net.validation_scores_
     losses = [-row["neg_log_loss"] for row in seen.history_]
     np.testing.assert_allclose(losses, net.history_["valid_loss"], rtol=1e-5)
-    alone = RegularizedMLPClassifier(**NET, scoring="accuracy").fit(X, names)
+    alone = RegularizedMLPClassifier(**BARE, scoring="accuracy").fit(X, names)
     np.testing.assert_array_equal(alone.predict_proba(X), net.predict_proba(X))
 
 

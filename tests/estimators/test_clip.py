@@ -16,6 +16,7 @@ from skreg import BaggedMLPRegressor, RegularizedMLPClassifier, RegularizedMLPRe
 #: A linear net that finds the line within 400 steps.
 LINE = {
     "hidden_layer_sizes": (),
+    "scale_features": None,
     "weight_decay": 0.0,
     "early_stopping": False,
     "learning_rate_init": 0.05,
@@ -27,6 +28,7 @@ LINE = {
 
 NET = {
     "hidden_layer_sizes": (8,),
+    "scale_features": None,  # "robust" keeps rows that are far outside near
     "numeric_embedding": None,
     "dropout": 0.3,
     "max_iter": 5,

@@ -13,6 +13,8 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.train.feed import Feed, Table
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 8, "random_state": 0}
+#: Of sparse and dense tables alike.
+BARE = {"scale_features": None}
 
 
 def classifier(**options):
@@ -57,8 +59,8 @@ def rounded(X):
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_containers_of_equal_content_give_equal_nets(rounded, y_three, container):
     data = CONTAINERS[container](rounded)
-    known = classifier().fit(rounded, y_three)
-    net = classifier().fit(data, y_three)
+    known = classifier(**BARE).fit(rounded, y_three)
+    net = classifier(**BARE).fit(data, y_three)
     for weight, expected in zip(net.coefs_, known.coefs_, strict=True):
         np.testing.assert_array_equal(weight, expected)
     np.testing.assert_allclose(
@@ -96,7 +98,7 @@ def test_sparse_rows_are_made_dense_a_minibatch_at_a_time(X, y_binary, monkeypat
 
 
 def test_sparse_equals_dense_with_input_dropout_and_validation(rounded, y_binary):
-    net = classifier(input_dropout=0.2, refit=True)
+    net = classifier(**BARE, input_dropout=0.2, refit=True)
     dense = clone(net).fit(rounded, y_binary)
     sparse = clone(net).fit(sp.csr_array(rounded), y_binary)
     np.testing.assert_array_equal(dense.coefs_[0], sparse.coefs_[0])
@@ -123,7 +125,7 @@ def test_feature_names(X, y_binary):
 
 
 def test_binary(X, y_binary):
-    net = classifier(max_iter=40, learning_rate_init=0.02).fit(X, y_binary)
+    net = classifier(**BARE, max_iter=40, learning_rate_init=0.02).fit(X, y_binary)
     p = net.predict_proba(X)
     assert p.shape == (90, 2)
     np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-12)
@@ -146,7 +148,7 @@ def test_multiclass(X, y_three):
 
 def test_log_probabilities_do_not_underflow(X, y_binary, y_three, y_labels):
     for y in (y_binary, y_three, y_labels):
-        net = classifier(max_iter=40, learning_rate_init=0.05).fit(X, y)
+        net = classifier(**BARE, max_iter=40, learning_rate_init=0.05).fit(X, y)
         far = net.predict_log_proba(1e6 * X)
         assert np.isfinite(far).all()
         assert far.min() < -1000

@@ -17,6 +17,7 @@ from skreg import BaggedMLPRegressor, RegularizedMLPClassifier, RegularizedMLPRe
 
 NET = {
     "hidden_layer_sizes": (6,),
+    "scale_features": None,
     "input_noise": 0.3,
     "max_iter": 4,
     "random_state": 0,
@@ -36,6 +37,7 @@ def test_training_with_noise_is_ridge_regression(seed):
     y = X @ [1.0, -1.0, 0.5, 2.0] + 0.5 * rng.normal(size=n)
     net = RegularizedMLPRegressor(
         (),
+        scale_features=None,
         input_noise=sigma,
         scale_target=False,
         weight_decay=0.0,

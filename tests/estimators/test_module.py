@@ -111,7 +111,7 @@ def test_no_module_is_used_twice_and_only_one_of_an_embedding_bends(net):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("embedding", ["periodic", "piecewise"])
 def test_shap_values_add_up_to_the_outputs(X, y_three, embedding):
-    """With cosine or clip among the functions that shap knows, as the guide says."""
+    """With scale, cosine or clip among the functions that shap knows, as the guide says."""
     shap = pytest.importorskip("shap")
     from shap.explainers._deep import deep_pytorch
 
@@ -119,7 +119,7 @@ def test_shap_values_add_up_to_the_outputs(X, y_three, embedding):
     net = RegularizedMLPClassifier(**{**NET, **options}).fit(X, y_three)
     rows = torch.from_numpy(X).float()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("Cosine", "Clip"):
+        for name in ("Shift", "Cosine", "Clip"):
             patch.setitem(deep_pytorch.op_handler, name, deep_pytorch.nonlinear_1d)
         explainer = shap.DeepExplainer(net.module_, rows[:40])
         values = explainer.shap_values(rows[40:], check_additivity=True)

@@ -21,6 +21,7 @@ from skreg.estimators.rows import numeric_columns
 
 NET = {
     "hidden_layer_sizes": (6,),
+    "scale_features": None,
     "numeric_embedding": "periodic",
     "max_iter": 4,
     "random_state": 0,
@@ -263,7 +264,12 @@ def test_zero_weights_are_those_of_linear_layers(mixed, y_real):
 def test_travels(net, mixed):
     sio = pytest.importorskip("skops.io")
     data = sio.dumps(net)
-    trusted = ["skreg.estimators.mlp.RegularizedMLPRegressor", "skreg.train.job.Spec"]
+    trusted = [
+        "skreg.estimators.columns.preparation.Preparation",
+        "skreg.estimators.columns.preparation.Settings",
+        "skreg.estimators.mlp.RegularizedMLPRegressor",
+        "skreg.train.job.Spec",
+    ]
     assert sorted(sio.get_untrusted_types(data=data)) == trusted
     for other in (
         sio.loads(data, trusted=trusted),

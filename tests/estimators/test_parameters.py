@@ -13,6 +13,7 @@ from skreg.net.activation import KINDS
 #: No regularizer and no validation, so that one knob at a time shows.
 PLAIN = {
     "hidden_layer_sizes": (12,),
+    "scale_features": None,
     "numeric_embedding": None,
     "ema_decay": 0.0,
     "dropout": 0.0,

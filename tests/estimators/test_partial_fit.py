@@ -40,7 +40,8 @@ def test_calls_equal_epochs(X, y_real, solver):
 
 
 def test_goes_on_after_fit(X, y_real):
-    net = RegularizedMLPRegressor(**{**NET, "early_stopping": True}, max_iter=5).fit(X, y_real)
+    options = {**NET, "early_stopping": True, "scale_features": None}
+    net = RegularizedMLPRegressor(**options, max_iter=5).fit(X, y_real)
     before = net.coefs_[0]
     best_iter = net.best_iter_
     net.partial_fit(X, y_real)

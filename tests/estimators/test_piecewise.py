@@ -21,6 +21,7 @@ from skreg.net.piecewise import bin_edges
 
 NET = {
     "hidden_layer_sizes": (6,),
+    "scale_features": None,
     "numeric_embedding": "piecewise",
     "max_iter": 4,
     "random_state": 0,
@@ -61,6 +62,7 @@ def test_steps_of_a_column_are_learned_in_few_epochs(seed):
     for embedding in (None, "periodic", "piecewise"):
         net = RegularizedMLPRegressor(
             (16,),
+            scale_features=None,
             numeric_embedding=embedding,
             dropout=0.0,
             weight_decay=0.0,

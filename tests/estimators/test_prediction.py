@@ -20,7 +20,7 @@ from skreg import (
 )
 from skreg.backends import prediction
 from skreg.estimators import forward
-from skreg.estimators.tables import table_to_predict, validated
+from skreg.estimators.columns import read, read_to_predict
 
 NET = {"hidden_layer_sizes": (9, 6), "max_iter": 2, "random_state": 0, "batch_norm": True}
 FORMS = [np.array, np.asfortranarray, np.float32, sp.csr_array, sp.csr_matrix, pd.DataFrame]
@@ -195,7 +195,6 @@ def test_threads_may_predict_at_once(X, y_three, new):
 # -- the short way through validation ---------------------------------------------------------------
 
 BAD = {
-    "missing": lambda X: np.where(X > 1, np.nan, X),
     "infinite": lambda X: np.where(X > 1, np.inf, X),
     "both infinities": lambda X: np.where(X > 1, np.inf, np.where(X < -1, -np.inf, X)),
     "too few columns": lambda X: X[:, :4],
@@ -204,7 +203,7 @@ BAD = {
     "one row as a vector": lambda X: X[0],
     "three dimensions": lambda X: X[None],
     "text": lambda X: np.full(X.shape, "oak"),
-    "objects": lambda X: np.where(X > 1, None, X),
+    "objects": lambda X: np.where(X > 1, "oak", X.astype(object)),
     "complex": lambda X: X * 1j,
     "dates": lambda X: np.zeros(X.shape, "datetime64[s]"),
 }
@@ -218,7 +217,7 @@ def test_bad_tables_are_refused_in_the_same_words(net, X, y_real, new, name, kin
     model = net if kind == "net" else BaggedMLPRegressor(clone(net), 2).fit(X, y_real)
     bad = BAD[name](new)
     with pytest.raises((TypeError, ValueError)) as known:
-        validated(model, bad, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32))
+        read(model, bad, "no_validation", None, reset=False, order=None)
     with pytest.raises(type(known.value)) as found:
         model.predict(bad)
     assert str(found.value) == str(known.value) != ""
@@ -230,8 +229,8 @@ def test_bad_tables_are_refused_in_the_same_words(net, X, y_real, new, name, kin
 def test_good_tables_give_the_same(net, new, dtype):
     table = new.astype(dtype)
     table.flags.writeable = False
-    known = validated(net, table, reset=False, dtype=(np.float64, np.float32))
-    found = table_to_predict(net, table)
+    known, _ = read(net, table, "no_validation", None, reset=False, order=None)
+    found = read_to_predict(net, table)
     assert found.dtype == known.dtype
     np.testing.assert_array_equal(found, known)
 
@@ -240,7 +239,7 @@ def test_large_numbers_are_no_infinity(net):
     """Their sum is, in either precision."""
     for dtype in (np.float64, np.float32):
         large = np.full((3, 5), np.finfo(dtype).max, dtype)
-        assert table_to_predict(net, large) is large
+        assert read_to_predict(net, large) is large
 
 
 def test_names_of_columns_are_still_looked_at(X, y_real, new):
@@ -265,12 +264,15 @@ BAGS = {
 @pytest.mark.parametrize("setting", BAGS)
 @pytest.mark.parametrize("form", FORMS)
 def test_an_ensemble_is_the_mean_of_its_nets(X, y_three, new, setting, form, monkeypatch):
-    """Also where members embed other columns, and where nets or rows do not all fit in one step."""
+    """Also where members embed other columns, and where nets or rows do not all fit in one step.
+
+    Members are given columns of the prepared table, which is the user's where nothing is scaled.
+    """
     table, new = (np.where(np.abs(rows) < 0.5, 0.0, rows) for rows in (X, new))
     table[:, 1] = table[:, 1] > 0  # is not embedded
     options = {"n_estimators": 5, "random_state": 0, **BAGS[setting]}
-    bag = BaggedMLPClassifier(RegularizedMLPClassifier(**NET), **options)
-    bag.fit(form(table), y_three)
+    net = RegularizedMLPClassifier(**NET, scale_features=None)
+    bag = BaggedMLPClassifier(net, **options).fit(form(table), y_three)
     dense = np.asarray(pd.DataFrame(form(new).toarray() if sp.issparse(form(new)) else form(new)))
     each = np.stack(
         [

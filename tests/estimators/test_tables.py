@@ -1,4 +1,4 @@
-"""Tables that are no tables of finite numbers: every estimator names the column and the remedy."""
+"""Tables that cannot be learned from: every estimator names the column and the remedy."""
 
 from __future__ import annotations
 
@@ -49,18 +49,8 @@ def y():
     return np.arange(N) % 2
 
 
+#: Columns that are no categories, whatever ``categorical_features`` says of others.
 COLUMNS = {
-    "text": (lambda: ["Oslo", "Rome"] * 15, "'city' of X holds text, such as 'Oslo'"),
-    "string": (lambda: pd.array(["Oslo", None] * 15, "string"), "'city' of X holds text"),
-    "numbers and a word": (lambda: [1.5, "n.a."] * 15, "'city' of X holds text, such as 'n.a.'"),
-    "category": (
-        lambda: pd.Categorical(["Oslo", "Rome"] * 15),
-        "'city' of X holds categories, such as 'Oslo'",
-    ),
-    "numbers as categories": (
-        lambda: pd.Categorical([1, 2] * 15),
-        r"'city' of X holds categories, such as 1; .*mean quantities, use \.astype\(float\)",
-    ),
     "dates": (
         lambda: pd.date_range("2024-01-31", periods=N),
         r"'city' of X holds dates, such as '2024-01-31.*the year and the month",
@@ -74,7 +64,25 @@ COLUMNS = {
         "'city' of X holds dates, such as '2024-01-31'",
     ),
     "periods": (lambda: pd.period_range("2024-01", periods=N, freq="M"), "'city' of X holds dates"),
-    "times": (lambda: pd.to_timedelta(range(N), unit="D"), "'city' of X holds times, such as"),
+    "times": (
+        lambda: pd.to_timedelta(range(N), unit="D"),
+        r"'city' of X holds times, such as .*dt\.total_seconds",
+    ),
+}
+
+#: Columns that are taken for categories by their types.
+CATEGORIES = {
+    "text": (lambda: ["Oslo", "Rome"] * 15, "'city' of X holds text, such as 'Oslo'"),
+    "string": (lambda: pd.array(["Oslo", None] * 15, "string"), "'city' of X holds text"),
+    "numbers and a word": (lambda: [1.5, "n.a."] * 15, "'city' of X holds text, such as 'n.a.'"),
+    "category": (
+        lambda: pd.Categorical(["Oslo", "Rome"] * 15),
+        "'city' of X holds categories, such as 'Oslo'",
+    ),
+    "numbers as categories": (
+        lambda: pd.Categorical([1, 2] * 15),
+        "'city' of X holds categories, such as 1",
+    ),
 }
 
 
@@ -83,25 +91,39 @@ COLUMNS = {
 def test_columns_that_hold_no_numbers(frame, y, model, kind):
     make, message = COLUMNS[kind]
     table = frame.assign(city=make())
-    with pytest.raises(ValueError, match=rf"(?s)Column {message}") as error:
-        clone(model).fit(table, y)
-    assert "OneHotEncoder" in str(error.value)
-    assert "skrub.TableVectorizer" in str(error.value)
-    with pytest.raises(ValueError, match=rf"(?s)Column {message}"):
-        clone(model).fit(table[["city"]], y)
+    # Beside a column of categories as well.
+    for bad in (table, table[["city"]], table.assign(kind=["a", "b"] * 15)):
+        with pytest.raises(ValueError, match=rf"(?s)Column {message}"):
+            clone(model).fit(bad, y)
     fitted = clone(model).fit(frame.assign(city=0.0), y)
-    with pytest.raises(ValueError, match=rf"(?s)Column {message}"):
+    with pytest.raises(ValueError, match=r"(?s)Column 'city' of X holds .*In training it held num"):
         fitted.predict(table)
 
 
+@pytest.mark.parametrize("kind", CATEGORIES)
+@every_model
+def test_categories_where_there_are_to_be_none(frame, y, model, kind):
+    make, message = CATEGORIES[kind]
+    table = frame.assign(city=make())
+    none = "estimator__" * hasattr(model, "estimator") + "categorical_features"
+    with pytest.raises(ValueError, match=rf"(?s)Column {message}.*categorical_features") as error:
+        clone(model).set_params(**{none: None}).fit(table, y)
+    assert ("mean quantities, use .astype(float)" in str(error.value)) == ("cat" in kind)
+    fitted = clone(model).fit(frame.assign(city=0.0), y)
+    with pytest.raises(ValueError, match=r"(?s)Column 'city' of X holds .*In training it held num"):
+        fitted.predict(table)
+    assert len(clone(model).fit(table, y).predict(table)) == N
+
+
 def test_several_columns_are_counted(frame, y):
+    net = clone(MODELS[0]).set_params(categorical_features=None)
     table = frame.assign(a="x", b="y", c=pd.Categorical(["z"] * N))
     with pytest.raises(ValueError, match=r"'c' of X holds categories, such as 'z'; Regul"):
-        MODELS[0].fit(table, y)
+        net.fit(table, y)
     with pytest.raises(
         ValueError, match=r"'a' of X holds text, such as 'x' \(and 1 more column of"
     ):
-        MODELS[0].fit(table.drop(columns="c"), y)
+        net.fit(table.drop(columns="c"), y)
 
 
 @pytest.mark.parametrize("kind", [str, os.fsencode, Path])
@@ -126,9 +148,13 @@ def test_texts_are_no_table(y, kind):
 
 def test_columns_without_names_have_numbers(y):
     rows = [[1.0, "red"]] * N
-    for table in (rows, np.array(rows, dtype=object), np.array(rows)):
+    net = clone(MODELS[0]).set_params(categorical_features=None)
+    for table in (rows, np.array(rows, dtype=object)):
         with pytest.raises(ValueError, match=r"Column 1 of X holds text, such as 'red'"):
-            clone(MODELS[0]).fit(table, y)
+            net.fit(table, y)
+    # An array of text has lost the types of its columns.
+    with pytest.raises(ValueError, match=r"Column 1 of X holds text, such as 'red'"):
+        clone(MODELS[0]).fit(np.array(rows), y)
     dates = np.full((N, 2), np.datetime64("2024-01-31"))
     with pytest.raises(ValueError, match=r"Column 0 of X holds dates, such as '2024-01-31'"):
         clone(MODELS[0]).fit(dates, y)
@@ -153,17 +179,14 @@ def test_columns_that_are_numbers_in_other_clothes(frame, y, model):
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "boolean", object])
 @every_model
 def test_missing_values_of_every_kind(frame, y, model, gap, dtype):
-    table = frame.assign(on=pd.Series([1, 0, gap] * 10, dtype=dtype), also=frame["age"])
-    table.loc[4, "also"] = np.nan
-    message = (
-        r"Input X contains NaN: column 'on' has 10 missing values \(the first in row 2\), and 1 more "
-        r"column with some\. .* does not accept missing values: .*SimpleImputer"
-    )
-    with pytest.raises(ValueError, match=message):
-        clone(model).fit(table, y)
-    fitted = clone(model).fit(frame.assign(on=y, also=frame["age"]), y)
-    with pytest.raises(ValueError, match=message):
-        fitted.predict(table)
+    plain = frame.assign(on=[1.0, 0.0, np.nan] * 10)
+    table = frame.assign(on=pd.Series([1, 0, gap] * 10, dtype=dtype))
+    known = clone(model).fit(plain, y).predict(plain)
+    np.testing.assert_array_equal(clone(model).fit(table, y).predict(table), known)
+    # Gaps that come up at predict get the median.
+    fitted = clone(model).fit(frame.assign(on=1.0 * y), y)
+    filled = plain.fillna({"on": 0.5})
+    np.testing.assert_array_equal(fitted.predict(table), fitted.predict(filled))
 
 
 @every_model
@@ -180,30 +203,36 @@ def test_infinity_is_not_called_missing(frame, y, model, storage):
 
 
 @pytest.mark.parametrize("storage", [pd.DataFrame, sp.csr_array, np.asarray])
-@pytest.mark.parametrize(
-    ("model", "switch"),
-    [(MODELS[0], "dtype='float64'"), (MODELS[2], "estimator__dtype='float64'")],
-    ids=["net", "bagged"],
-)
-def test_numbers_beyond_the_precision(frame, y, model, switch, storage):
+@pytest.mark.parametrize("scale", [None, "standard"])
+@pytest.mark.parametrize("kind", ["net", "bagged"])
+def test_numbers_beyond_the_precision(frame, y, kind, scale, storage):
+    net = clone(MODELS[0]).set_params(scale_features=scale)
+    model = net if kind == "net" else BaggedMLPClassifier(net, 2, random_state=0)
     table = frame.to_numpy(copy=True)
-    table[4, 1] = 1e300
-    message = (
-        r"too large for dtype='float32', beyond 3\.4e\+38: column 1 has 1 such values, such as "
-        rf"1e\+300 \(the first in row 4\)\. .*StandardScaler.*set {switch}"
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # other scales in float64
+    if scale is None or storage is sp.csr_array:
+        table[4, 1] = 1e300
+        model.fit(storage(frame.to_numpy()), y)
+        before = model.predict(storage(frame.to_numpy()))
+        message = (
+            r"too large for dtype='float32', beyond 3\.4e\+38: column '?1'? has 1 such values, such as "
+            r"1e\+300\. .*[sS]et dtype='float64'"
+        )
         with pytest.raises(ValueError, match=message):
-            clone(model).fit(storage(table), y)
+            model.fit(storage(table), y)
+        np.testing.assert_array_equal(model.predict(storage(frame.to_numpy())), before)
+        return
+    table[:, 1] *= 1e300  # as a scaled column it is as good as any
+    known = clone(model).fit(storage(frame.to_numpy()), y).predict_proba(storage(frame.to_numpy()))
+    found = model.fit(storage(table), y).predict_proba(storage(table))
+    np.testing.assert_allclose(found, known, rtol=1e-5)
 
 
 def test_messages_on_validation_rows_name_them(frame, y):
     net = RegularizedMLPClassifier(**NET)
-    holes = frame.copy()
-    holes.loc[3, "income"] = np.nan
+    holes = frame.to_numpy(copy=True)
+    holes[3, 1] = np.nan
     for bad, message in (
-        (holes, r"Input X_val contains NaN: column 'income' has 1 missing"),
+        (sp.csr_array(holes), r"Input X_val contains NaN: column 1 has 1 missing"),
         (frame.replace(frame.iloc[0, 0], np.inf), "Input X_val contains infinity: column 'age'"),
         (frame.assign(income="x"), "Column 'income' of X_val holds text, such as 'x'"),
         (frame[["age"]].assign(city=1.0), r"(?s)feature names.*X_val|X_val.*feature names"),
@@ -214,9 +243,10 @@ def test_messages_on_validation_rows_name_them(frame, y):
             warnings.simplefilter("ignore", UserWarning)  # of missing names
             with pytest.raises(ValueError, match=message):
                 clone(net).fit(frame, y, X_val=bad, y_val=y)
-    called = holes.rename(columns={"age": "X", "income": "y"})
-    with pytest.raises(ValueError, match="Input X_val contains NaN: column 'y' has 1 missing"):
-        clone(net).fit(called.fillna(0), y, X_val=called, y_val=y)
+    called = frame.rename(columns={"age": "X", "income": "y"})
+    endless = called.replace(called.iloc[3, 1], np.inf)
+    with pytest.raises(ValueError, match="Input X_val contains infinity: column 'y' has 1 inf"):
+        clone(net).fit(called, y, X_val=endless, y_val=y)
     with pytest.raises(ValueError, match="Input y_val contains NaN"):
         RegularizedMLPRegressor(**NET).fit(frame, y, X_val=frame, y_val=np.full(N, np.nan))
 
@@ -241,17 +271,21 @@ def test_polars(frame, y):
     net = clone(MODELS[0])
     known = net.fit(frame, y).predict_proba(frame)
     np.testing.assert_array_equal(clone(net).fit(table, y).predict_proba(table), known)
-    date = datetime.date(2024, 1, 31)
-    for values, dtype, message in (
-        (["Oslo"] * N, None, "'city' of X holds text, such as 'Oslo'"),
-        (["Oslo"] * N, polars.Categorical, "'city' of X holds categories, such as 'Oslo'"),
-        ([date] * N, polars.Date, "'city' of X holds dates, such as '2024-01-31'"),
-        ([1, None] * 15, polars.Int64, "Input X contains NaN: column 'city' has 15 missing"),
-    ):
-        city = polars.Series("city", values, dtype=dtype)
+    dates = polars.Series("city", [datetime.date(2024, 1, 31)] * N, dtype=polars.Date)
+    with pytest.raises(ValueError, match="'city' of X holds dates, such as '2024-01-31'"):
+        clone(net).fit(table.with_columns(dates), y)
+    none = clone(net).set_params(categorical_features=None)
+    for dtype, kind in ((None, "text"), (polars.Categorical, "categories")):
+        city = polars.Series("city", ["Oslo"] * N, dtype=dtype)
         for odd in (table.with_columns(city), polars.DataFrame([city])):
-            with pytest.raises(ValueError, match=message):
-                clone(net).fit(odd, y)
+            with pytest.raises(ValueError, match=f"'city' of X holds {kind}, such as 'Oslo'"):
+                none.fit(odd, y)
+    raw = frame.assign(city=["Oslo", "Rome"] * 15, on=[1.0, np.nan] * 15)
+    known = clone(net).fit(raw, y).predict_proba(raw)
+    for dtype in (None, polars.Categorical):
+        city = polars.Series("city", ["Oslo", "Rome"] * 15, dtype=dtype)
+        new = table.with_columns(city, polars.Series("on", [1, None] * 15))
+        np.testing.assert_array_equal(clone(net).fit(new, y).predict_proba(new), known)
 
 
 def test_pyarrow(frame, y):
@@ -260,18 +294,19 @@ def test_pyarrow(frame, y):
     net = clone(MODELS[0])
     known = net.fit(frame, y).predict_proba(frame)
     np.testing.assert_array_equal(clone(net).fit(table, y).predict_proba(table), known)
-    date = datetime.date(2024, 1, 31)
-    for values, message in (
-        (pyarrow.array(["Oslo"] * N), "'city' of X holds text, such as 'Oslo'"),
-        (
-            pyarrow.array(["Oslo"] * N).dictionary_encode(),
-            "'city' of X holds categories, such as 'Oslo'",
-        ),
-        (pyarrow.array([date] * N), "'city' of X holds dates, such as '2024-01-31'"),
-        (pyarrow.array([1, None] * 15), "Input X contains NaN: column 'city' has 15 missing"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            clone(net).fit(table.append_column("city", values), y)
+    dates = pyarrow.array([datetime.date(2024, 1, 31)] * N)
+    with pytest.raises(ValueError, match="'city' of X holds dates, such as '2024-01-31'"):
+        clone(net).fit(table.append_column("city", dates), y)
+    raw = frame.assign(city=["Oslo", "Rome"] * 15, on=[1.0, np.nan] * 15)
+    known = clone(net).fit(raw, y).predict_proba(raw)
+    none = clone(net).set_params(categorical_features=None)
+    city = pyarrow.array(["Oslo", "Rome"] * 15)
+    for values, kind in ((city, "text"), (city.dictionary_encode(), "categories")):
+        new = table.append_column("city", values)
+        with pytest.raises(ValueError, match=f"'city' of X holds {kind}, such as 'Oslo'"):
+            none.fit(new, y)
+        new = new.append_column("on", pyarrow.array([1, None] * 15))
+        np.testing.assert_array_equal(clone(net).fit(new, y).predict_proba(new), known)
 
 
 TENSORS = """

@@ -19,7 +19,8 @@ from skreg import (
     RegularizedMLPClassifier,
     RegularizedMLPRegressor,
 )
-from skreg.estimators.target import centre_and_scale, quantiles
+from skreg.estimators.quantiles import quantiles
+from skreg.estimators.target import centre_and_scale
 
 NET = {
     "hidden_layer_sizes": (8,),
@@ -195,7 +196,7 @@ def test_a_class_without_weight_stays_a_class(X, y_three, model, sparse):
 
 
 def test_validation_rows_without_weight_may_have_any_class_that_is_known(X, y_three):
-    net = classifier().fit(
+    net = classifier(learning_rate_init=0.02).fit(
         X[:60], y_three[:60], X_val=X[60:], y_val=y_three[60:], sample_weight_val=y_three[60:] > 0
     )
     assert net.classes_.tolist() == [0, 1, 2]

@@ -15,6 +15,8 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.estimators.split import hold_out
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
+#: What the engine is handed is what the user has.
+BARE = {**QUICK, "scale_features": None}
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_without_early_stopping_all_rows_are_for_training(X, y_real, jobs):
 
 
 def test_validation_loss_is_that_of_the_weights_kept(X, y_real, y_three, jobs):
-    net = RegularizedMLPRegressor(**QUICK).fit(X, y_real)
+    net = RegularizedMLPRegressor(**BARE).fit(X, y_real)
     job, _ = jobs[-1]
     assert net.best_loss_ == min(net.history_["valid_loss"])
     # In units of the training rows' spread.
@@ -108,7 +110,7 @@ def test_validation_loss_is_that_of_the_weights_kept(X, y_real, y_three, jobs):
     error = (net.predict(X[held_out]) - y_real[held_out]) / y_real[~held_out].std()
     np.testing.assert_allclose(net.best_loss_, np.mean(error**2) / 2, rtol=1e-5)
 
-    net = RegularizedMLPClassifier(**QUICK, label_smoothing=0.2).fit(X, y_three)
+    net = RegularizedMLPClassifier(**BARE, label_smoothing=0.2).fit(X, y_three)
     job, _ = jobs[-1]
     log_p = net.predict_log_proba(job.X_val)[np.arange(len(job.y_val)), job.y_val]
     np.testing.assert_allclose(net.best_loss_, -log_p.mean(), rtol=1e-5)
@@ -148,7 +150,7 @@ def test_validation_rows_go_through_the_pipeline(X, y_binary, jobs):
     """A Pipeline transforms what `transform_input` names, as for scikit-learn's own boosting."""
     far = 50.0 * X + 1000.0
     with sklearn.config_context(enable_metadata_routing=True):
-        net = RegularizedMLPClassifier(**QUICK).set_fit_request(X_val=True, y_val=True)
+        net = RegularizedMLPClassifier(**BARE).set_fit_request(X_val=True, y_val=True)
         model = Pipeline([("scale", StandardScaler()), ("net", net)], transform_input=["X_val"])
         model.fit(far[:60], y_binary[:60], X_val=far[60:], y_val=y_binary[60:])
     job, _ = jobs[0]

@@ -24,17 +24,20 @@ from skreg.estimators.constant import (
 from skreg.estimators.course import (
     check_target,
     checked,
+    columns_of,
     encode,
     forward_rows,
     interrupted_text,
     prepare_rows,
     strata_of,
+    take_columns,
+    warn_of_columns,
 )
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.fitted import forward_of_all, outputs_of
 from skreg.estimators.forward import raw_outputs
 from skreg.estimators.resolve import warn_of_knobs
-from skreg.estimators.rows import warn, warn_of_scales
+from skreg.estimators.rows import warn
 from skreg.estimators.split import check_groups, hold_out
 from skreg.estimators.target import predictions
 from skreg.estimators.weights import check_sample_weight
@@ -185,8 +188,6 @@ class BaseBaggedMLP(BaseEnsemble):
         encoded = encode(template, y)
         rng = self._generator()
         self._bags = self._make_bags(X.shape, weight, rng, groups)
-        if not (self._columns.plain or self._bags.all_columns):
-            given = X  # members are given some of the prepared columns
         held_out = self._held_out(template, encoded, weight, groups, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
         self.estimator_ = self._get_estimator()
@@ -194,13 +195,13 @@ class BaseBaggedMLP(BaseEnsemble):
         self._know_target(template)
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
         if template.scoring != "loss":
-            set_scores(members, template, given, self._bags, self)
-        if self._columns.settings.scale is None:
-            names = self._columns.names(getattr(self, "feature_names_in_", None))
-            warn_of_scales(X, names, given)
+            # A member that is given some of the columns is given prepared ones.
+            shown = given if self._columns.plain or self._bags.all_columns else X
+            set_scores(members, given, shown, self._bags, self)
+        warn_of_columns(template, X, given)
         warn_of_knobs(members[0].job.spec)
         results = train(members)
-        self._take_members([member.net for member in members], self._features())
+        self._take_members([member.net for member in members])
         if held_out is not None:
             self._take_history(results)
         warn_of_all_gaps(template, results, together=held_out is not None)
@@ -216,9 +217,11 @@ class BaseBaggedMLP(BaseEnsemble):
             return [np.arange(self.n_features_in_) for _ in self._bags.seeds]
         return [columns for columns, _ in self._bags]
 
-    def _take_members(self, nets, columns):
+    def _take_members(self, nets, places=None):
+        """Have these members, or those with these numbers."""
+        features = self._features()
         self.estimators_ = nets
-        self.estimators_features_ = columns
+        self.estimators_features_ = features if places is None else [features[i] for i in places]
 
     def _take_history(self, results):
         """The history of members that stopped together."""
@@ -250,14 +253,11 @@ class BaseBaggedMLP(BaseEnsemble):
             y,
             template.categorical_features,
             reset=True,
-            float64_by="estimator__dtype='float64'",
             multi_output=True,
             y_numeric=is_regressor(template),
         )
         y, weight = check_target(template, y), check_sample_weight(sample_weight, numbers)
-        for name in ("_levels", "feature_names_in_"):
-            if hasattr(self, name):
-                setattr(template, name, getattr(self, name))
+        take_columns(template, self._levels, getattr(self, "feature_names_in_", None))
         return self._prepared(template, numbers, weight), y, weight
 
     def _prepared(self, template, numbers, weight):
@@ -271,7 +271,7 @@ class BaseBaggedMLP(BaseEnsemble):
             # Members that are given some of the columns are of one shape then.
             one_hot=some or self.bootstrap_features,
         )
-        self._columns = template._columns
+        self._columns = columns_of(template)
         return (
             table if isinstance(kept, slice) else prepare_rows(template, numbers, None, first=False)
         )

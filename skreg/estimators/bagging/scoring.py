@@ -17,15 +17,16 @@ from skreg.estimators.scoring import (
 from skreg.estimators.target import common_rule, with_rule
 
 
-def set_scores(members, template, given, bags, ensemble):
+def set_scores(members, given, shown, bags, ensemble):
     """Let ``scoring`` judge the epochs of the members, together where they stop together.
 
     Parameters
     ----------
     members : list of UntrainedMember
-    template : BaseRegularizedMLP
     given : array-like
-        X as the user passed it.
+        X as the user passed it, which the ensemble predicts.
+    shown : array-like
+        The table that a member predicts all columns of, or some.
     bags : Bags
     ensemble : BaseBaggedMLP
         Not fitted yet; knows its columns and its target.
@@ -36,7 +37,7 @@ def set_scores(members, template, given, bags, ensemble):
     if members[0].job.cohort is not None:
         _set_common_score(members, given, ensemble)
     else:
-        _set_own_scores(members, given, bags, getattr(ensemble, "feature_names_in_", None))
+        _set_own_scores(members, shown, bags, getattr(ensemble, "feature_names_in_", None))
 
 
 def _set_common_score(members, given, ensemble):
@@ -60,19 +61,18 @@ def _set_common_score(members, given, ensemble):
             common.y,
             common.options,
             common.view,
-            member.columns,
             place,
         )
         member.job.shows_nets = common.shows_nets
 
 
-def _set_own_scores(members, given, bags, names):
+def _set_own_scores(members, shown, bags, names):
     """Each member is judged by itself, on rows of its own."""
     undefined = []
     for member in members:
         columns = None if bags.all_columns else member.columns
-        score = make_score(member.net, member.valid, GivenRows(given, member.held_out, columns))
-        if names is not None and hasattr(given, "columns"):
+        score = make_score(member.net, member.valid, GivenRows(shown, member.held_out, columns))
+        if names is not None and hasattr(shown, "columns"):
             # The member is trained on an array; what the scorer is given has names.
             score.net.feature_names_in_ = names if columns is None else names[columns]
         reason = score.undefined(member.valid[1])

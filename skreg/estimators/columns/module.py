@@ -29,7 +29,8 @@ class Columns(nn.Module):
         self.scale = _scale_module(p.scale)
         self.one_hot = nn.ModuleList(OneHot(category) for category in p.one_hot)
         self.levels = nn.ModuleList(Places(category) for category in p.embedded)
-        self.dtype = getattr(torch, p.settings.dtype)
+        # Its precision is that of what is made, and changes with that of the module.
+        self.register_buffer("made", torch.zeros(0, dtype=getattr(torch, p.settings.dtype)))
 
     def forward(self, x):
         """The prepared table (b, n_out) of rows x (b, d)."""
@@ -42,7 +43,7 @@ class Columns(nn.Module):
             parts.append(category(x))
         for category in self.levels:
             parts.append(category(x))
-        return torch.cat(parts, dim=1).to(self.dtype)
+        return torch.cat(parts, dim=1).to(self.made.dtype)
 
 
 class Shift(nn.Module):

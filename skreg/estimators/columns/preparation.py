@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skreg.estimators.columns.scales import Shifted, learn_scale, weighted_quantiles
+from skreg.estimators.columns.scales import Shifted, learn_scale
 from skreg.estimators.columns.sharing import shared
+from skreg.estimators.quantiles import quantiles
 
 #: Levels up to which ``category_embedding="auto"`` takes a category one-hot.
 MOST_ONE_HOT = 16
@@ -22,7 +23,10 @@ MOST_ONE_HOT = 16
 #: Entries from which on a table with one-hot columns is kept sparse, if few of them are not zero.
 _DENSE, _DENSITY = 1 << 24, 0.25
 
-#: Rows that are prepared at a time.
+#: Entries that are prepared at a time: what each step leaves behind is still in the cache at the next.
+_ENTRIES = 1 << 16
+
+#: Least number of rows of which a sparse table is made at a time, since each part of it costs time.
 _ROWS = 4096
 
 
@@ -156,6 +160,10 @@ class Preparation:
             *(given[category.column] for category in self.embedded),
         ]
 
+    def called(self, given=None):
+        """The user's names of the numeric columns, or where they have none their numbers."""
+        return [int(j) if given is None else str(given[j]) for j in self.numeric]
+
     def knobs(self):
         """What is done to the columns, in the words of parameters, for a summary."""
         parts = []
@@ -184,42 +192,67 @@ class Preparation:
         ndarray of shape (n, n_out), or CSR matrix
         """
         if self.takes(numbers):
-            return numbers.astype(dtype, copy=False)
+            with np.errstate(over="ignore"):  # said by whoever looks at what was made
+                return numbers.astype(dtype, copy=False)
         if self._is_sparse(len(numbers)):
-            parts = [
-                self._sparse_rows(numbers[i : i + _ROWS], dtype) for i in self._starts(numbers)
-            ]
+            parts = [self._sparse_rows(numbers[rows], dtype) for rows in self._some(numbers, _ROWS)]
             return sp.vstack(parts, format="csr", dtype=dtype)
         out = np.zeros((len(numbers), self.n_out), dtype=dtype)
-        for start in self._starts(numbers):
-            self._dense_rows(numbers[start : start + _ROWS], out[start : start + _ROWS])
+        for rows in self._some(numbers):
+            self._dense_rows(numbers[rows], out[rows])
         return out
+
+    def filled(self, numbers):
+        """The numeric columns alone, unscaled and without gaps; a sparse table as it is."""
+        if sp.issparse(numbers):
+            return numbers
+        x = numbers[:, self.numeric]
+        return np.where(np.isnan(x), self.fill, x)
 
     def takes(self, numbers):
         """Whether rows can be taken as they are."""
         return sp.issparse(numbers) or (self.plain and not _has_gaps(numbers))
 
-    def checked(self, table, given=None):
+    def checked(self, table, numbers, given=None):
         """The prepared table, in which no number is too large for its precision.
+
+        Parameters
+        ----------
+        table : ndarray or CSR matrix
+        numbers : ndarray or CSR matrix
+            What it was made of.
+        given : sequence of str, optional
+            The user's names of the columns.
 
         Raises
         ------
         ValueError
+            For a number that is.
         """
         values = table.data if sp.issparse(table) else table
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(values.sum()) or np.isfinite(values).all():
                 return table
-        most = np.finfo(table.dtype).max
-        bad = ~np.isfinite(table.toarray() if sp.issparse(table) else table)
-        j = int(np.flatnonzero(bad.any(axis=0))[0])
-        name = repr(self.names(given)[j]) if given is not None else j
+        # Columns of zeros and ones are never too large: it is a numeric one.
+        j = self._first_not_finite(table)
+        bad = ~np.isfinite(_column(table, j))
+        value = _column(numbers, self.numeric[j])[bad][0]
+        scaled = f" once it is scaled by {self.settings.scale!r}" if self.scale is not None else ""
+        dtype, most = table.dtype.name, np.finfo(table.dtype).max
+        remedies = ["Use scale_features='robust' or 'quantile'"] * (not sp.issparse(numbers))
+        remedies += ["Set dtype='float64' of the net"] * (dtype != "float64")
+        remedies += ["Look where such values come from"]
         raise ValueError(
-            f"Input X contains values too large for dtype={table.dtype.name!r}, beyond {most:.2g}: column "
-            f"{name} has {np.count_nonzero(bad[:, j])} such values once it is scaled by "
-            f"scale_features={self.settings.scale!r}. Use scale_features='robust' or 'quantile', or look "
-            "where such values come from."
+            f"Input X contains values too large for dtype={dtype!r}, beyond {most:.2g}: column "
+            f"{self.called(given)[j]!r} has {np.count_nonzero(bad)} such values{scaled}, such as {value:g}. "
+            f"{', or '.join([remedies[0], *(r[0].lower() + r[1:] for r in remedies[1:])])}."
         )
+
+    def _first_not_finite(self, table):
+        """Number of the first column with a value that is not finite."""
+        if sp.issparse(table):
+            return int(table.indices[~np.isfinite(table.data)].min())
+        return int(np.flatnonzero(~np.isfinite(table).all(axis=0))[0])
 
     def part(self, columns):
         """What takes some columns of the prepared table as they are."""
@@ -227,8 +260,10 @@ class Preparation:
         made_of = None if owners is None else tuple(owners[j] for j in columns)
         return _as_it_is(d, self.settings, np.zeros(d), made_of)
 
-    def _starts(self, numbers):
-        return range(0, len(numbers), _ROWS)
+    def _some(self, numbers, least=1):
+        """Slices of rows that are prepared at a time."""
+        size = max(least, _ENTRIES // max(1, self.n_columns))
+        return [slice(start, start + size) for start in range(0, len(numbers), size)]
 
     def _is_sparse(self, n):
         """Whether a table of so many rows is worth keeping sparse."""
@@ -358,7 +393,7 @@ def _middle(values, weight):
     if not there.any():
         return 0.0
     weight = None if weight is None else weight[there]
-    return weighted_quantiles(values[there].astype(np.float64), weight, [0.5])[0]
+    return quantiles(values[there].astype(np.float64), weight, [0.5])[0]
 
 
 def _category(column, numbers, weight, levels, embedding):
@@ -392,3 +427,8 @@ def _has_gaps(x):
         total = x.sum()
     # Finite numbers may add up to an infinite one.
     return bool(np.isnan(total)) and bool(np.isnan(x).any())
+
+
+def _column(table, j):
+    """Values of a column."""
+    return table[:, [j]].toarray()[:, 0] if sp.issparse(table) else table[:, j]

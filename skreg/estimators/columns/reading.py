@@ -18,7 +18,7 @@ from skreg.estimators.tables import as_numpy, explaining, gaps_as_nan, refuse_te
 FLOATS = (np.float64, np.float32)
 
 
-def read(estimator, X, y, categorical, *, reset, float64_by="dtype='float64'", **options):
+def read(estimator, X, y, categorical, *, reset, **options):
     """Numbers and targets of a table, validated; what its columns are is learned the first time.
 
     Parameters
@@ -29,8 +29,6 @@ def read(estimator, X, y, categorical, *, reset, float64_by="dtype='float64'", *
     y : array-like, or "no_validation"
     categorical : "from_dtype", array-like or None
     reset : bool
-    float64_by : str or None
-        What a user sets to have rows in float64.
     **options
         Of scikit-learn's `check_X_y` for targets.
 
@@ -50,7 +48,7 @@ def read(estimator, X, y, categorical, *, reset, float64_by="dtype='float64'", *
         chosen = categorical_columns(X, categorical) if _has_columns(X, categorical) else []
         estimator._levels = dict.fromkeys(chosen)
     options = {"dtype": FLOATS, "order": "C", "ensure_all_finite": "allow-nan", **options}
-    options = {**options, "accept_sparse": "csr", "float64_by": float64_by}
+    options["accept_sparse"] = "csr"
     if not estimator._levels:
         found = validated(estimator, X, y, reset=reset, **options)
         return (found, y) if isinstance(y, str) else found
@@ -110,9 +108,8 @@ def _with_categories(estimator, X, y, reset, options):
     numbers = np.empty((n, d))
     categories = list(estimator._levels)
     others = [j for j in range(d) if j not in estimator._levels]
-    float64_by = options.pop("float64_by")
     if others:
-        numbers[:, others] = _numbers(estimator, _take(X, others), reset, options, float64_by)
+        numbers[:, others] = _numbers(estimator, _take(X, others), reset, options)
     for j in categories:
         if reset:
             estimator._levels[j], numbers[:, j] = Levels.learned(X, j)
@@ -120,22 +117,22 @@ def _with_categories(estimator, X, y, reset, options):
             numbers[:, j] = estimator._levels[j].of(X, j)
     if isinstance(y, str):
         return numbers, y
-    with explaining(estimator, numbers, y, np.float64, float64_by):
+    with explaining(estimator, numbers, y):
         return check_X_y(numbers, y, estimator=estimator, **options)
 
 
-def _numbers(estimator, X, reset, options, float64_by):
+def _numbers(estimator, X, reset, options):
     """The numeric columns of a table that has others as well."""
     kept = {n: v for n, v in options.items() if n not in ("multi_output", "y_numeric")}
     kept |= {"order": None, "estimator": estimator, "input_name": "X"}
-    with explaining(estimator, X, None, np.float64, float64_by, fitted=not reset):
+    with explaining(estimator, X, None, fitted=not reset):
         try:
             return check_array(X, **kept)
         except (TypeError, ValueError):
             whole = gaps_as_nan(X)
             if whole is None:
                 raise
-    return check_array(whole, **kept)
+        return check_array(whole, **kept)
 
 
 def _take(X, columns):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from skreg.estimators.quantiles import quantiles
+
 #: A value so many times the scale away from the centre is halved by the smooth clip, about: what
 #: RealMLP takes.
 SMOOTH = 3.0
@@ -19,43 +21,6 @@ POINTS = 256
 
 #: Share of its mean that the standard deviation of a constant column may have by rounding.
 _ROUNDING = 1e-14
-
-#: Shares of the weight that are equal but for rounding.
-_EVEN = 1e-12
-
-
-def weighted_quantiles(values, weight, shares):
-    """Quantiles, at which the inverse distribution function steps the mean of both sides.
-
-    Of rows repeated w times they are those of the rows with weight w.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Finite.
-    weight : ndarray of shape (n,) or None
-    shares : sequence of float in (0, 1)
-
-    Returns
-    -------
-    ndarray of float64
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> weighted_quantiles(np.array([1.0, 3.0, 2.0]), np.array([1.0, 2.0, 1.0]), [0.25, 0.5])
-    array([1.5, 2.5])
-    """
-    if weight is None:
-        return np.quantile(values, shares, method="averaged_inverted_cdf")
-    order = np.argsort(values, kind="stable")
-    values, total = values[order], np.cumsum(weight[order])
-    wanted = np.asarray(shares) * total[-1]
-    slack = _EVEN * total[-1]
-    last = len(values) - 1
-    low = np.minimum(np.searchsorted(total, wanted - slack), last)
-    high = np.minimum(np.searchsorted(total, wanted + slack, side="right"), last)
-    return 0.5 * (values[low] + values[high])
 
 
 @dataclass
@@ -151,7 +116,7 @@ def _robust(values, weight):
     """Median, and one over the range of the middle half; where that is zero, half of the whole range."""
     if not len(values):
         return 0.0, 1.0
-    low, centre, high = weighted_quantiles(values, weight, [0.25, 0.5, 0.75])
+    low, centre, high = quantiles(values, weight, [0.25, 0.5, 0.75])
     scale = high - low if high > low else 0.5 * (values.max() - values.min())
     return centre, 1.0 / scale if scale > 0 else 1.0
 

@@ -47,7 +47,7 @@ def prepared(model, X, y, categorical, scale, sample_weight=None, **options):
     weight : ndarray
         As `row_weights` gives them.
     """
-    numbers, y = read(model, X, y, categorical, reset=True, float64_by=None, **options)
+    numbers, y = read(model, X, y, categorical, reset=True, **options)
     weight = row_weights(sample_weight, numbers)
     settings, kept = Settings(scale, "onehot", "float64"), weight > 0
     if kept.all():
@@ -56,7 +56,7 @@ def prepared(model, X, y, categorical, scale, sample_weight=None, **options):
         model._columns = learn(numbers[kept], weight[kept], model._levels, settings)
         table = model._columns(numbers)
     names = getattr(model, "feature_names_in_", None)
-    return model._columns.checked(table, names), y, weight
+    return model._columns.checked(table, numbers, names), y, weight
 
 
 def encode_classes(y):

@@ -106,7 +106,8 @@ def test_large_one_hot_tables_are_sparse_and_the_same(monkeypatch):
     settings = Settings("standard", "onehot", "float32")
     _, dense = prepare(x, None, levels, settings)
     monkeypatch.setattr(module, "_DENSE", 1000)
-    monkeypatch.setattr(module, "_ROWS", 64)
+    monkeypatch.setattr(module, "_ENTRIES", 3 * 64)
+    monkeypatch.setattr(module, "_ROWS", 1)
     _, sparse = prepare(x, None, levels, settings)
     assert isinstance(dense, np.ndarray) and sp.issparse(sparse) and sparse.dtype == np.float32
     np.testing.assert_array_equal(sparse.toarray(), dense)
@@ -115,6 +116,10 @@ def test_large_one_hot_tables_are_sparse_and_the_same(monkeypatch):
 def test_numbers_too_large_for_the_precision_are_named():
     x = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.5]])
     preparation, _ = prepare(x, None, {}, Settings("standard", "auto", "float32"))
-    table = preparation(np.array([[1.0, 1e60]]), np.float32)
-    with pytest.raises(ValueError, match="column 'b' has 1 such values once it is scaled"):
-        preparation.checked(table, ["a", "b"])
+    far = np.array([[1.0, 1e60]])
+    table = preparation(far, np.float32)
+    message = (
+        "column 'b' has 1 such values once it is scaled by 'standard', such as 1e.60. Use scale_fe"
+    )
+    with pytest.raises(ValueError, match=message):
+        preparation.checked(table, far, ["a", "b"])

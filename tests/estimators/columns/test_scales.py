@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.preprocessing import StandardScaler
 
-from skreg.estimators.columns.scales import POINTS, SCALES, learn_scale, weighted_quantiles
+from skreg.estimators.columns.scales import POINTS, SCALES, learn_scale
 
 
 @pytest.fixture
@@ -93,10 +93,3 @@ def test_far_from_zero_is_as_good_as_near(kind):
 def test_huge_numbers_have_a_scale(kind):
     x = np.array([[1e300], [-1e300], [2e299], [0.0]])
     assert np.isfinite(learn_scale(kind, x, None)(x.copy())).all()
-
-
-@pytest.mark.parametrize("shares", [[0.5], [0.25, 0.5, 0.75]])
-def test_quantiles_of_equal_weights_are_those_without(shares):
-    values = np.random.default_rng(0).integers(0, 9, 40).astype(float)
-    weighted = weighted_quantiles(values, np.full(40, 0.1), shares)
-    np.testing.assert_array_equal(weighted, weighted_quantiles(values, None, shares))
