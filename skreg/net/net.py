@@ -8,17 +8,19 @@ from types import SimpleNamespace
 
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
+from skreg.net.cutout import CutOut
 from skreg.net.dropout import Dropout, InputDropout
 from skreg.net.input_noise import InputNoise
 from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
+from skreg.net.mixing import Mixing
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 from skreg.net.piecewise import Piecewise
 from skreg.net.residual import Residual
 
 #: The blocks that can be told something, in the order in which the estimators document it.
-BLOCKS = (Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Residual, Linear)
+BLOCKS = (Dropout, InputDropout, InputNoise, Mixing, CutOut, BatchNorm, LayerNorm, Residual, Linear)
 
 #: All knobs of nets.
 KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
@@ -66,6 +68,8 @@ class Net:
         Entries a row of the widest activation, periodic functions included.
     front_width : int
         Those of the widest block in front of the first linear layer.
+    mixes : bool
+        Whether rows, and with them targets, are mixed with others of their minibatch.
     penalised : dict of str to int
         Number of the linear layer by the name of each penalised parameter.
     """
@@ -87,6 +91,7 @@ class Net:
         self.front_width = max(block.width for block in front)
         self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
+        self.mixes = any(part.mixes for part in self.parts)
         self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
 
     @classmethod
@@ -196,7 +201,7 @@ class Net:
         return rows
 
     def is_random(self, spec):
-        """Whether the training of such a net draws random numbers, row order apart."""
+        """Whether Monte-Carlo prediction of such a net draws random numbers."""
         return any(part.is_random(spec) for part in self.parts)
 
     def idle(self, knobs):
@@ -225,8 +230,11 @@ def _blocks(n_columns, spec):
         first = embedding(spec.embedded, n_columns, before_norm=before_norm)
     else:
         first = InputDropout(n_columns)
-    noise = [InputNoise(n_columns)] if spec.input_noise else []
-    blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
+    blocks, n_in, gain = (
+        [*_augmenting(n_columns, spec), first],
+        first.n_out,
+        KINDS[spec.activation].gain,
+    )
     for layer, units in enumerate(spec.hidden):
         own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
         if spec.batch_norm:
@@ -240,3 +248,15 @@ def _blocks(n_columns, spec):
         n_in = units
     # A linear model starts at zero: its objective is convex.
     return [*blocks, Linear(last, n_in, spec.n_outputs, gain=1.0 if last else 0.0)]
+
+
+def _augmenting(n_columns, spec):
+    """The blocks that change rows in training, in front of all that is made of their columns."""
+    blocks = []
+    if spec.mixup or spec.cutmix:
+        blocks.append(Mixing(n_columns, spec.owners, len(spec.levels)))
+    if spec.cutout:
+        blocks.append(CutOut(n_columns, spec.owners, spec.levels))
+    if spec.input_noise:
+        blocks.append(InputNoise(n_columns))
+    return blocks

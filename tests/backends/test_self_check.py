@@ -107,6 +107,23 @@ def test_what_is_wrong_with_noise_is_found_where_there_is_some():
         assert verdict(ReferenceStep, make_spec(dtype="float32", input_noise=noise)) == ""
 
 
+def test_what_is_wrong_with_augmentation_is_found_where_there_is_some():
+    for name in ("mixup", "cutmix", "cutout"):
+
+        class Without(ReferenceStep):
+            name_of_knob = name
+
+            def __init__(self, state, knobs, feed, spec):
+                super().__init__(state, knobs, feed, spec)
+                knob = self.of_blocks[self.name_of_knob]
+                self.of_blocks[self.name_of_knob] = 0 * knob
+
+        for value in (0.0, 0.3):
+            found = verdict(Without, make_spec(dtype="float32", **{name: value}))
+            assert (f"{name}=True" in found) == (value > 0)
+            assert verdict(ReferenceStep, make_spec(dtype="float32", **{name: value})) == ""
+
+
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_each_embedding_is_a_kind_of_its_own(embedding):
     """What is wrong with one says nothing of the others."""
@@ -193,10 +210,12 @@ def fused():
 
 @pytest.mark.parametrize("embedded", [None, (0, 7)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
-@pytest.mark.parametrize("input_noise", [0.0, 0.3])
-def test_the_kernels_of_the_cpu_pass(fused, input_noise, loss, embedded):
+@pytest.mark.parametrize(
+    "knobs", [{}, {"input_noise": 0.3}, {"mixup": 0.2, "cutmix": 0.2, "cutout": 0.2}], ids=str
+)
+def test_the_kernels_of_the_cpu_pass(fused, knobs, loss, embedded):
     for dtype in ("float32", "float64"):
-        options = {"dtype": dtype, "batch_norm": True, "input_noise": input_noise}
+        options = {"dtype": dtype, "batch_norm": True, **knobs}
         assert verdict(fused, make_spec(loss=loss, embedded=embedded, **options)) == ""
 
 
