@@ -32,8 +32,8 @@ test-gpu: $(VENV)/.test  ## Run the tests that need a CUDA device
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions, without numba
 	$(OLDEST)/bin/python -m pytest -n logical --maxprocesses 4 --ignore tests/benchmarks $(PYTEST_ARGS)
 
-doctest: $(VENV)/.test  ## Run the examples of the docstrings
-	$(BIN)/python -m pytest --doctest-modules skreg $(PYTEST_ARGS)
+doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the user guide
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob="*.rst" skreg docs/user_guide $(PYTEST_ARGS)
 
 types: $(VENV)/.types  ## Check that a type checker takes documented use of skreg and refuses mistakes
 	$(BIN)/mypy

@@ -42,8 +42,8 @@ def beta_quantiles(alpha):
 
     Examples
     --------
-    >>> beta_quantiles(1.0)[256], beta_quantiles(0.2)[512]
-    (0.25, 0.5)
+    >>> beta_quantiles(1.0)[[0, 256, 512, 1024]].tolist()
+    [0.0, 0.25, 0.5, 1.0]
     """
     if alpha == 0:
         return np.ones(PARTS + 1)

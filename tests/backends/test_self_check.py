@@ -93,6 +93,20 @@ def test_what_is_wrong_is_found(kind, reason):
     assert re.search(reason, found)
 
 
+def test_what_differs_on_some_rows_alone_is_looked_at_on_others():
+    """As a unit within rounding of its kink: wrong on the first rows, right on the second."""
+    seeds = []
+
+    class Once(Drifting):
+        def run(self, epoch, first, stop):
+            seeds.append(self.feed.seeds)
+            kind = Drifting if 0 in self.feed.seeds else ReferenceStep
+            kind.run(self, epoch, first, stop)
+
+    assert verdict(Once, make_spec(dtype="float32", batch_norm=True)) == ""
+    assert {tuple(s) for s in seeds} == {(0, 1), (2, 3)}
+
+
 def test_what_is_wrong_with_embeddings_is_found_where_there_are_some():
     assert verdict(Still, make_spec(dtype="float32")) == ""
     for columns in ((9,), ()):
