@@ -20,6 +20,7 @@ class _Minibatch:
         self.x, self.y = x, y
         self.coef, self.share = tables.epoch.coef[step], tables.epoch.share[step]
         self.keys, self.learning_rate = tables.keys[:, step], tables.rates[step]
+        self.partner = None if tables.epoch.partner is None else tables.epoch.partner[step]
 
 
 class _Tables:
@@ -102,15 +103,19 @@ class ReferenceStep:
     def _loss(self, p, batch):
         """Loss of each member (k,), and what tracked parameters are moved towards, by name."""
         share, keys = batch.share[self.stream_of], batch.keys
-        minibatch = Minibatch(share, self._masks(keys), keys, self.of_blocks)
+        partner = None if batch.partner is None else batch.partner[self.stream_of]
+        minibatch = Minibatch(share, self._masks(keys), keys, self.of_blocks, partner=partner)
         rows = SharedRows(batch.x, self.feed.streams, self.stream_of)
-        per_row = losses.rowwise(
-            self.spec.loss,
-            self.state.net.train({**self.fixed, **p}, rows, minibatch),
-            batch.y[self.target_of],
-            smoothing=self.smoothing.unsqueeze(1),
-            quantile=self.quantile.view(-1, 1, 1),
-        )
+        raw = self.state.net.train({**self.fixed, **p}, rows, minibatch)
+        of_rows = self.spec.loss, raw, batch.y[self.target_of]
+        options = {
+            "smoothing": self.smoothing.unsqueeze(1),
+            "quantile": self.quantile.view(-1, 1, 1),
+        }
+        if minibatch.own is None:
+            per_row = losses.rowwise(*of_rows, **options)
+        else:
+            per_row = losses.mixed(*of_rows, partner, minibatch.own, **options)
         coef = batch.coef[self.stream_of]
         return (per_row * coef).sum(dim=1), minibatch.seen
 

@@ -33,6 +33,7 @@ _positive = Interval(Real, 0, None, closed="neither")
 _OF_KINDS = {
     "flag": ["boolean"],
     "rate": [_rate],
+    "share": [Interval(Real, 0, 1, closed="both")],
     "strength": [_not_negative],
     "bound": [None, _positive],
     "scale": [_positive],

@@ -27,6 +27,10 @@ class Block:
     #: Of a first block: how many of its outputs were made of something that is learned; they come last.
     made = 0
 
+    #: Whether it mixes rows with others of their minibatch, and says so in `Minibatch.own`: targets are
+    #: then mixed likewise.
+    mixes = False
+
     #: Multiply-adds of a row on its way forward, kernels of the rows included: what plans are made by.
     work = 0
 
@@ -204,7 +208,7 @@ class Block:
         return type(self).__name__ if type(self).launch is Block.launch else ""
 
     def is_random(self, spec):
-        """Whether it draws random numbers in the training of such a net."""
+        """Whether it draws random numbers in training that Monte-Carlo prediction draws as well."""
         return False
 
     def predict(self, params, steps):
@@ -269,6 +273,12 @@ class SharedRows:
     streams: list
     stream_of: torch.Tensor
 
+    @classmethod
+    def unshared(cls, rows):
+        """Rows of members that share none, shape (k, b, d)."""
+        k = len(rows)
+        return cls(rows, [slice(i, i + 1) for i in range(k)], torch.arange(k, device=rows.device))
+
     def of_members(self):
         """The rows of each member, shape (k, b, d)."""
         return self.x[self.stream_of]
@@ -291,6 +301,10 @@ class Minibatch:
         Of all knobs that differ from member to member, by name, shape (k,) or (layers, k).
     seen : dict of tensor
         By the name of a tracked parameter, what this minibatch moves it towards.
+    partner : int64 tensor, shape (k, b), or None
+        Places of the rows that each row may be mixed with, where a block `Block.mixes`.
+    own : tensor, shape (k, b), or None
+        The share that a row has of itself, the rest being its partner's; None where none is mixed.
     """
 
     share: torch.Tensor
@@ -298,3 +312,5 @@ class Minibatch:
     keys: torch.Tensor | None = None
     knobs: dict = field(default_factory=dict)
     seen: dict = field(default_factory=dict)
+    partner: torch.Tensor | None = None
+    own: torch.Tensor | None = None

@@ -16,15 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from skreg.net.bits import Salt, bits
 from skreg.net.block import Block, SharedRows
-from skreg.net.dropout import LINE_STRIDE, hash_u32
 from skreg.net.knob import Knob
 from skreg.net.parameter import Parameter, Role
 from skreg.net.prediction import Random, dense
-
-#: What tells the bits of radius and angle from each other and from those of the mask of input dropout,
-#: which has the same keys: constants that both halves of a key are combined with (xor).
-RADIUS, ANGLE = 0x85EBCA6B, 0xC2B2AE35
 
 #: One over the number of radii and of angles.
 STEP = 2.0**-24
@@ -56,13 +52,44 @@ def standard_normal(lines, length, keys, dtype, device):
     >>> abs(z.mean().item()) < 0.01, abs(z.std().item() - 1) < 0.01
     (True, True)
     """
-    starts = torch.arange(lines, device=device).view(1, lines, 1) * LINE_STRIDE
-    counter = (starts + torch.arange(length, device=device)) & 0xFFFFFFFF
-    key0, key1 = (key.view(-1, 1, 1) for key in keys)
-    # The halves change places as well.
-    radius, angle = ((hash_u32(counter, key1 ^ c, key0 ^ c) >> 8) for c in (RADIUS, ANGLE))
+    keys = [key.to(device) for key in keys]
+    salts = Salt.NOISE_RADIUS, Salt.NOISE_ANGLE
+    radius, angle = (bits(salt, keys, lines, length) >> 8 for salt in salts)
     radius, turns = (radius + 1).to(dtype) * STEP, angle.to(dtype) * STEP
     return torch.sqrt(-2 * torch.log(radius)) * torch.cos(2 * math.pi * turns)
+
+
+def column_mean(X, weight=None, function=None):
+    """Mean of each column over weighted rows, in float64.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix, shape (n, d)
+        Looked at some rows at a time.
+    weight : ndarray or None, shape (n,)
+    function : callable, optional
+        Of rows, whose mean is taken in place of the rows'.
+
+    Returns
+    -------
+    ndarray, shape (d,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> column_mean(np.array([[0.0, 5.0], [3.0, 5.0]]), np.array([1.0, 2.0]))
+    array([2., 5.])
+    """
+    n, d = X.shape
+    weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+    most, total = max(1, _ENTRIES // d), np.zeros(d)
+    for start in range(0, n, most):
+        part = X[start : start + most]
+        part = part.toarray() if hasattr(part, "toarray") else part
+        values = part.astype(np.float64)
+        values = values if function is None else function(values)
+        total += (values * weight[start : start + most, None]).sum(axis=0)
+    return total / weight.sum()
 
 
 def column_std(X, weight=None):
@@ -84,24 +111,11 @@ def column_std(X, weight=None):
     >>> column_std(np.array([[0.0, 5.0], [0.0, 5.0], [3.0, 5.0]]), np.array([0.5, 0.5, 1.0]))
     array([1.5, 0. ])
     """
-    n, d = X.shape
-    weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
-    most = max(1, _ENTRIES // d)
-
-    def mean_of(function):
-        total = np.zeros(d)
-        for start in range(0, n, most):
-            part = X[start : start + most]
-            part = part.toarray() if hasattr(part, "toarray") else part
-            values = function(part.astype(np.float64))
-            total += (values * weight[start : start + most, None]).sum(axis=0)
-        return total / weight.sum()
-
     first = X[:1].toarray()[0] if hasattr(X, "toarray") else X[0]
     first = first.astype(np.float64)
     # Distances from the first row: those of a constant column are zero without rounding.
-    mean = first + mean_of(lambda x: x - first)
-    return np.sqrt(mean_of(lambda x: (x - mean) ** 2))
+    mean = first + column_mean(X, weight, lambda x: x - first)
+    return np.sqrt(column_mean(X, weight, lambda x: (x - mean) ** 2))
 
 
 class InputNoise(Block):
@@ -156,9 +170,7 @@ class InputNoise(Block):
         z = standard_normal(b, d, keys, a.x.dtype, a.x.device)[a.stream_of]
         scale = minibatch.knobs["input_noise"].unsqueeze(1) * p["input_std"]
         noisy = torch.addcmul(a.of_members(), z, scale.unsqueeze(1))
-        k = len(noisy)
-        own = [slice(i, i + 1) for i in range(k)]
-        return SharedRows(noisy, own, torch.arange(k, device=noisy.device))
+        return SharedRows.unshared(noisy)
 
     def evaluate(self, p, a):
         """See `Block.evaluate`."""
@@ -285,7 +297,7 @@ def noise_kernel(dtype):
     _compile_log()
     F = getattr(np, dtype)
     ZERO, TWO, UNIT, ITEM = F(0), F(2), F(STEP), np.dtype(dtype).itemsize
-    BITS, R, A = np.uint32(0), np.uint32(RADIUS), np.uint32(ANGLE)
+    BITS, R, A = np.uint32(0), np.uint32(Salt.NOISE_RADIUS), np.uint32(Salt.NOISE_ANGLE)
     EIGHT, ONE = np.uint32(8), np.int32(1)
 
     @pieces.kernel("d x out std levels")
@@ -302,8 +314,8 @@ def noise_kernel(dtype):
             base = pieces.mask_base(i)
             for j in range(d):
                 place = np.uint32(base + np.uint32(j))
-                n = pieces.random_u32(place, np.uint32(key1 ^ R), np.uint32(key0 ^ R)) >> EIGHT
-                t = pieces.random_u32(place, np.uint32(key1 ^ A), np.uint32(key0 ^ A)) >> EIGHT
+                n = pieces.salted_u32(place, R, key0, key1) >> EIGHT
+                t = pieces.salted_u32(place, A, key0, key1) >> EIGHT
                 # By way of int32: processors have no instruction that makes floats of uint32.
                 square = -TWO * log(F(np.int32(n) + ONE) * UNIT)
                 # Of 1 the polynomial may make a little more than 0.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-#: Values that are allowed, by kind: a bool; a float in [0, 1); one >= 0; one > 0 or None for no bound; one
-#: > 0, for which there is no value that turns it off.
-KINDS = ("flag", "rate", "strength", "bound", "scale")
+#: Values that are allowed, by kind: a bool; a float in [0, 1); one in [0, 1]; one >= 0; one > 0 or None
+#: for no bound; one > 0, for which there is no value that turns it off.
+KINDS = ("flag", "rate", "share", "strength", "bound", "scale")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Knob:
     ----------
     name : str
         Of the parameter of the estimators, and of the field of `skreg.train.job.Spec`.
-    kind : {"flag", "rate", "strength", "bound", "scale"}
+    kind : {"flag", "rate", "share", "strength", "bound", "scale"}
     doc : str
         Its entry in the docstrings of the estimators, default included.
     each : {"hidden", "linear"} or None, default=None

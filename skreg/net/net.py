@@ -9,17 +9,22 @@ from types import SimpleNamespace
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
 from skreg.net.categories import Categories
+from skreg.net.cutout import CutOut
 from skreg.net.dropout import Dropout, InputDropout, owners_of
 from skreg.net.input_noise import InputNoise
 from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
+from skreg.net.mixing import Mixing
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 from skreg.net.piecewise import Piecewise
 from skreg.net.residual import Residual
 
 #: The blocks that can be told something, in the order in which the estimators document it.
-BLOCKS = (Periodic, Dropout, InputDropout, InputNoise, BatchNorm, LayerNorm, Residual, Linear)
+BLOCKS = (
+    *(Periodic, Dropout, InputDropout, InputNoise, Mixing, CutOut),
+    *(BatchNorm, LayerNorm, Residual, Linear),
+)
 
 #: All knobs of nets.
 KNOBS = tuple(knob for block in BLOCKS for knob in block.knobs)
@@ -72,6 +77,8 @@ class Net:
         The column of the user's table that each input of the first linear layer was made of.
     front_width : int
         Those of the widest block in front of the first linear layer.
+    mixes : bool
+        Whether rows, and with them targets, are mixed with others of their minibatch.
     penalised : dict of str to int
         Number of the linear layer by the name of each penalised parameter.
     """
@@ -94,6 +101,7 @@ class Net:
         self.front_width = max(block.width for block in front)
         self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
+        self.mixes = any(part.mixes for part in self.parts)
         self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
 
     @classmethod
@@ -209,7 +217,7 @@ class Net:
         return rows
 
     def is_random(self, spec):
-        """Whether the training of such a net draws random numbers, row order apart."""
+        """Whether Monte-Carlo prediction of such a net draws random numbers."""
         return any(part.is_random(spec) for part in self.parts)
 
     def idle(self, knobs):
@@ -232,8 +240,8 @@ def _net(n_columns, *wiring):
 def _blocks(n_columns, spec):
     """The blocks of a net in their order; of knobs that set nets apart, spec says whether they are on."""
     last, first = len(spec.hidden), _first(n_columns, spec)
-    noise = [InputNoise(n_columns, len(spec.levels))] if spec.input_noise else []
-    blocks, n_in, gain = [*noise, first], first.n_out, KINDS[spec.activation].gain
+    blocks, n_in = [*_augmenting(n_columns, spec), first], first.n_out
+    gain = KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):
         own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
         if spec.batch_norm:
@@ -260,3 +268,15 @@ def _first(n_columns, spec):
     else:
         first = InputDropout(n_numeric, own)
     return Categories(spec.levels, first, owners[n_numeric:]) if spec.levels else first
+
+
+def _augmenting(n_columns, spec):
+    """The blocks that change rows in training, in front of all that is made of their columns."""
+    blocks = []
+    if spec.mixup or spec.cutmix:
+        blocks.append(Mixing(n_columns, spec.owners, len(spec.levels)))
+    if spec.cutout:
+        blocks.append(CutOut(n_columns, spec.owners, spec.levels))
+    if spec.input_noise:
+        blocks.append(InputNoise(n_columns, len(spec.levels)))
+    return blocks

@@ -88,3 +88,36 @@ def rowwise(name, f, y, *, smoothing=None, quantile=0.5):
         "huber": huber,
         "poisson": poisson,
     }[name](f, y)
+
+
+def mixed(name, f, y, partner, own, **options):
+    """Loss of rows that have the share ``own`` of their target and the rest of their partner's.
+
+    It is that of the mixed target. The log loss of a softmax is linear in the target, so that it is the mean
+    of the losses of both classes.
+
+    Parameters
+    ----------
+    name, f, y, **options
+        As of `rowwise`.
+    partner : int64 tensor, shape (k, b)
+        Places of the rows in the minibatch.
+    own : tensor, shape (k, b)
+
+    Returns
+    -------
+    tensor, shape (k, b)
+
+    Examples
+    --------
+    >>> import torch
+    >>> f, y = torch.zeros(1, 1, 2), torch.tensor([[[1.0, 3.0]]])
+    >>> mixed("squared_error", f, y, torch.tensor([[1, 1]]), torch.tensor([[0.5, 1.0]]))
+    tensor([[2.0000, 4.5000]])
+    """
+    if name == "multinomial":
+        other = rowwise(name, f, y.gather(1, partner), **options)
+        return own * rowwise(name, f, y, **options) + (1 - own) * other
+    own = own.unsqueeze(1)
+    other = y.gather(2, partner.unsqueeze(1).expand_as(y))
+    return rowwise(name, f, own * y + (1 - own) * other, **options)

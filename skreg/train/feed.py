@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from skreg.net.net import Net
 from skreg.train.random import Purpose, generator, mask_keys
 
 #: Entries of the widest activation of a chunk of validation rows, over all members that share them; and
@@ -138,6 +139,9 @@ class Epoch:
         Of the dropout masks.
     rates : ndarray, shape (steps, k)
         Learning rates.
+    partner : int64 tensor, shape (steps, s, b), or None
+        Place in its minibatch of the row that each may be mixed with; never one of padding. None where
+        the nets mix none.
     """
 
     order: torch.Tensor
@@ -145,6 +149,7 @@ class Epoch:
     share: torch.Tensor
     keys: np.ndarray
     rates: np.ndarray
+    partner: torch.Tensor | None = None
 
 
 class Table:
@@ -246,6 +251,7 @@ class Feed:
             for s in self.targets
         ]
         self.target_stream = [int(self.stream_of[s.start]) for s in self.targets]
+        self.mixes = Net.of(spec, self.rows[0].d).mixes
         self.steps = batches_of(jobs[0])
         self.width = padded(max(-(-r.n // self.steps) for r in self.rows))
         self.groups = self._groups(jobs, fingerprints)
@@ -312,17 +318,9 @@ class Feed:
         order = np.zeros((count, *self._position.shape), dtype=np.int64)
         weighted = any(w is not None for w in self.weights)
         coef = np.ones(order.shape) if weighted else None
-        shuffled = self.spec.shuffle and self.steps > 1
-        for i, rows in enumerate(self.rows):
+        for i in range(len(self.rows)):
             for place in range(count):
-                places = (
-                    generator(
-                        self.seeds[i], Purpose.ROW_ORDER, self.begins[i] + number + place
-                    ).permutation(rows.n)
-                    if shuffled
-                    else np.arange(rows.n)
-                )
-                order[place, i] = places[self._position[i]]
+                order[place, i] = self._order(i, number + place)[self._position[i]]
             if self.weights[i] is not None:
                 coef[:, i] = self.weights[i][order[:, i]]
         numbers = range(number, number + count)
@@ -338,6 +336,42 @@ class Feed:
         coef = coef / self._size
         parts = [self._by_step(p.astype(self.spec.dtype)) for p in (coef, share)]
         return order, *(sent(p, self.device) for p in parts), keys
+
+    def _order(self, i, number):
+        """The rows of stream i in the order of an epoch."""
+        n = self.rows[i].n
+        if not self.spec.shuffle or self.steps == 1:
+            return np.arange(n)
+        return self._generator(i, Purpose.ROW_ORDER, number).permutation(n)
+
+    def _generator(self, i, purpose, number):
+        """That of stream i in an epoch of the stack."""
+        return generator(self.seeds[i], purpose, self.begins[i] + number)
+
+    def partners(self, number, count=1):
+        """Rows to mix with, of an epoch or of several; as `Epoch.partner`.
+
+        Each is drawn by weight from the rows of its minibatch, itself included. So a pair of rows counts by
+        the product of their weights, and a row of weight 2 is the row twice.
+        """
+        if not self.mixes:
+            return None
+        out = np.zeros((count, *self._position.shape), dtype=np.int64)
+        for i, rows in enumerate(self.rows):
+            start = np.arange(self.steps + 1) * rows.n // self.steps
+            first = np.repeat(start[:-1], np.diff(start))
+            last = np.repeat(start[1:] - 1, np.diff(start))
+            for place in range(count):
+                drawn = self._generator(i, Purpose.PARTNERS, number + place).random(rows.n)
+                total = np.arange(rows.n + 1.0)
+                if self.weights[i] is not None:
+                    total[1:] = np.cumsum(self.weights[i][self._order(i, number + place)])
+                reached = total[first] + drawn * (total[last + 1] - total[first])
+                found = np.searchsorted(total[1:], reached, side="right")
+                # Rounding may lead to the row behind.
+                found = np.clip(found, first, last) - first
+                out[place, i] = np.where(self._valid[i], found[self._position[i]], 0)
+        return sent(self._by_step(out), self.device)
 
     @staticmethod
     def _by_step(table):

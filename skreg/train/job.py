@@ -179,8 +179,8 @@ class Result:
         ``bias_l`` or, in front of a batch norm, ``gain_l``, ``shift_l``, ``mean_l``, ``variance_l``
         (units,); of m columns with periodic embeddings ``embed_frequency``, ``embed_phase`` (m, 16),
         ``embed_weight`` (m, 3, 16) and ``embed_bias`` (m, 3); and what was measured in the rows:
-        ``input_std`` (d,), ``embed_edges`` (m, 17). Of embedded categories ``category_vectors``, the tables
-        of all columns one behind the other, each (levels, width).
+        ``input_std``, ``input_mean`` (d,), ``embed_edges`` (m, 17). Of embedded categories
+        ``category_vectors``, the tables of all columns one behind the other, each (levels, width).
     history : dict of list
         ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``; in a cohort
         also ``ensemble_loss``, and the score is the ensemble's.

@@ -54,9 +54,10 @@ def thresholds(rates):
 
 @unique
 class Purpose(IntEnum):
-    """What random numbers are drawn for.
+    """What random numbers are drawn for by generators.
 
-    This is the one list of purposes: two things with one number would draw the same random numbers.
+    This is the one list of purposes: two things with one number would draw the same random numbers. What is
+    drawn by hashing from the keys of the inputs has a list of its own (`skreg.net.bits.Salt`).
     """
 
     INITIAL_WEIGHTS = 1
@@ -64,6 +65,7 @@ class Purpose(IntEnum):
     HELD_OUT_ROWS = 3
     INITIAL_EMBEDDINGS = 4
     SELF_CHECK = 5
+    PARTNERS = 6
 
 
 def generator(seed, purpose, *place):

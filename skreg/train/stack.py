@@ -276,7 +276,7 @@ class Stack:
     def _run_epoch(self):
         feed, step, done = self.feed, self.step, 0
         rates = self.rates(feed.steps)
-        epoch = Epoch(*feed.epoch(self.epoch), rates)
+        epoch = Epoch(*feed.epoch(self.epoch), rates, feed.partners(self.epoch))
         # a member that diverges is reported later
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while done < feed.steps:

@@ -15,9 +15,11 @@ from torch import nn
 
 from skreg.backends.constants import HUBER_DELTA
 from skreg.net.activation import KINDS
+from skreg.net.bits import Salt, bits
 from skreg.net.categories import width_of
 from skreg.net.dropout import keep_mask
 from skreg.net.input_noise import standard_normal
+from skreg.net.mixing import beta_quantiles
 from skreg.net.net import Net
 from skreg.net.piecewise import bin_edges
 from skreg.train.feed import Feed, Fingerprint
@@ -55,6 +57,54 @@ class GivenNoise(nn.Module):
 
     def forward(self, x):
         return x + self.std * self.normal
+
+
+class Augmentation:
+    """Mix-up, cut-mix and cut-out of one minibatch, row by row; it takes the random bits as they are."""
+
+    def __init__(self, job):
+        self.spec, d = job.spec, job.X.shape[1]
+        self.owner = list(job.spec.owners or range(d))
+        self.mean = torch.from_numpy(np.average(job.X, axis=0, weights=job.sample_weight))
+
+    def __call__(self, x, partner, keys):
+        """Rows (b, d) as the net sees them, and the share that each has of itself (b,)."""
+        out, own = x.clone(), torch.ones(len(x), dtype=x.dtype)
+        keys = [torch.tensor([int(k)]) for k in keys]
+        drawn = {salt: bits(salt, keys, len(x), 64)[0].tolist() for salt in Salt}
+        for i in range(len(x)):
+            row = {salt: line[i] for salt, line in drawn.items()}
+            if partner is not None:
+                out[i], own[i] = self._mixed(x[i], x[partner[i]], row)
+            if row[Salt.CUTOUT_ROWS][0] < self.spec.cutout * 2**32:
+                for j in self._cut(row[Salt.CUTOUT_COLUMNS]):
+                    out[i, j] = self.mean[j]
+        return out, own
+
+    def _mixed(self, mine, other, row):
+        if row[Salt.CUTMIX_ROWS][0] < self.spec.cutmix * 2**32:
+            limit, out = row[Salt.CUTMIX_SHARE][0], mine.clone()
+            taken = [c for c in set(self.owner) if row[Salt.CUTMIX_COLUMNS][c] < limit]
+            for j, c in enumerate(self.owner):
+                if c in taken:
+                    out[j] = other[j]
+            return out, 1 - len(taken) / len(set(self.owner))
+        share = row[Salt.MIXUP_SHARE][0] / 2**32
+        table = beta_quantiles(self.spec.mixup)
+        own = np.interp(share, np.linspace(0, 1, len(table)), table)
+        return own * mine + (1 - own) * other, own
+
+    def _cut(self, draws):
+        """Columns that go: each is taken with probability (still wanted) / (still there)."""
+        there = len(set(self.owner))
+        wanted = max(1, round(self.spec.cutout_share * there))
+        gone = []
+        for c in range(len(set(self.owner))):
+            if draws[c] / 2**32 * there < wanted:
+                gone.append(c)
+                wanted -= 1
+            there -= 1
+        return [j for j, c in enumerate(self.owner) if c in gone]
 
 
 class Residual(nn.Module):
@@ -140,6 +190,7 @@ class PlainNet:
         self.embedding = self._embedding()
         self.inputs = Categories(self.embedding, spec.levels) if spec.levels else self.embedding
         self.masks = [GivenMask(rate) for rate in (spec.input_dropout, *spec.dropout)]
+        self.augmentation = Augmentation(job)
         self.noise = GivenNoise(spec.input_noise * self._std())
         modules = [self.noise, self.inputs, self.masks[0]]
         for i in range(len(spec.hidden)):
@@ -236,6 +287,12 @@ class PlainNet:
             rows = torch.where(y > f, q * (y - f), (1 - q) * (f - y)).sum(1)
         return (rows * weight).mean()
 
+    def mixed_target(self, y, partner, own):
+        """Targets (b, o) of mixed rows; of classes their probabilities."""
+        if self.job.spec.loss == "multinomial":
+            y = F.one_hot(y, self.job.spec.n_outputs).to(own.dtype)
+        return own[:, None] * y + (1 - own[:, None]) * y[partner]
+
     def penalty(self):
         """The part of the objective that has a gradient."""
         strengths = zip(self.job.spec.l2, self.linears, strict=True)
@@ -252,11 +309,15 @@ class PlainNet:
         curve, done = [], 0
         for epoch in range(spec.max_iter):
             order, coef, _, keys = feed.epoch(epoch)
+            partners = feed.partners(epoch)
             total = 0.0
             for s in range(feed.steps):
                 rows = order[s, 0][coef[s, 0] > 0]
                 self._draw(keys[:, s, :, 0], len(rows))
-                loss = self.loss(self.net(X[rows]), y[rows], weight[rows])
+                partner = None if partners is None else partners[s, 0, : len(rows)]
+                x, own = self.augmentation(X[rows], partner, keys[:, s, 0, 0])
+                target = y[rows] if partner is None else self.mixed_target(y[rows], partner, own)
+                loss = self.loss(self.net(x), target, weight[rows])
                 self.optimiser.zero_grad()
                 (loss + self.penalty()).backward()
                 self.optimiser.step()
@@ -304,6 +365,8 @@ class PlainNet:
             named["embed_edges"] = torch.from_numpy(np.stack(self.embedding.edges))
         if self.job.spec.input_noise:
             named["input_std"] = self._std()
+        if self.job.spec.cutout:
+            named["input_mean"] = self.augmentation.mean
         named |= {f"bias_{i}": m.bias for i, m in enumerate(self.linears) if m.bias is not None}
         named |= {f"embed_{name}": p for name, p in self.embedding.named_parameters()}
         if self.job.spec.levels:

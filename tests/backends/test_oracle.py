@@ -52,6 +52,13 @@ KNOBS = {
     "categories alone": {"d": 0, "levels": (6, 3), "input_dropout": 0.3},
     "input_noise": {"input_noise": 0.5},
     "embedding, input_noise": {"embedded": (0, 2), "input_noise": 0.3, "input_dropout": 0.2},
+    "mixup": {"mixup": 0.7},
+    "cutmix": {"cutmix": 0.6},
+    "cutout": {"cutout": 0.6, "cutout_share": 0.4},
+    "augmentation": {
+        **{"mixup": 0.4, "cutmix": 0.4, "cutout": 0.5, "cutout_share": 0.7},
+        **{"owners": (0, 1, 1, 2), "embedded": (0, 2), "input_noise": 0.2},
+    },
     "l1": {"l1": (0.01, 0.02, 0.03)},
     "l1 under sgd": {"l1": 0.01, "solver": "sgd", "momentum": 0.0},
     "max_norm": {"max_norm": 0.7},
@@ -116,6 +123,16 @@ def test_solvers(name, batch_norm, implementation):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_losses(loss, implementation):
     jobs = [make_job(table=t, batch_norm=True, loss=loss, **LOSSES[loss]) for t in (0, 1)]
+    assert_equals_plain_nets(jobs, implementation)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_of_mixed_rows(loss, implementation):
+    """That of the mixed target, of rows of unequal weight and with smoothed labels."""
+    smoothing = 0.1 if loss in ("multinomial", "binomial") else 0.0
+    options = {"cutmix": 0.5, "label_smoothing": smoothing, **LOSSES[loss]}
+    jobs = [make_job(table=t, loss=loss, mixup=0.4 + t, weighted=True, **options) for t in (0, 1)]
     assert_equals_plain_nets(jobs, implementation)
 
 

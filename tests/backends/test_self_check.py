@@ -93,6 +93,20 @@ def test_what_is_wrong_is_found(kind, reason):
     assert re.search(reason, found)
 
 
+def test_what_differs_on_some_rows_alone_is_looked_at_on_others():
+    """As a unit within rounding of its kink: wrong on the first rows, right on the second."""
+    seeds = []
+
+    class Once(Drifting):
+        def run(self, epoch, first, stop):
+            seeds.append(self.feed.seeds)
+            kind = Drifting if 0 in self.feed.seeds else ReferenceStep
+            kind.run(self, epoch, first, stop)
+
+    assert verdict(Once, make_spec(dtype="float32", batch_norm=True)) == ""
+    assert {tuple(s) for s in seeds} == {(0, 1), (2, 3)}
+
+
 def test_what_is_wrong_with_embeddings_is_found_where_there_are_some():
     assert verdict(Still, make_spec(dtype="float32")) == ""
     for columns in ((9,), ()):
@@ -105,6 +119,23 @@ def test_what_is_wrong_with_noise_is_found_where_there_is_some():
         found = verdict(Quiet, make_spec(dtype="float32", input_noise=noise))
         assert ("input_noise=True, " in found) == (noise > 0)
         assert verdict(ReferenceStep, make_spec(dtype="float32", input_noise=noise)) == ""
+
+
+def test_what_is_wrong_with_augmentation_is_found_where_there_is_some():
+    for name in ("mixup", "cutmix", "cutout"):
+
+        class Without(ReferenceStep):
+            name_of_knob = name
+
+            def __init__(self, state, knobs, feed, spec):
+                super().__init__(state, knobs, feed, spec)
+                knob = self.of_blocks[self.name_of_knob]
+                self.of_blocks[self.name_of_knob] = 0 * knob
+
+        for value in (0.0, 0.3):
+            found = verdict(Without, make_spec(dtype="float32", **{name: value}))
+            assert (f"{name}=True" in found) == (value > 0)
+            assert verdict(ReferenceStep, make_spec(dtype="float32", **{name: value})) == ""
 
 
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
@@ -193,10 +224,12 @@ def fused():
 
 @pytest.mark.parametrize("embedded", [None, (0, 7)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("loss", ["multinomial", "squared_error"])
-@pytest.mark.parametrize("input_noise", [0.0, 0.3])
-def test_the_kernels_of_the_cpu_pass(fused, input_noise, loss, embedded):
+@pytest.mark.parametrize(
+    "knobs", [{}, {"input_noise": 0.3}, {"mixup": 0.2, "cutmix": 0.2, "cutout": 0.2}], ids=str
+)
+def test_the_kernels_of_the_cpu_pass(fused, knobs, loss, embedded):
     for dtype in ("float32", "float64"):
-        options = {"dtype": dtype, "batch_norm": True, "input_noise": input_noise}
+        options = {"dtype": dtype, "batch_norm": True, **knobs}
         assert verdict(fused, make_spec(loss=loss, embedded=embedded, **options)) == ""
 
 

@@ -71,6 +71,38 @@ def test_several_epochs_are_those_one_by_one(weighted):
     assert (len(coef) == feed.steps) != weighted
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_partners_are_rows_of_the_same_minibatch_and_never_padding(weighted):
+    """Of streams of 40 and 44 rows in minibatches of 24 places; in a stack they are what they are alone."""
+    jobs = [make_job(n=n, table=n, batch_size=22, mixup=1.0, weighted=weighted) for n in (40, 44)]
+    feed = feed_of(*jobs)
+    partner, coef = feed.partners(5, 3), feed.epoch(5, 3)[1]
+    assert partner.shape == (3 * feed.steps, 2, feed.width)
+    size = (coef > 0).sum(dim=2, keepdim=True)
+    assert (partner < size[: len(partner)]).all() if weighted else (partner < 22).all()
+    assert (partner[:, 0] < 20).all()
+    np.testing.assert_array_equal(partner, np.concatenate([feed.partners(5 + i) for i in range(3)]))
+    for i, job in enumerate(jobs):
+        alone = feed_of(job).partners(5, 3)
+        np.testing.assert_array_equal(alone[:, 0], partner[:, i, : alone.shape[2]])
+    assert feed_of(make_job()).partners(5) is None
+
+
+def test_partners_are_drawn_by_weight():
+    """A row twice as heavy is the partner of any row twice as often, its own too: as the row twice."""
+    job = make_job(n=4, batch_size=4, cutmix=1.0, shuffle=False)
+    job.sample_weight = np.array([0.5, 2.0, 0.5, 1.0])
+    feed = feed_of(job)
+    found = np.concatenate([feed.partners(64 * i, 64)[:, 0, :4].numpy() for i in range(40)])
+    share, n = job.sample_weight / 4, len(found)
+    for place in range(4):
+        counts = np.bincount(found[:, place], minlength=4)
+        assert (np.abs(counts / n - share) < 5 * np.sqrt(share * (1 - share) / n)).all()
+    job.sample_weight = np.ones(4)
+    unweighted = make_job(n=4, batch_size=4, cutmix=1.0, shuffle=False)
+    np.testing.assert_array_equal(feed_of(job).partners(3), feed_of(unweighted).partners(3))
+
+
 def test_an_array_that_several_jobs_hold_is_read_once(monkeypatch):
     jobs = [make_job(n_val=5, seed=seed) for seed in range(3)]
     for job in jobs[1:]:

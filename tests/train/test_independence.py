@@ -114,6 +114,37 @@ def test_noisy_inputs_beside_one_neighbour(neighbour, embedded, implementation):
 
 
 @both
+@pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_augmented_inputs_beside_one_neighbour(neighbour, implementation):
+    """The neighbour is mixed and cut more, by the same bits where its stream is the same."""
+    options = {"embedded": (0, 2), "owners": (0, 1, 1, 2), "loss": "multinomial", "n_outputs": 3}
+    knobs = {"mixup": 0.3, "cutmix": 0.4, "cutout": 0.4, "cutout_share": 0.3}
+    more = {"mixup": 2.0, "cutmix": 0.7, "cutout": 0.9, "cutout_share": 0.7}
+    alone = fit(job(**options, **knobs), implementation)
+    for place in (0, 1):
+        jobs = [job(**{**options, **more, **neighbour})]
+        jobs.insert(place, job(**options, **knobs))
+        found = stack_of(jobs, implementation).run()[place]
+        assert_same_result(found, alone, atol=1e-8)
+
+
+@both
+def test_members_that_mix_nothing_are_as_without(implementation):
+    """To the last bit as a plan trains them; in one stack with those that mix but for products."""
+    knobs = {"mixup": 0.4, "cutmix": 0.4, "cutout": 0.5, "cutout_share": 0.5}
+    for weighted in (False, True):
+        plain = fit(job(weighted=weighted), implementation)
+        mixed = job(weighted=weighted, **knobs)
+        planned = fit([mixed, job(weighted=weighted)], implementation)[1]
+        assert_same_result(planned, plain, atol=0)
+        other, found = stack_of([mixed, job(weighted=weighted)], implementation).run()
+        assert found.params.keys() - plain.params.keys() == {"input_mean"}
+        del found.params["input_mean"]
+        assert_same_result(found, plain, atol=1e-12)
+        assert np.abs(other.params["weight_0"] - found.params["weight_0"]).max() > 1e-3
+
+
+@both
 def test_embedded_in_a_stack_of_64_in_any_order(implementation):
     jobs = [
         job(
@@ -167,11 +198,15 @@ def test_in_a_stack_of_64_in_any_order(batch_size, implementation):
 @both
 @pytest.mark.parametrize("embedded", [None, (1, 2)], ids=["plain", "embedded"])
 @pytest.mark.parametrize("input_dropout", [0.0, 0.4])
-@pytest.mark.parametrize("input_noise", [0.0, 0.4])
-def test_random_bits_do_not_depend_on_padding(input_noise, input_dropout, embedded, implementation):
+@pytest.mark.parametrize(
+    "knobs",
+    [{}, {"input_noise": 0.4}, {"mixup": 1.0, "cutmix": 0.5, "cutout": 0.5, "cutout_share": 0.5}],
+    ids=["plain", "input_noise", "augmentation"],
+)
+def test_random_bits_do_not_depend_on_padding(knobs, input_dropout, embedded, implementation):
     """Minibatches of 20 rows are padded to 22 beside a longer table."""
     options = {"batch_size": 22, "input_dropout": input_dropout, "embedded": embedded}
-    options["input_noise"] = input_noise
+    options |= knobs
     jobs = [job(n=n, table=n, **options) for n in (40, 44)]
     alone = fit(jobs[0], implementation)
     assert_same_result(fit(jobs, implementation)[0], alone, atol=1e-10)

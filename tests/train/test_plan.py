@@ -54,6 +54,8 @@ OTHER_SHAPES = {
     "momentum": 0.5,
     "nesterov": False,
     "beta_1": 0.5,
+    "owners": (0, 0, 1, 2),
+    "levels": (3,),
     "beta_2": 0.5,
     "epsilon": 1e-3,
     "batch_size": 17,
@@ -100,8 +102,12 @@ def test_shapes_are_separated(name):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"d": 5}, {"n": 50}, {"input_dropout": 0.1}, {"input_noise": 0.1}],
-    ids=["columns", "minibatches", "input_dropout", "input_noise"],
+    [
+        {"d": 5},
+        {"n": 50},
+        *({name: 0.1} for name in ("input_dropout", "input_noise", "mixup", "cutmix", "cutout")),
+    ],
+    ids=["columns", "minibatches", "input_dropout", "input_noise", "mixup", "cutmix", "cutout"],
 )
 def test_what_else_is_separated(changes):
     assert sorted(plan([make_job(), make_job(**changes)])) == [[0], [1]]

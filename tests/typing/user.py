@@ -63,6 +63,7 @@ def parameters() -> None:
     RegularizedMLPClassifier(np.array([8, 4]), dropout=np.array([0.3, 0.2]), l2=[0, 0, 1])
     RegularizedMLPClassifier(dropout=0, input_dropout=0.1, max_norm=None, activation="elu")
     RegularizedMLPClassifier(numeric_embedding=None, scoring=accuracy, refit=True)
+    RegularizedMLPClassifier(mixup=0.2, cutmix=1, cutout=0.5, cutout_share=0.1, input_noise=0.1)
     RegularizedMLPClassifier(numeric_embedding="periodic", scoring="roc_auc")
     RegularizedMLPClassifier(class_weight={"yes": 2, "no": 0.5}, label_smoothing=0.1)
     RegularizedMLPClassifier(class_weight="balanced", random_state=np.random.RandomState(0))

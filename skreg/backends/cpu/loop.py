@@ -23,6 +23,7 @@ from skreg.backends.cpu.pieces import (
     KEYS_0,
     KEYS_1,
     LAST,
+    PARTNER,
     PLACE,
     RATES,
     SHARE,
@@ -40,11 +41,11 @@ from skreg.backends.cpu.pieces import (
 )
 from skreg.train.watch import ENDED, GOES_ON
 
-#: Where the minibatches of a span stand: for rows, targets, coefficients, shares, keys and rates a row
-#: with an address, the bytes from minibatch to minibatch, those from stream to stream (from target to
+#: Where the minibatches of a span stand: for rows, targets, coefficients, shares, keys, rates and partners
+#: a row with an address, the bytes from minibatch to minibatch, those from stream to stream (from target to
 #: target, from the first to the second half of keys), and the number of minibatches after which it
 #: begins anew.
-ROWS, TARGETS, COEFS, SHARES, KEYS, ALL_RATES = range(6)
+ROWS, TARGETS, COEFS, SHARES, KEYS, ALL_RATES, PARTNERS = range(7)
 ADDRESS, BY_STEP, BY_STREAM, PERIOD = range(4)
 
 #: What a span is: minibatches first to stop, members low to high, epochs that are closed (0: none) and
@@ -186,6 +187,7 @@ def training_loop():
                             frame[KEYS_0] = _place(places, KEYS, j, 0)
                             frame[KEYS_1] = _place(places, KEYS, j, 1)
                             frame[RATES] = _place(places, ALL_RATES, j, 0)
+                            frame[PARTNER] = _place(places, PARTNERS, j, s)
                             frame[STEP] = clock[k] + j - first + 1
                             _run(minibatch, frame, k)
                 frame[PLACE], frame[EPOCHS] = number, span[BEFORE] + number

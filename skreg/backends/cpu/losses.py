@@ -10,6 +10,8 @@ import numpy as np
 from skreg.backends.constants import HUBER_DELTA, LOSSES, MAX_EXPONENT
 from skreg.backends.cpu.pieces import (
     COEF,
+    OWN,
+    PARTNER,
     Y_STRIDE,
     B,
     Y,
@@ -41,11 +43,18 @@ def loss_kernel(loss, dtype):
     dtype : str
         ``"float32"`` or ``"float64"``.
     """
-    return _multinomial(dtype) if loss == LOSSES["multinomial"] else _pointwise(loss, dtype)
+    multinomial = loss == LOSSES["multinomial"]
+    return _multinomial(dtype, mixed=False) if multinomial else _pointwise(loss, dtype)
 
 
-def _multinomial(dtype):
-    F = getattr(np, dtype)
+@functools.cache
+def mixed_multinomial_kernel(dtype):
+    """As `loss_kernel`, of rows that have a part of their partner's class each: see `OWN` of the frame."""
+    return _multinomial(dtype, mixed=True)
+
+
+def _multinomial(dtype, *, mixed):
+    F, MIXED = getattr(np, dtype), mixed
     ZERO, ITEM, WHOLE, DOUBLE = F(0), np.dtype(dtype).itemsize, np.int64(0), np.float64(0)
 
     @kernel(_FIELDS)
@@ -89,6 +98,12 @@ def _multinomial(dtype):
                 loss -= even * t * coef[i]
         for i in range(b):
             loss += coef[i] * (math.log(norm[i]) - hard * (z[y[i], i] - top[i]))
+        if MIXED:
+            # The loss is linear in the class: what the partner's part of it makes another.
+            partner, own = vector(WHOLE, frame[PARTNER], b), vector(ZERO, frame[OWN], b)
+            for i in range(b):
+                rest = coef[i] * hard * (F(1) - own[i])
+                loss += rest * (z[y[i], i] - z[y[partner[i]], i])
         if gradient:
             for i in range(b):
                 norm[i] = coef[i] / norm[i]
@@ -97,6 +112,11 @@ def _multinomial(dtype):
                     z[j, i] = exp(z[j, i] - top[i]) * norm[i] - even * coef[i]
             for i in range(b):
                 z[y[i], i] -= hard * coef[i]
+            if MIXED:
+                for i in range(b):
+                    rest = coef[i] * hard * (F(1) - own[i])
+                    z[y[i], i] += rest
+                    z[y[partner[i]], i] -= rest
             for j in range(C):
                 s = F(0)
                 for i in range(b):

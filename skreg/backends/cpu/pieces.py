@@ -51,6 +51,8 @@ part = functools.partial(nb.njit, **_OPTIONS)
     RATES,  # ... of the learning rates of this minibatch (k,)
     KEYS_0,  # ... of its keys (places, k), first half
     KEYS_1,  # ... second half
+    PARTNER,  # ... of the places of the rows that each may be mixed with (b,); 0 where none is mixed
+    OWN,  # answer: address of the share that a row has of itself (b,), the rest being its partner's
     MEMBERS,  # number of members, k
     STEP,  # number of the step of the optimiser, from 1
     ORDER,  # gathering: address of the order of the rows (steps, s, b)
@@ -65,10 +67,10 @@ part = functools.partial(nb.njit, **_OPTIONS)
     STEPS,  # ... minibatches an epoch
     SOUND,  # answer: whether all numbers of the member are finite
     BEST,  # answer: whether its weights are to be kept
-) = range(23)
+) = range(25)
 
 #: Entries of a frame.
-FRAME = 23
+FRAME = 25
 
 #: What stands in a row for the address of the rows of the minibatch, and for their number: the frame
 #: has them.
@@ -255,6 +257,12 @@ def random_u32(counter, key0, key1):
     x = np.uint32(x ^ np.uint32(x >> np.uint32(15)))
     x = np.uint32(x * np.uint32(0x735A2D97))
     return np.uint32(x ^ np.uint32(x >> np.uint32(15)))
+
+
+@inline
+def salted_u32(counter, salt, key0, key1):
+    """The hash of another purpose than the masks (see `skreg.net.bits`)."""
+    return random_u32(counter, np.uint32(key1 ^ salt), np.uint32(key0 ^ salt))
 
 
 @inline

@@ -14,7 +14,7 @@ import numpy as np
 
 from skreg.backends.constants import LOSSES
 from skreg.backends.cpu import closing
-from skreg.backends.cpu.losses import loss_kernel
+from skreg.backends.cpu.losses import loss_kernel, mixed_multinomial_kernel
 from skreg.backends.cpu.optimisers import bias_correction_kernel, max_norm_kernel, solver_kernel
 from skreg.backends.cpu.pieces import AT_HAND
 from skreg.backends.cpu.products import gemm_address, product_kernel
@@ -325,7 +325,7 @@ class Training(Program):
         model, o = self.model, self.model.net.sizes[-1]
         raw = self.forward()
         self.add(
-            model.loss,
+            model.training_loss,
             **{
                 "o": o,
                 "z": raw.at,
@@ -408,7 +408,8 @@ class Model:
 
     Attributes
     ----------
-    loss : Kernel
+    loss, training_loss : Kernel
+        They differ where rows are mixed: one of two classes has a kernel of its own.
     gemm : tuple of int
         Addresses of the BLAS routine, and of a one and a zero.
     quantiles : int
@@ -419,7 +420,9 @@ class Model:
 
     def __init__(self, net, spec, knobs, k):
         self.net, self.spec, self.knobs, self.k = net, spec, knobs, k
-        self.loss = loss_kernel(LOSSES[spec.loss], spec.dtype)
+        self.loss = self.training_loss = loss_kernel(LOSSES[spec.loss], spec.dtype)
+        if net.mixes and spec.loss == "multinomial":
+            self.training_loss = mixed_multinomial_kernel(spec.dtype)
         self._kept = [
             np.array([1.0, 0.0], dtype=spec.dtype),
             np.ascontiguousarray(knobs.quantile, dtype=spec.dtype),

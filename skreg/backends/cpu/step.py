@@ -52,8 +52,8 @@ class FusedStep:
         """The kernels that a net calls: those of one column and one unit a layer, with all knobs."""
         knobs = {"input_dropout": 0.1, "max_norm": 1.0}
         hidden, embedded = (1,) * len(spec.hidden), (0,) if spec.embedded else None
-        knobs |= {"hidden": hidden, "embedded": embedded, "owners": None, "levels": spec.levels[:1]}
-        spec = dataclasses.replace(spec, n_outputs=2, **knobs)
+        shape = {"hidden": hidden, "n_outputs": 2, "embedded": embedded}
+        spec = dataclasses.replace(spec, owners=None, levels=spec.levels[:1], **shape, **knobs)
         net = Net.of(spec, 1 + len(spec.levels))
         state = State(net, 1, spec.solver, spec.dtype, torch.device("cpu"))
         model = Model(net, spec, Knobs([spec]), 1)
@@ -144,8 +144,9 @@ class FusedStep:
         rates : ndarray, shape (count * steps, k)
         closing : Closing
         """
-        epochs = Epoch(*self.feed.epoch(number, count), rates)
-        return self._train(epochs, 0, count * self.feed.steps, count, closing)
+        feed = self.feed
+        epochs = Epoch(*feed.epoch(number, count), rates, feed.partners(number, count))
+        return self._train(epochs, 0, count * feed.steps, count, closing)
 
     def close(self, epoch, closing):
         """Close an epoch that was trained by `run`; returns its losses as `run_epochs` does."""
@@ -193,7 +194,7 @@ class FusedStep:
 
     def _places(self, epoch, thread):
         """Where the minibatches of an epoch stand, as the loop reads it."""
-        out = np.zeros((6, 4), dtype=np.int64)
+        out = np.zeros((7, 4), dtype=np.int64)
         out[:, loop.PERIOD] = np.iinfo(np.int64).max
         if self.feed.sparse:
             pair = self.feed.x_batch.numpy(), self.feed.y_batch.numpy()
@@ -206,6 +207,9 @@ class FusedStep:
         for what, tensor in ((loop.COEFS, epoch.coef), (loop.SHARES, epoch.share)):
             array = tensor.numpy()
             out[what] = array.ctypes.data, *array.strides[:2], len(array)
+        if epoch.partner is not None:
+            partner = epoch.partner.numpy()
+            out[loop.PARTNERS, :3] = partner.ctypes.data, *partner.strides[:2]
         keys, rates = epoch.keys, epoch.rates
         out[loop.KEYS, :3] = keys.ctypes.data, keys.strides[1], keys.strides[0]
         out[loop.ALL_RATES, :2] = rates.ctypes.data, rates.strides[0]

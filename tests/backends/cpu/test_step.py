@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from skreg.net.activation import KINDS
 from skreg.net.net import EMBEDDINGS
@@ -181,6 +182,67 @@ def test_input_noise_in_float32(hidden, embedded):
     ]
     for one, other in both(jobs):
         assert_same_result(one, other, atol=2e-5)
+
+
+AUGMENTED = {
+    "mixup": {"mixup": 0.4},
+    "cutmix": {"cutmix": 0.4},
+    "cutout": {"cutout": 0.5, "cutout_share": 0.3},
+    "all": {"mixup": 0.4, "cutmix": 0.4, "cutout": 0.5, "cutout_share": 0.3, "input_noise": 0.1},
+}
+
+
+def stronger(knobs, i):
+    """Those of member i."""
+    return {name: value * (1 + i / 2) for name, value in knobs.items()}
+
+
+@pytest.mark.parametrize("knobs", AUGMENTED.values(), ids=AUGMENTED)
+@pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
+def test_augmentation(streams, knobs):
+    options = {"loss": "multinomial", "n_outputs": 3, "batch_norm": True, "epsilon": 1e-4}
+    jobs = [
+        make_job(
+            n=n,
+            table=n,
+            n_val=n - 20,
+            seed=seed,
+            weighted=weighted,
+            owners=(0, 1, 0, 2),
+            input_dropout=0.2,
+            embedded=(0, 3),
+            **{"early_stopping": True, **stronger(knobs, i % 3), **options},
+        )
+        for i, (n, seed, weighted) in enumerate(streams)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_of_mixed_rows(loss, dtype):
+    options = {"dtype": dtype, "epsilon": 0.1, "n_val": 20, "batch_norm": True, **LOSSES[loss]}
+    jobs = [
+        make_job(seed=i, loss=loss, weighted=True, **stronger(AUGMENTED["all"], i), **options)
+        for i in (0, 1)
+    ]
+    for one, other in both(jobs):
+        assert_same_result(one, other, atol=2e-5 if dtype == "float32" else 1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_augmentation_of_levels_and_of_sparse_rows(dtype):
+    options = {"dtype": dtype, "epsilon": 0.1, "levels": (4, 3), "owners": (0, 0, 1, 2)}
+    jobs = [make_job(seed=i, **stronger(AUGMENTED["all"], i), **options) for i in (0, 1)]
+    for job in jobs:
+        job.X[:, 2:] = np.random.default_rng(0).integers(0, (4, 3), size=(40, 2))
+    dense = fit(jobs, "fused")
+    for job in jobs:
+        job.X = sp.csr_matrix(job.X)
+    for (one, other), same in zip(both(jobs), dense, strict=True):
+        assert_same_result(one, other, atol=2e-5 if dtype == "float32" else 1e-10)
+        assert distance(one.params, same.params) == 0
 
 
 def test_targets_of_one_stream_may_differ():
