@@ -73,8 +73,9 @@ class Periodic(Embedding):
     embedding_scale : float > 0, default=0.1
         Standard deviation of the initial frequencies of a "periodic" embedding, in periods per unit of the
         column. The larger it is, the more often the functions bend that a net begins with. 0.1 is
-        RealMLP's [5]_; tables whose target is a rough function of few columns gain by more, such as
-        0.25 or 0.5, and others lose. It does nothing to nets without such an embedding.
+        RealMLP's [5]_. More, such as 0.25 or 0.5, is worth a trial where the target is a rough function of
+        few columns; elsewhere it mostly costs log loss. It does nothing to nets without such an
+        embedding.
 """,
             starts=True,
             usual=FREQUENCY_STD,
