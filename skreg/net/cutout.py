@@ -161,6 +161,10 @@ class CutOut(Block):
         )
         return Value(out, a.n, by_row=True)
 
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        return "cutout"
+
     def predict(self, params, steps):
         """See `Block.predict`: nothing there."""
 

@@ -211,6 +211,10 @@ class Mixing(Block):
             program.add(target_kernel(program.dtype), o=o, out=program.buffer(o))
         return Value(out, a.n, by_row=True)
 
+    def missing_on_cuda(self, kernels, sparse):
+        """See `Block.missing_on_cuda`."""
+        return "mixup and cutmix"
+
     def predict(self, params, steps):
         """See `Block.predict`: a row at predict has no others."""
 

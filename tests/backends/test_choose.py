@@ -14,6 +14,7 @@ from skreg.backends import choose as implementations
 from skreg.backends import self_check
 from skreg.backends.choose import step_type
 from skreg.backends.reference import ReferenceStep
+from skreg.net.net import Net
 from tests.train.helpers import (
     NUMBA,
     make_job,
@@ -93,6 +94,16 @@ def test_other_devices_have_the_reference_and_nothing_is_said(device):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert step_type(make_job(device=device)) is ReferenceStep
+
+
+def test_augmentation_is_left_to_the_reference_on_cuda():
+    for name, said in (
+        ("mixup", "mixup and cutmix"),
+        ("cutmix", "mixup and cutmix"),
+        ("cutout", "cutout"),
+    ):
+        blocks = Net.of(make_job(**{name: 0.1}).spec, 4).blocks
+        assert blocks[0].missing_on_cuda(None, False) == said
 
 
 def test_what_the_kernels_lack_is_said_once(cuda_kernels):

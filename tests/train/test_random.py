@@ -94,7 +94,7 @@ def test_held_out_rows_and_initial_nets_draw_different_numbers(monkeypatch):
 
     for module in (split, data, state):
         monkeypatch.setattr(module, "generator", noted)
-    net = RegularizedMLPRegressor((3,), max_iter=2, random_state=0)
+    net = RegularizedMLPRegressor((3,), max_iter=2, mixup=0.2, random_state=0)
     X = np.random.default_rng(0).normal(size=(200, 2))
     net.fit(X, X[:, 0])
     # The kernels, where they are new to the process, are examined with seeds of their own.
