@@ -148,12 +148,13 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         given = X, X_val
         first = continued is None
         numbers, y, weight = self._read_rows(X, y, sample_weight, first=first)
-        X = prepare_rows(self, numbers, weight, first=first)
         seed = seed_of(self)
         factors = factors_of(self, y, weight)
         kept = numbers_of_kept(_num_samples(given[0]), sample_weight, y, factors)
         groups = check_groups(groups, _num_samples(given[0]))
-        everything = weigh(X, y, weight, factors)
+        numbers, y, weight = weigh(numbers, y, weight, factors)
+        X = prepare_rows(self, numbers, weight, first=first)
+        everything = X, y, weight
         if X_val is not None:
             *valid, kept_val = self._read_validation_rows(
                 X_val, y_val, sample_weight_val, factors, numbers
@@ -204,10 +205,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         parts = check_parameters(self)
         given = X
         X, y, weight = self._read_rows(X, y, sample_weight, first=first, classes=classes)
-        X = prepare_rows(self, X, weight, first=first)
         factors = factors_of(self, y, weight, partial=True)
         kept = numbers_of_kept(_num_samples(given), sample_weight, y, factors)
-        rows = weigh(X, y, weight, factors)
+        X, y, weight = weigh(X, y, weight, factors)
+        X = prepare_rows(self, X, weight, first=first)
+        rows = X, y, weight
         self._check_part(rows, parts, first)
         start = None if first else self._continued(optimiser=True)
         seed = seed_of(self) if first else self._seed_drawn

@@ -54,8 +54,6 @@ OTHER_SHAPES = {
     "momentum": 0.5,
     "nesterov": False,
     "beta_1": 0.5,
-    "owners": (0, 0, 1, 2),
-    "levels": (3,),
     "beta_2": 0.5,
     "epsilon": 1e-3,
     "batch_size": 17,

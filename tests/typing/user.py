@@ -65,6 +65,9 @@ def parameters() -> None:
     RegularizedMLPClassifier(numeric_embedding=None, scoring=accuracy, refit=True)
     RegularizedMLPClassifier(mixup=0.2, cutmix=1, cutout=0.5, cutout_share=0.1, input_noise=0.1)
     RegularizedMLPClassifier(numeric_embedding="periodic", scoring="roc_auc")
+    RegularizedMLPClassifier(categorical_features=["a", "b"], category_embedding="onehot")
+    RegularizedMLPRegressor(categorical_features=[0, 2], scale_features="quantile")
+    RegularizedMLPClassifier(categorical_features=np.array([True, False]), scale_features=None)
     RegularizedMLPClassifier(class_weight={"yes": 2, "no": 0.5}, label_smoothing=0.1)
     RegularizedMLPClassifier(class_weight="balanced", random_state=np.random.RandomState(0))
     RegularizedMLPClassifier(decision="balanced")
@@ -79,6 +82,7 @@ def parameters() -> None:
     RegularizedLinearClassifier(0.1, l2=0, solver="lbfgs", class_weight={0: 1, 1: 2})
     RegularizedLinearClassifier(decision={0: 1, 1: 2})
     RegularizedLinearRegressor(l1=0.1, loss="absolute_error", fit_intercept=False)
+    RegularizedLinearRegressor(categorical_features=None, scale_features="standard")
 
 
 def nets() -> None:
@@ -92,6 +96,9 @@ def nets() -> None:
     net.fit(X, labels, groups=np.arange(60) // 4)
     net.fit(X.tolist(), labels.tolist()).partial_fit(X, labels, classes=["no", "yes"])
     net.fit(torch.from_numpy(X), labels)
+    raw = frame.assign(kind=np.tile(["x", "y"], 30), d=np.where(X[:, 3] > 1, np.nan, X[:, 3]))
+    assert_type(net.fit(raw, labels).input_names_, NDArray[Any])
+    assert "kind=y" in net.input_names_
     net.fit(sparse.csr_matrix(X), labels).predict(sparse.csr_array(X))
     assert_type(net.predict_proba(X), NDArray[Any])
     net.predict_log_proba(X), net.decision_function(X)
@@ -214,6 +221,9 @@ def mistakes() -> None:
     RegularizedMLPClassifier(activation="rleu")  # type: ignore[arg-type]
     RegularizedMLPClassifier(numeric_embedding=True)  # type: ignore[arg-type]
     RegularizedMLPClassifier(decision="best")  # type: ignore[arg-type]
+    RegularizedMLPClassifier(scale_features="minmax")  # type: ignore[arg-type]
+    RegularizedMLPClassifier(categorical_features=3)  # type: ignore[arg-type]
+    RegularizedMLPClassifier(category_embedding=None)  # type: ignore[arg-type]
     RegularizedMLPClassifier(scoring=3)  # type: ignore[arg-type]
     RegularizedMLPClassifier(loss="huber")  # type: ignore[call-arg]
     RegularizedMLPClassifier(batch_size=None)  # type: ignore[arg-type]

@@ -45,7 +45,8 @@ ATTRIBUTES = """
         Numbers of the rows that were drawn for each member, in the order of the draws and with
         repetitions. They are drawn again at each access.
     estimators_features_ : list of ndarray of int
-        Numbers of the columns of each member.
+        Numbers of the columns of each member; with ``max_features`` or ``bootstrap_features`` those of the
+        prepared table, which is X unless columns are scaled, encoded or have gaps.
     validation_samples_ : ndarray of int or None
         Rows held out for ``stopping="ensemble"``; None where none were. They are not among the samples
         of any member, unless the net has ``refit=True``.

@@ -269,6 +269,26 @@ def test_training_goes_on_with_the_same_columns(frame, y):
     assert part._columns is before and np.isfinite(part.predict_proba(new)).all()
 
 
+def test_skops_needs_few_types(frame, y):
+    sio = pytest.importorskip("skops.io")
+    for scale, scaling in (("robust", "Shifted"), ("quantile", "NormalScores")):
+        net = RegularizedMLPClassifier(**SMALL, scale_features=scale).fit(frame, y)
+        data = sio.dumps(net)
+        trusted = [
+            "skreg.estimators.columns.levels.Levels",
+            *(
+                f"skreg.estimators.columns.preparation.{name}"
+                for name in ("Category", "Preparation", "Settings")
+            ),
+            f"skreg.estimators.columns.scales.{scaling}",
+            "skreg.estimators.mlp.RegularizedMLPClassifier",
+            "skreg.train.job.Spec",
+        ]
+        assert sorted(sio.get_untrusted_types(data=data)) == trusted
+        other = sio.loads(data, trusted=trusted)
+        np.testing.assert_array_equal(other.predict_proba(frame), net.predict_proba(frame))
+
+
 def test_pickles_clones_and_pipelines(frame, y):
     net = RegularizedMLPClassifier(**SMALL, scoring="balanced_accuracy").fit(frame, y)
     again = pickle.loads(pickle.dumps(net))
