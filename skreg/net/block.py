@@ -24,6 +24,9 @@ class Block:
     #: Entries a row of what it makes anew.
     width = 0
 
+    #: Of a first block: the column of the user's table that each of its outputs was made of.
+    owner = None
+
     #: Of a first block: how many of its outputs were made of something that is learned; they come last.
     made = 0
 

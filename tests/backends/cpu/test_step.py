@@ -234,9 +234,8 @@ def test_losses_of_mixed_rows(loss, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_augmentation_of_levels_and_of_sparse_rows(dtype):
     options = {"dtype": dtype, "epsilon": 0.1, "levels": (4, 3), "owners": (0, 0, 1, 2)}
+    options = {"dtype": dtype, "epsilon": 0.1, "d": 2, "levels": (4, 3), "owners": (0, 0, 1, 2)}
     jobs = [make_job(seed=i, **stronger(AUGMENTED["all"], i), **options) for i in (0, 1)]
-    for job in jobs:
-        job.X[:, 2:] = np.random.default_rng(0).integers(0, (4, 3), size=(40, 2))
     dense = fit(jobs, "fused")
     for job in jobs:
         job.X = sp.csr_matrix(job.X)
