@@ -32,7 +32,7 @@ class Method(NamedTuple):
     """How a method is made."""
 
     what: str  # one line for the page
-    view: str  # what it sees of a table: "network", "tree" or "frame"
+    view: str  # what it sees of a table: "network", "tree", "frame" or "raw"
     makers: tuple  # from a seed to a classifier, and to a regressor
     package: str | None = None  # what must be installed beyond the dependencies
     standardise_target: bool = False  # whether a regressor is given a standardised target
@@ -84,7 +84,7 @@ OURS = {
     ),
     "skreg-raw": Method(
         "the same nets on the table as it comes, which they encode, fill and scale for themselves",
-        "frame",
+        "raw",
         _pair("skreg", "RegularizedMLP{}"),
     ),
     "skreg-squash": Method(
@@ -250,7 +250,7 @@ def make(text, task, seed):
 
 
 def view_of(text):
-    """Which view of a table a method sees: "network", "tree" or "frame"."""
+    """Which view of a table a method sees: "network", "tree", "frame" or "raw"."""
     return METHODS[parse(text)[0]].view
 
 

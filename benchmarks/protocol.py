@@ -4,7 +4,8 @@ For a seed, classes with fewer than 5 rows are left out, a quarter of the rows i
 test (stratified for classes), and at most 10,000 training rows are drawn (stratified, same seed).
 Networks and linear models see the "network" view: numbers imputed by the median and standardised,
 categories one-hot. Trees see the "tree" view: numbers as they are, categories as ordinals. Packages
-that encode for themselves see the "frame" view: imputed numbers and categories, unchanged otherwise.
+that encode for themselves see the "frame" view: imputed numbers and categories, unchanged otherwise. The
+"raw" view is the table as it comes, with its gaps.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Cell:
     y, y_test : ndarray
         Class numbers from 0 on, or floats.
     views : dict of str to tuple
-        "network" and "tree" (float64 arrays) and "frame" (DataFrames): training and test rows.
+        "network" and "tree" (float64 arrays), "frame" and "raw" (DataFrames): training and test rows.
     """
 
     dataset: str
@@ -159,6 +160,7 @@ def make_cell(name, task, X, y, seed):
     X_train, X_test = clean(X_train, X_test)
     made = {"network": network_view, "tree": tree_view, "frame": frame_view}
     views = {view: make(X_train, X_test) for view, make in made.items()}
+    views["raw"] = X_train, X_test
     return Cell(name, task, seed, X.shape[1], y_train, y_test, views)
 
 
