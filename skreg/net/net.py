@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from skreg.net.activation import KINDS, Activation
 from skreg.net.batch_norm import BatchNorm
+from skreg.net.block import Block
 from skreg.net.categories import Categories
 from skreg.net.cutout import CutOut
 from skreg.net.dropout import Dropout, InputDropout, owners_of
@@ -77,6 +78,8 @@ class Net:
         The column of the user's table that each input of the first linear layer was made of.
     front_width : int
         Those of the widest block in front of the first linear layer.
+    launched : bool
+        Whether all blocks can be launched on CUDA.
     mixes : bool
         Whether rows, and with them targets, are mixed with others of their minibatch.
     penalised : dict of str to int
@@ -101,6 +104,7 @@ class Net:
         self.front_width = max(block.width for block in front)
         self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
+        self.launched = all(type(part).launch is not Block.launch for part in self.parts)
         self.mixes = any(part.mixes for part in self.parts)
         self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
 

@@ -61,7 +61,7 @@ def _rows_with_waves(job, width):
     validation, which goes through its rows in chunks.
     """
     by_kernels = job.spec.device.startswith("cuda") and not sp.issparse(job.X)
-    by_kernels = by_kernels and not job.spec.levels
+    by_kernels = by_kernels and net_of(job).launched
     if not by_kernels or importlib.util.find_spec("triton") is None:
         return width
     return 0 if job.X_val is None else min(CHUNK_ROWS, job.X_val.shape[0])

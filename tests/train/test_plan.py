@@ -214,7 +214,7 @@ def waves(triton=True, sparse=False, **options):
         patch.setattr(
             planning.importlib.util, "find_spec", lambda name: object() if triton else None
         )
-        on_cpu = make_job(**EMBEDDED)
+        on_cpu = make_job(**{**EMBEDDED, **options, "device": "cpu", "n_val": 0})
         rows = 100 * 30  # as they are
         return (stack_bytes(job, 1) - stack_bytes(on_cpu, 1)) / 8 - rows
 
@@ -224,6 +224,8 @@ def test_autograd_stores_the_periodic_functions_of_a_minibatch_and_kernels_those
     assert waves(device="cuda", triton=False) == waves(device="mps") == minibatch
     assert waves(device="cuda", sparse=True) == minibatch
     assert waves(device="cuda:1") == waves(device="cuda") == 0
+    # What the kernels lack is trained by autograd as well.
+    assert waves(device="cuda", layer_norm=True) == waves(device="cuda", mixup=0.2) == minibatch
     assert waves(device="cuda", n_val=500) == chunk
     assert waves(device="cuda", n_val=5) == chunk * 5 / 64
 
