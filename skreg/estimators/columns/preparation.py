@@ -213,47 +213,6 @@ class Preparation:
         """Whether rows can be taken as they are."""
         return sp.issparse(numbers) or (self.plain and not _has_gaps(numbers))
 
-    def checked(self, table, numbers, given=None):
-        """The prepared table, in which no number is too large for its precision.
-
-        Parameters
-        ----------
-        table : ndarray or CSR matrix
-        numbers : ndarray or CSR matrix
-            What it was made of.
-        given : sequence of str, optional
-            The user's names of the columns.
-
-        Raises
-        ------
-        ValueError
-            For a number that is.
-        """
-        values = table.data if sp.issparse(table) else table
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(values.sum()) or np.isfinite(values).all():
-                return table
-        # Columns of zeros and ones are never too large: it is a numeric one.
-        j = self._first_not_finite(table)
-        bad = ~np.isfinite(_column(table, j))
-        value = _column(numbers, self.numeric[j])[bad][0]
-        scaled = f" once it is scaled by {self.settings.scale!r}" if self.scale is not None else ""
-        dtype, most = table.dtype.name, np.finfo(table.dtype).max
-        remedies = ["Use scale_features='robust' or 'quantile'"] * (not sp.issparse(numbers))
-        remedies += ["Set dtype='float64' of the net"] * (dtype != "float64")
-        remedies += ["Look where such values come from"]
-        raise ValueError(
-            f"Input X contains values too large for dtype={dtype!r}, beyond {most:.2g}: column "
-            f"{self.called(given)[j]!r} has {np.count_nonzero(bad)} such values{scaled}, such as {value:g}. "
-            f"{', or '.join([remedies[0], *(r[0].lower() + r[1:] for r in remedies[1:])])}."
-        )
-
-    def _first_not_finite(self, table):
-        """Number of the first column with a value that is not finite."""
-        if sp.issparse(table):
-            return int(table.indices[~np.isfinite(table.data)].min())
-        return int(np.flatnonzero(~np.isfinite(table).all(axis=0))[0])
-
     def part(self, columns):
         """What takes some columns of the prepared table as they are."""
         d, owners = len(columns), self.owners
@@ -427,8 +386,3 @@ def _has_gaps(x):
         total = x.sum()
     # Finite numbers may add up to an infinite one.
     return bool(np.isnan(total)) and bool(np.isnan(x).any())
-
-
-def _column(table, j):
-    """Values of a column."""
-    return table[:, [j]].toarray()[:, 0] if sp.issparse(table) else table[:, j]

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from skreg.estimators.columns import prepare, read, read_to_predict
+from skreg.estimators.columns import prepare, read, read_to_predict, within_precision
 from skreg.estimators.columns.preparation import Settings, learn
 from skreg.estimators.columns.scales import SCALES
 from skreg.estimators.target import centre_and_scale
@@ -56,7 +56,7 @@ def prepared(model, X, y, categorical, scale, sample_weight=None, **options):
         model._columns = learn(numbers[kept], weight[kept], model._levels, settings)
         table = model._columns(numbers)
     names = getattr(model, "feature_names_in_", None)
-    return model._columns.checked(table, numbers, names), y, weight
+    return within_precision(table, numbers, model._columns, names), y, weight
 
 
 def encode_classes(y):

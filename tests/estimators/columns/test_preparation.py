@@ -5,6 +5,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
 from skreg.estimators.columns import preparation as module
+from skreg.estimators.columns import within_precision
 from skreg.estimators.columns.levels import Levels
 from skreg.estimators.columns.preparation import MOST_ONE_HOT, Settings, learn, prepare
 
@@ -122,4 +123,4 @@ def test_numbers_too_large_for_the_precision_are_named():
         "column 'b' has 1 such values once it is scaled by 'standard', such as 1e.60. Use scale_fe"
     )
     with pytest.raises(ValueError, match=message):
-        preparation.checked(table, far, ["a", "b"])
+        within_precision(table, far, preparation, ["a", "b"])

@@ -1,0 +1,62 @@
+"""Numbers of a prepared table that do not fit the precision of training."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def within_precision(table, numbers, preparation, names=None):
+    """The prepared table, in which no number is too large for its precision.
+
+    Parameters
+    ----------
+    table : ndarray or CSR matrix
+    numbers : ndarray or CSR matrix
+        What it was made of.
+    preparation : Preparation
+    names : sequence of str, optional
+        The user's names of the columns.
+
+    Raises
+    ------
+    ValueError
+        For a number that is too large; it names the column and the remedy.
+    """
+    values = table.data if sp.issparse(table) else table
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()) or np.isfinite(values).all():
+            return table
+    # Columns of zeros and ones are never too large: it is a numeric one.
+    j = _first_not_finite(table)
+    bad = ~np.isfinite(_column(table, j))
+    value = _column(numbers, preparation.numeric[j])[bad][0]
+    scaled = preparation.scale is not None
+    dtype, most = table.dtype.name, np.finfo(table.dtype).max
+    raise ValueError(
+        f"Input X contains values too large for dtype={dtype!r}, beyond {most:.2g}: column "
+        f"{preparation.called(names)[j]!r} has {np.count_nonzero(bad)} such values"
+        f"{f' once it is scaled by {preparation.settings.scale!r}' if scaled else ''}, such as "
+        f"{value:g}. {_remedies(dtype, sp.issparse(numbers))}"
+    )
+
+
+def _remedies(dtype, sparse):
+    """What to do about such numbers."""
+    found = [] if sparse else ["use scale_features='robust' or 'quantile'"]
+    if dtype != "float64":
+        found.append("set dtype='float64' of the net")
+    text = ", or ".join([*found, "look where such values come from"])
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _first_not_finite(table):
+    """Number of the first column with a value that is not finite."""
+    if sp.issparse(table):
+        return int(table.indices[~np.isfinite(table.data)].min())
+    return int(np.flatnonzero(~np.isfinite(table).all(axis=0))[0])
+
+
+def _column(table, j):
+    """Values of a column."""
+    return table[:, [j]].toarray()[:, 0] if sp.issparse(table) else table[:, j]
