@@ -289,7 +289,8 @@ def evaluate(model, X, y, task):
     # A class may have no training row left after the draw.
     proba[:, np.asarray(model.classes_, dtype=int)] = raw
     return {
-        "score": balanced_accuracy_score(y, proba.argmax(axis=1)),
+        # By the classes that the method decides on, which need not be the most probable ones.
+        "score": balanced_accuracy_score(y, model.predict(X)),
         "logloss": _log_loss(y, proba),
         "auc": _auc(y, proba),
         "predict_s": seconds,
