@@ -11,8 +11,6 @@ it. So search over them **together**.
 # A table on which a network overfits: 300 of the handwritten digits, 64 pixels each.
 
 from sklearn.datasets import load_digits
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier
 
@@ -22,7 +20,6 @@ X, y = X[:300], y[:300]
 net = RegularizedMLPClassifier(
     (64,), numeric_embedding=None, weight_decay=0, max_iter=60, random_state=0
 )
-model = make_pipeline(StandardScaler(), net)
 
 # %%
 # Five regularizers, 72 settings, 5 folds: 360 networks. Under the backend ``"skreg"`` they are
@@ -33,19 +30,18 @@ model = make_pipeline(StandardScaler(), net)
 from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV
 
-knobs = {
+grid = {
     "dropout": [0, 0.2, 0.4],
     "l1": [0, 1e-4, 1e-3],
     "l2": [0, 1e-2],
     "batch_norm": [False, True],
     "patience": [10, 30],
 }
-grid = {f"regularizedmlpclassifier__{name}": values for name, values in knobs.items()}
 with parallel_config(backend="skreg"):
-    search = GridSearchCV(model, grid, cv=5, scoring="neg_log_loss").fit(X, y)
+    search = GridSearchCV(net, grid, cv=5, scoring="neg_log_loss").fit(X, y)
 
 for name, value in search.best_params_.items():
-    print(f"{name.removeprefix('regularizedmlpclassifier__'):12} {value}")
+    print(f"{name:12} {value}")
 
 # %%
 # One dot is one setting. A knob pays where the dots of one value lie higher than those of
@@ -56,9 +52,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 results = pd.DataFrame(search.cv_results_)
-figure, axes = plt.subplots(1, len(knobs), figsize=(9, 3.4), sharey=True, layout="constrained")
-for ax, (name, values) in zip(axes, knobs.items(), strict=True):
-    column = results[f"param_regularizedmlpclassifier__{name}"]
+figure, axes = plt.subplots(1, len(grid), figsize=(9, 3.4), sharey=True, layout="constrained")
+for ax, (name, values) in zip(axes, grid.items(), strict=True):
+    column = results[f"param_{name}"]
     scores = [results.loc[column == value, "mean_test_score"] for value in values]
     for place, score in enumerate(scores):
         ax.plot([place] * len(score), score, "o", color="tab:blue", alpha=0.25, markersize=5)

@@ -26,11 +26,8 @@ import skreg
 X, y = load_digits(return_X_y=True)
 shared = {"hidden_layer_sizes": (100,), "batch_size": 200, "max_iter": 30, "random_state": 0}
 
-net = make_pipeline(
-    StandardScaler(),
-    skreg.RegularizedMLPClassifier(numeric_embedding=None, early_stopping=False, **shared),
-)
-dropout = {"regularizedmlpclassifier__dropout": np.linspace(0, 0.55, 12)}
+net = skreg.RegularizedMLPClassifier(numeric_embedding=None, early_stopping=False, **shared)
+dropout = {"dropout": np.linspace(0, 0.55, 12)}
 
 plain = make_pipeline(StandardScaler(), MLPClassifier(tol=0, n_iter_no_change=30, **shared))
 alpha = {"mlpclassifier__alpha": np.logspace(-5, 0.5, 12)}

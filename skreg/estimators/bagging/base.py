@@ -234,8 +234,8 @@ class BaseBaggedMLP(BaseEnsemble):
         if not isinstance(estimator, self._net):
             raise TypeError(
                 f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
-                "defaults; a scaler or an encoder belongs in front of the ensemble: "
-                f"make_pipeline(StandardScaler(), {type(self).__name__}(...))."
+                "defaults; what prepares the table belongs in front of the ensemble: "
+                f"make_pipeline(..., {type(self).__name__}())."
             )
         if estimator.callbacks:
             raise ValueError(

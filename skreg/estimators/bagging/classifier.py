@@ -45,14 +45,11 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from skreg import BaggedMLPClassifier, RegularizedMLPClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> net = RegularizedMLPClassifier((16,), max_iter=20)
     >>> bag = BaggedMLPClassifier(net, n_estimators=16, oob_score=True, random_state=0)
-    >>> model = make_pipeline(StandardScaler(), bag).fit(X, y)
-    >>> model[-1].oob_score_ > 0.9
+    >>> bag.fit(X, y).oob_score_ > 0.9
     True
     """,
         net="RegularizedMLPClassifier",

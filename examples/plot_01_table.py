@@ -1,10 +1,10 @@
 """
-1. A network in a pipeline
-==========================
+1. A network on a table
+=======================
 
-A regularized network is a scikit-learn estimator like any other. It wants features of similar
-scale, so it stands in a pipeline behind a scaler, and everything that scikit-learn does with
-estimators it does with the pipeline: here, cross-validated predictions.
+A regularized network is a scikit-learn estimator like any other, and takes a table as it comes: it
+scales the columns by itself. Everything that scikit-learn does with estimators it does with the
+network: here, cross-validated predictions.
 """
 
 # %%
@@ -18,26 +18,22 @@ X, y = data.data, data.target_names[data.target]
 X.agg(["min", "max"]).T.sort_values("max").iloc[[0, -1]]
 
 # %%
-# The scaler learns its means and spreads from the training rows of each fold only, because it is
-# a step of the pipeline. The defaults of the network already regularize: dropout, batch norm,
-# weight decay and early stopping are on.
-
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+# The network learns scales from the training rows of each fold only. Its defaults already
+# regularize: dropout, batch norm, weight decay and early stopping are on.
 
 from skreg import RegularizedMLPClassifier
 
-model = make_pipeline(StandardScaler(), RegularizedMLPClassifier(random_state=0))
+model = RegularizedMLPClassifier(random_state=0)
 model
 
 # %%
 # After a fit, ``summary()`` shows the layers and which regularizers were at work.
 
 model.fit(X, y)
-print(model[-1].summary())
+print(model.summary())
 
 # %%
-# Each row is now predicted by a pipeline that did not see it. The classes are strings, and come
+# Each row is now predicted by a network that did not see it. The classes are strings, and come
 # back as strings.
 
 import matplotlib.pyplot as plt
