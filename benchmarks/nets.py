@@ -65,6 +65,7 @@ def skreg_net(hidden, batch_size, epochs, estimator=RegularizedMLPClassifier, **
     return estimator(
         hidden_layer_sizes=hidden,
         **{
+            "scale_features": None,
             "dropout": 0.2,
             "batch_norm": True,
             "numeric_embedding": None,

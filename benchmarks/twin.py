@@ -30,7 +30,13 @@ class SkorchTwin(BaseEstimator):
         X = np.asarray(X, dtype=np.float32)
         # One epoch tells what the default resolves to on these rows.
         ours = self._ours(random_state=self.random_state)
-        resolved = self._ours(max_iter=1, early_stopping=False, random_state=0).fit(X, y)
+        options = {
+            "max_iter": 1,
+            "early_stopping": False,
+            "scale_features": None,
+            "random_state": 0,
+        }
+        resolved = self._ours(**options).fit(X, y)
         torch.manual_seed(self.random_state or 0)
         net, criterion, target = self._loop(y)
         stratified = isinstance(self, ClassifierMixin)

@@ -20,8 +20,11 @@ def test_methods_can_be_made(name, task):
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_the_default_is_the_default(task):
-    net = make("skreg", task, 3)
+    net = make("skreg-raw", task, 3)
     assert net.get_params() == type(net)(random_state=3).get_params()
+    # The same on columns that were scaled in front of it.
+    prepared = make("skreg", task, 3)
+    assert prepared.get_params() == net.set_params(scale_features=None).get_params()
     assert ("Regressor" in type(net).__name__) == (task == "regression")
 
 

@@ -14,7 +14,13 @@ import skreg
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 KNOBS = {"mixup": 0.3, "cutmix": 0.4, "cutout": 0.4, "cutout_share": 0.4}
-NET = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, **KNOBS}
+NET = {
+    "hidden_layer_sizes": (6,),
+    "max_iter": 4,
+    "random_state": 0,
+    "scale_features": None,
+    **KNOBS,
+}
 WITHOUT = dict.fromkeys(("mixup", "cutmix", "cutout"), 0.0)
 
 
@@ -52,6 +58,7 @@ def test_a_linear_model_ends_where_theory_says(name):
     net = RegularizedMLPRegressor(
         (),
         **knobs,
+        scale_features=None,
         scale_target=False,
         weight_decay=0.0,
         learning_rate_init=0.02,

@@ -239,6 +239,7 @@ def test_a_larger_scale_of_the_frequencies_finds_what_oscillates():
     X = rng.uniform(-1.7, 1.7, size=(600, 1))
     y = np.sin(2 * np.pi * 3 * X[:, 0])
     options = {"hidden_layer_sizes": (32,), "dropout": 0.0, "max_iter": 30, "random_state": 0}
+    options["scale_features"] = None
     scores = [
         RegularizedMLPRegressor(**options, embedding_scale=scale).fit(X, y).score(X, y)
         for scale in (0.1, 1.5)

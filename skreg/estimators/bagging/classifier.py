@@ -128,8 +128,8 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
             template.set_params(decision=self.decision)
         return template, parts
 
-    def _take_members(self, nets, columns):
-        super()._take_members(nets, columns)
+    def _take_members(self, nets, places=None):
+        super()._take_members(nets, places)
         self.class_prior_, self._shift = common_rule(nets)
 
     def _asked(self, X):

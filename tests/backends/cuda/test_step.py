@@ -87,6 +87,8 @@ def test_what_a_block_lacks_is_named(monkeypatch):
 
 
 @needs_triton
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_in_the_interpreter():
     assert "skipped" not in interpreted()
 
