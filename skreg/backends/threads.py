@@ -7,11 +7,11 @@ products runs on one. Where another program wants a core, each product waits for
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 
@@ -68,13 +68,15 @@ def side_by_side(function, parts, threads):
     """
     if threads < 2 or len(parts) < 2:
         return [function(part) for part in parts]
-    # numpy's handling of floating-point errors belongs to the context of a thread.
-    contexts = [contextvars.copy_context() for _ in parts]
+    # numpy's handling of floating-point errors belongs to the context of a thread, or to the thread.
+    handling = np.geterr()
+
+    def done(part):
+        with np.errstate(**handling):
+            return function(part)
+
     with ONE_THREAD_EACH(), ThreadPoolExecutor(min(threads, len(parts))) as pool:
-        waiting = [
-            pool.submit(context.run, function, part)
-            for context, part in zip(contexts, parts, strict=True)
-        ]
+        waiting = [pool.submit(done, part) for part in parts]
         try:
             return [future.result() for future in waiting]
         except BaseException:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skreg.estimators.columns.scales import SMOOTH, NormalScores
+from skreg.estimators.columns.scales import FAR, SMOOTH, NormalScores
 
 
 class Columns(nn.Module):
@@ -54,16 +54,15 @@ class Shift(nn.Module):
         self.register_buffer("centre", torch.as_tensor(scale.centre))
         self.register_buffer("factor", torch.as_tensor(scale.factor))
         self.smooth = bool(scale.smooth)
-        self.bend = SMOOTH  # TorchScript knows no globals
+        self.bend, self.far = SMOOTH, FAR  # TorchScript knows no globals
 
     def forward(self, x):
         """Rows x (b, m), scaled."""
         z = (x - self.centre) * self.factor
         if self.smooth:
+            z = torch.clamp(z, -self.far, self.far)
             third = z / self.bend
-            # Without the square of a large number, which is infinite.
-            size = torch.clamp(torch.abs(third), min=1.0)
-            z = z / (size * torch.sqrt(1.0 / (size * size) + (third / size) * (third / size)))
+            z = z / torch.sqrt(1.0 + third * third)
         return z
 
 

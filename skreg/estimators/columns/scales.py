@@ -12,9 +12,9 @@ from scipy.special import ndtri
 
 from skreg.estimators.quantiles import quantiles
 
-#: A value so many times the scale away from the centre is halved by the smooth clip, about: what
-#: RealMLP takes.
-SMOOTH = 3.0
+#: What no value gets beyond by the smooth clip, as in RealMLP. Values this far away have got there but
+#: for rounding, and the squares of larger ones might be infinite.
+SMOOTH, FAR = 3.0, 1e9
 
 #: Points at which the normal scores of a column are kept; between them they are a line.
 POINTS = 256
@@ -40,12 +40,15 @@ class Shifted:
 
     def __call__(self, x):
         """Rows (n, m), in place."""
-        x -= self.centre
-        x *= self.factor
+        with np.errstate(over="ignore"):  # said by whoever looks at what was made
+            x -= self.centre
+            x *= self.factor
         if self.smooth:
-            with np.errstate(over="ignore"):
-                # By a hypotenuse, since the square of a large number is infinite.
-                x /= np.hypot(1.0, x / SMOOTH)
+            np.clip(x, -FAR, FAR, out=x)
+            squares = x / SMOOTH
+            squares *= squares
+            squares += 1.0
+            x /= np.sqrt(squares, out=squares)
         return x
 
 
