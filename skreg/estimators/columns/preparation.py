@@ -328,10 +328,8 @@ def learn(numbers, weight, levels, settings):
         return _as_it_is(d, settings, np.zeros(d))
     x = numbers if len(numeric) == d else numbers[:, numeric]
     missing = np.isnan(x).sum(axis=0) if _has_gaps(x) else np.zeros(len(numeric), dtype=np.intp)
-    fill = np.array([_middle(x[:, j], weight) for j in range(len(numeric))])
     scale = None if settings.scale is None else learn_scale(settings.scale, x, weight)
-    if isinstance(scale, Shifted) and settings.scale == "robust":
-        fill = scale.centre  # the median is known
+    fill = _fill(x, weight, scale, missing > 0)
     gaps = np.flatnonzero((missing > 0) & (missing < len(numbers)))
     found = [_category(j, numbers[:, j], weight, levels[j], settings.embedding) for j in levels]
     one_hot = [category for category in found if not category.embedded]
@@ -344,6 +342,21 @@ def _as_it_is(d, settings, fill, made_of=None):
     """What takes d columns as they are, and fills what is missing."""
     none = np.zeros(0, np.intp)
     return Preparation(d, settings, np.arange(d), fill, None, none, [], [], True, made_of)
+
+
+def _fill(x, weight, scale, gaps):
+    """What stands for the gaps of each column: the median where there are some.
+
+    Of the others it is the centre that is known or quickly found, in case some come up at predict.
+    """
+    if isinstance(scale, Shifted):
+        fill = scale.centre.copy()
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            fill = np.average(x, axis=0, weights=weight).astype(np.float64)
+    for j in np.flatnonzero(gaps | ~np.isfinite(fill)):
+        fill[j] = _middle(x[:, j], weight)
+    return fill
 
 
 def _middle(values, weight):

@@ -47,11 +47,11 @@ def test_a_table_by_hand():
 
 def test_gaps_that_only_appear_at_predict_are_filled():
     x = np.array([[1.0, 1.0], [3.0, 2.0], [8.0, 4.0]])
-    for settings in (PLAIN, Settings("standard", "auto", "float64")):
-        preparation, table = prepare(x, None, {}, settings)
+    for scale, strategy in ((None, "mean"), ("standard", "mean"), ("robust", "median")):
+        preparation, table = prepare(x, None, {}, Settings(scale, "auto", "float64"))
         assert table.shape == (3, 2)
         new = np.array([[NAN, 2.0], [3.0, NAN]])
-        filled = SimpleImputer(strategy="median").fit(x).transform(new)
+        filled = SimpleImputer(strategy=strategy).fit(x).transform(new)
         np.testing.assert_array_equal(preparation(new), preparation(filled))
 
 
