@@ -353,7 +353,8 @@ def _fill(x, weight, scale, gaps):
         fill = scale.centre.copy()
     else:
         with np.errstate(over="ignore", invalid="ignore"):
-            fill = np.average(x, axis=0, weights=weight).astype(np.float64)
+            sums = x.sum(axis=0, dtype=np.float64) if weight is None else weight @ x
+            fill = sums / (len(x) if weight is None else weight.sum())
     for j in np.flatnonzero(gaps | ~np.isfinite(fill)):
         fill[j] = _middle(x[:, j], weight)
     return fill
