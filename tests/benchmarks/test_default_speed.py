@@ -119,7 +119,8 @@ def test_page_says_what_was_reached_and_of_which_net(machine):
         ),
     }
     result = {"rows": rows, "net": {"hidden": "(256, 256)", "embedding": "auto"}}
-    page = PAGES["default_speed"](result, machine)
+    page, tried = PAGES["default_speed"](result, machine).split("What was tried")
+    assert "waves" in tried
     assert "hidden layers of (256, 256) and, with ``numeric_embedding='auto'``" in page
     cells = {
         lines[0]: [line.removeprefix("     - ") for line in lines[1:]]
