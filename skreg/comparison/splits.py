@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-__all__ = ["OuterSplit", "folds_of", "inner_splits", "outer_splits"]
+from skreg.estimators.split import folds_of
+
+__all__ = ["OuterSplit", "inner_splits", "outer_splits"]
 
 
 @dataclass(frozen=True)
@@ -29,35 +30,6 @@ class OuterSplit:
     fold: int
     train: NDArray[np.intp]
     test: NDArray[np.intp]
-
-
-def folds_of(
-    n_splits: int, *, stratify: bool, grouped: bool, random_state: int
-) -> KFold | StratifiedKFold | GroupKFold | StratifiedGroupKFold:
-    """Make shuffled folds that respect classes and groups, if there are any.
-
-    Parameters
-    ----------
-    n_splits : int
-        Number of folds.
-    stratify : bool
-        Whether each fold has the class shares of the whole table.
-    grouped : bool
-        Whether rows of one group stay in one fold.
-    random_state : int
-        Seed of the shuffle.
-
-    Returns
-    -------
-    scikit-learn splitter
-    """
-    kinds = {
-        (False, False): KFold,
-        (True, False): StratifiedKFold,
-        (False, True): GroupKFold,
-        (True, True): StratifiedGroupKFold,
-    }
-    return kinds[stratify, grouped](n_splits, shuffle=True, random_state=random_state)
 
 
 def outer_splits(

@@ -49,13 +49,29 @@ def sibling(template, random_state, columns=None):
     columns : ndarray of int, optional
         Those of the prepared table that it is given; by default it prepares the table as the other does.
     """
-    net = clone(template).set_params(random_state=random_state)
-    net._levels, net._columns = template._levels, template._columns
+    net = like(template, random_state)
     if columns is not None:
-        net._levels, net._columns = {}, template._columns.part(columns)
-    elif net._levels and hasattr(template, "feature_names_in_"):
+        net._levels = {}
+        vars(net).pop("feature_names_in_", None)
+    take_preparation(net, template._columns if columns is None else template._columns.part(columns))
+    return net
+
+
+def like(template, random_state, **changes):
+    """A net with the parameters of another but some, that knows the same of its target and its columns.
+
+    Parameters
+    ----------
+    template : BaseRegularizedMLP
+    random_state : int
+        Its own.
+    **changes
+        Parameters with other values.
+    """
+    net = clone(template).set_params(random_state=random_state, **changes)
+    net._levels = template._levels
+    if net._levels and hasattr(template, "feature_names_in_"):
         net.feature_names_in_ = template.feature_names_in_
-    net.n_features_in_ = net._columns.n_columns
     for name in KNOWN:
         if hasattr(template, name):
             setattr(net, name, getattr(template, name))
@@ -111,15 +127,25 @@ def prepare_rows(net, numbers, weight, *, first=True, one_hot=False):
         Where a value is too large for the precision of training.
     """
     if first:
-        # An embedding would let a linear model have fewer functions of a category than it has levels.
-        one_hot = one_hot or np.size(net.hidden_layer_sizes) == 0
-        embedding = "onehot" if one_hot else net.category_embedding
-        settings = Settings(net.scale_features, embedding, net.dtype)
+        settings = column_settings(net, one_hot=one_hot)
         net._columns, table = prepare(numbers, weight, net._levels, settings)
     else:
         table = net._columns(numbers, np.dtype(net.dtype))
     names = getattr(net, "feature_names_in_", None)
     return within_precision(table, numbers, net._columns, names)
+
+
+def column_settings(net, *, one_hot=False):
+    """What the parameters of a net say of its table."""
+    # An embedding would let a linear model have fewer functions of a category than it has levels.
+    one_hot = one_hot or np.size(net.hidden_layer_sizes) == 0
+    return Settings(net.scale_features, "onehot" if one_hot else net.category_embedding, net.dtype)
+
+
+def take_preparation(net, columns):
+    """Let a net prepare tables as another one learned to."""
+    net._columns = columns
+    net.n_features_in_ = columns.n_columns
 
 
 def take_columns(net, levels, names):
@@ -285,19 +311,33 @@ def refit_job(net, job, rows, result):
     validated = net.refit and job.X_val is not None and result.best_step
     if not validated or result.interrupted or (left is not None and left <= 0):
         return None
-    steps = n_batches(X.shape[0], spec.batch_size, spec.batch_norm)
-    spec = dataclasses.replace(
-        spec,
-        max_steps=result.best_step,
-        # The schedule counts epochs, which have more steps now.
-        max_iter=max(1, round(spec.max_iter * batches_of(job) / steps)),
-        max_time=left,
-        early_stopping=False,
-        tol=None,
-    )
+    spec = for_steps(spec, X.shape[0], result.best_step, batches_of(job), max_time=left)
     net._count_classes(y, weight)
     y, weight = net._engine_target(y), normalised(weight)
     return Job(spec, X, y, weight, job.seed, start=job.start, label=job.label)
+
+
+def for_steps(spec, n_rows, steps, batches, max_time=None):
+    """A spec that trains on so many rows for so many steps, without validation.
+
+    Parameters
+    ----------
+    spec : Spec
+    n_rows, steps : int
+    batches : int
+        Minibatches an epoch of the training that the number of steps is from.
+    max_time : float, optional
+    """
+    now = n_batches(n_rows, spec.batch_size, spec.batch_norm)
+    return dataclasses.replace(
+        spec,
+        max_steps=steps,
+        # The schedule counts epochs, which have another number of steps now.
+        max_iter=max(1, round(spec.max_iter * batches / now)),
+        max_time=max_time,
+        early_stopping=False,
+        tol=None,
+    )
 
 
 def take_refit(result, again):

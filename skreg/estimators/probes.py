@@ -10,6 +10,7 @@ import copy
 
 import numpy as np
 
+from skreg.estimators.decision import logits_of
 from skreg.estimators.target import with_rule
 
 #: Logits of a prediction that is certain.
@@ -19,11 +20,46 @@ _CERTAIN = 4.0
 _SMALL, _LARGE = 0.1, 2.0
 
 
+#: Probabilities are taken for this at least, so that their logits are numbers.
+_LEAST_PROBABILITY = 1e-15
+
+
 def with_outputs(net, raw):
     """A copy of a net that gives these raw outputs, whatever rows it is asked for."""
     net = copy.copy(net)
     net._given_raw = raw
     return net
+
+
+def predicting(net, found, shift=None):
+    """A copy of a net that predicts this, whatever rows it is asked for.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+        Knows its target.
+    found : ndarray
+        Probabilities in the form of ``predict_proba``, or numbers in units of the target.
+    shift : ndarray or None
+        Of the logits, by which a classifier decides.
+    """
+    if hasattr(net, "classes_"):
+        return with_outputs(with_rule(net, shift), outputs_for(net, found))
+    net = with_outputs(net, outputs_for(net, found))
+    n_targets = net._given_raw.shape[1]
+    net._target_mean, net._target_scale, net._clips = np.zeros(n_targets), np.ones(n_targets), False
+    return net
+
+
+def outputs_for(net, found):
+    """Raw outputs (n, o) of probabilities, or of numbers in units of the target as if it were not scaled."""
+    if hasattr(net, "classes_"):
+        found = np.clip(found, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
+        return logits_of(found, multilabel=net._multilabel)
+    found = found.reshape(len(found), -1)
+    if net._loss_name() == "poisson":
+        return np.log(np.maximum(found, np.finfo(np.float64).tiny))
+    return found
 
 
 def is_poor(net, y):

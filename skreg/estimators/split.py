@@ -1,4 +1,4 @@
-"""Holding out validation rows."""
+"""Holding out validation rows, and folds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from skreg.estimators.tables import as_numpy
 from skreg.train.random import Purpose, generator
@@ -203,3 +204,35 @@ def _nearest(count, rng, units, classes, *, everything):
     chosen[lines[empty], np.argmin(distance(shares))] = True
     sums = np.array([shares[line].sum(axis=0) for line in chosen])
     return chosen[np.argmin(distance(sums))]
+
+
+# -- folds -------------------------------------------------------------------------------------------
+
+
+def folds_of(
+    n_splits: int, *, stratify: bool, grouped: bool, random_state: int
+) -> KFold | StratifiedKFold | GroupKFold | StratifiedGroupKFold:
+    """Make shuffled folds that respect classes and groups, if there are any.
+
+    Parameters
+    ----------
+    n_splits : int
+        Number of folds.
+    stratify : bool
+        Whether each fold has the class shares of the whole table.
+    grouped : bool
+        Whether rows of one group stay in one fold.
+    random_state : int
+        Seed of the shuffle.
+
+    Returns
+    -------
+    scikit-learn splitter
+    """
+    kinds = {
+        (False, False): KFold,
+        (True, False): StratifiedKFold,
+        (False, True): GroupKFold,
+        (True, True): StratifiedGroupKFold,
+    }
+    return kinds[stratify, grouped](n_splits, shuffle=True, random_state=random_state)

@@ -153,8 +153,11 @@ class ClassTargets:
 
     def _shift_by(self, shares):
         """What the decision of this net subtracts from logits, where classes have these shares."""
-        shares = smoothed(shares, self.label_smoothing, 2 if self._multilabel else len(shares))
-        return shift_of(self.decision, self.classes_, shares, multilabel=self._multilabel)
+        return rule_by(self, self._smoothed(shares))
+
+    def _smoothed(self, shares):
+        """What the probabilities of this net are calibrated to, where classes have these shares."""
+        return smoothed(shares, self.label_smoothing, 2 if self._multilabel else len(shares))
 
     def _labels(self, raw):
         """Labels that raw outputs lead to, in the user's terms."""
@@ -321,6 +324,18 @@ def common_rule(nets):
     """
     shares = np.mean([net.class_prior_ for net in nets], axis=0)
     return shares, nets[0]._shift_by(shares)
+
+
+def smoothed_shares(nets):
+    """What the mean of the probabilities of several classifiers is calibrated to; None for regressors."""
+    if not isinstance(nets[0], ClassTargets):
+        return None
+    return np.mean([net._smoothed(net.class_prior_) for net in nets], axis=0)
+
+
+def rule_by(net, shares):
+    """What the decision of a classifier subtracts from logits that are calibrated to these shares."""
+    return shift_of(net.decision, net.classes_, shares, multilabel=net._multilabel)
 
 
 def with_rule(net, shift):

@@ -1,0 +1,338 @@
+"""What the two searches share: the course of a fit, what is kept of it, prediction."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.metrics import get_scorer_names
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from skreg.estimators.columns import read, read_to_predict
+from skreg.estimators.course import (
+    check_target,
+    checked,
+    encode,
+    interrupted_text,
+    take_columns,
+)
+from skreg.estimators.decorators import fit_context
+from skreg.estimators.fitted import set_fitted
+from skreg.estimators.rows import check_validation_arguments
+from skreg.estimators.search.budget import Budget
+from skreg.estimators.search.folds import Rows, make_folds, passed_folds
+from skreg.estimators.search.greedy import select
+from skreg.estimators.search.judge import Judge
+from skreg.estimators.search.mixture import Mixture
+from skreg.estimators.search.run import Search
+from skreg.estimators.search.space import Table, settings
+from skreg.estimators.search.tells import ensemble_table, results_table
+from skreg.estimators.search.trials import Trainees, fitted_nets
+from skreg.estimators.split import check_groups
+from skreg.estimators.tables import of_validation_rows
+from skreg.estimators.weights import check_sample_weight, check_some_weight
+from skreg.parallel import submit_many
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skreg import typing as types
+    from skreg.estimators.base import BaseRegularizedMLP
+
+MAX_INT = np.iinfo(np.int32).max
+
+#: Constraints of the parameters that both searches have.
+CONSTRAINTS = {
+    "estimator": [HasMethods(["fit", "predict"]), None],
+    "param_distributions": [dict, list, None],
+    "param_grid": [dict, list, None],
+    "n_settings": [Interval(Integral, 1, None, closed="left"), None],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
+    "cv": ["cv_object"],
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+    "ensemble": ["boolean"],
+    "refit": [StrOptions({"all"}), "boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+#: Fitted attributes without an underscore at the end.
+_PRIVATE = ("_levels", "_mixture", "_template", "_shares")
+
+
+class BaseSearch(BaseEstimator):
+    """Base class. A subclass says which nets are trained and what predictions are."""
+
+    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+
+    def __init__(
+        self,
+        estimator: BaseRegularizedMLP | None = None,
+        *,
+        param_distributions: Any = None,
+        param_grid: Any = None,
+        n_settings: int | None = None,
+        max_time: float | None = None,
+        cv: Any = None,
+        scoring: str | types.Scorer = "loss",
+        ensemble: bool = True,
+        refit: Any = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.param_distributions = param_distributions
+        self.param_grid = param_grid
+        self.n_settings = n_settings
+        self.max_time = max_time
+        self.cv = cv
+        self.scoring = scoring
+        self.ensemble = ensemble
+        self.refit = refit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    cv_results_: dict[str, Any]
+    best_index_: int
+    best_params_: dict[str, Any]
+    best_score_: float
+    ensemble_: pd.DataFrame
+    n_features_in_: int
+    feature_names_in_: types.Array
+
+    _net: ClassVar[type]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        if self.estimator is None or isinstance(self.estimator, self._net):
+            tags.target_tags = get_tags(self._get_estimator()).target_tags
+        return tags
+
+    def _get_estimator(self):
+        return self._net() if self.estimator is None else self.estimator
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: types.Table,
+        y: types.Target,
+        sample_weight: types.RowWeights | None = None,
+        *,
+        X_val: types.Table | None = None,
+        y_val: types.Target | None = None,
+        sample_weight_val: types.RowWeights | None = None,
+        groups: types.Groups | None = None,
+    ) -> Self:
+        """Search, and fit the best setting or an ensemble of the best.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or CSR matrix of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        sample_weight : array-like of shape (n,), default=None
+            In training, in the loss by which settings are compared, and in ``scoring`` where it takes
+            weights. Only ratios matter.
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation rows, which all settings are compared on in place of folds.
+        groups : array-like of shape (n,), default=None
+            Labels of any kind, such as patients or days, for the folds: rows of one group are never on
+            both sides of a split. Routed as ``sample_weight`` is.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError, TypeError
+            For parameters or data that do not fit; the estimator is left as it was.
+        KeyboardInterrupt
+            After an interrupt: the estimator is fitted, with the best settings so far.
+        """
+        before = self.__dict__.copy()
+        try:
+            interrupted = self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        if interrupted:
+            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        return self
+
+    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups):
+        for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
+            delattr(self, name)
+        budget = Budget(self.n_settings, self.max_time)
+        template = self._make_template()
+        self._check_space(template)
+        check_validation_arguments(X_val, y_val, sample_weight_val)
+        rows = self._read(template, X, y, sample_weight, first=True)
+        groups = check_groups(groups, len(rows))
+        rng = self._generator()
+        seed = int(rng.randint(MAX_INT))
+        if X_val is None:
+            folds = make_folds(template, rows, self.cv, groups, seed)
+        else:
+            folds = self._passed(template, rows, X_val, y_val, sample_weight_val)
+        judge = Judge(template, folds, self.scoring)
+        trainees = Trainees(template, folds, int(rng.randint(MAX_INT)))
+        table = Table(
+            max(len(train) for train, _ in folds.splits),
+            sparse=hasattr(rows.numbers, "tocsr"),
+            categories=bool(self._levels),
+        )
+        source = settings(
+            template, self.param_distributions, self.param_grid, table, check_random_state(seed)
+        )
+        search = Search(trainees, source, judge, budget, self._say)
+        search.run()
+        self._finish(search, trainees, rows)
+        return search.interrupted
+
+    def _make_template(self):
+        """A net with the parameters that no setting changes, found valid."""
+        estimator = self._get_estimator()
+        if not isinstance(estimator, self._net):
+            raise TypeError(
+                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
+                "defaults; what prepares the table belongs in front of the search: "
+                f"make_pipeline(..., {type(self).__name__}())."
+            )
+        if estimator.callbacks:
+            raise ValueError(
+                f"estimator has callbacks={estimator.callbacks!r}. Callbacks watch a net that is trained "
+                "alone, and those of a search are trained together. Set estimator__callbacks=None."
+            )
+        template = clone(estimator).set_params(warm_start=False, max_time=None, verbose=0)
+        checked(template)
+        return template
+
+    def _check_space(self, template):
+        """Refuse a space that names parameters that there are not."""
+        if self.param_distributions is not None and self.param_grid is not None:
+            raise ValueError(
+                "Both param_distributions and param_grid are given. A search takes its settings from one "
+                "of them: set the other one to None."
+            )
+        known = template.get_params()
+        for name in ("param_distributions", "param_grid"):
+            space = getattr(self, name)
+            parts = [space] if isinstance(space, dict) else space or []
+            for part in parts:
+                if not isinstance(part, dict):
+                    raise TypeError(f"{name} has the entry {part!r}, which is not a dict.")
+                unknown = sorted(set(part) - set(known))
+                if unknown:
+                    raise ValueError(
+                        f"{name} names {unknown}, which are no parameters of "
+                        f"{type(template).__name__}. Its parameters are {sorted(known)}."
+                    )
+
+    def _read(self, template, X, y, sample_weight, *, first):
+        """Rows as numbers with gaps, encoded targets and weights."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        numbers, target = read(
+            self,
+            X,
+            y,
+            template.categorical_features,
+            reset=first,
+            multi_output=True,
+            y_numeric=is_regressor(self),
+        )
+        weight = check_sample_weight(sample_weight, numbers)
+        if weight is not None:
+            check_some_weight(weight)
+        if first:
+            take_columns(template, self._levels, getattr(self, "feature_names_in_", None))
+        target = encode(template, check_target(template, target), first=first)
+        return Rows(X, numbers, target, weight, np.arange(_num_samples(X)))
+
+    def _passed(self, template, rows, X_val, y_val, sample_weight_val):
+        """The one split of validation rows that were passed."""
+        try:
+            valid = self._read(template, X_val, y_val, sample_weight_val, first=False)
+        except ValueError as error:
+            raise of_validation_rows(error) from None
+        return passed_folds(
+            *(part if part.weight is None else part.take(part.weight > 0) for part in (rows, valid))
+        )
+
+    def _generator(self):
+        if self.random_state is None:  # as the nets: the global generator is left alone
+            return np.random.RandomState(np.random.SeedSequence().generate_state(4))
+        return check_random_state(self.random_state)
+
+    def _say(self, text):
+        if self.verbose:
+            print(f"[{type(self).__name__}] {text}", flush=True)
+
+    def _finish(self, search, trainees, rows):
+        """Choose the ensemble, and keep what predicts and what is told of the search."""
+        kept, judge = search.kept, search.judge
+        weights, score = np.ones(1), kept[0].score
+        if self.ensemble:
+            weights, score = select(
+                [trial.found for trial in kept], [trial.shares for trial in kept], judge.score
+            )
+        chosen = [(trial, w) for trial, w in zip(kept, weights, strict=False) if w > 0]
+        self._set_results(search, chosen, score)
+        self._set_outside(sum(w * trial.found for trial, w in chosen), trainees.folds.predicted)
+        again = self._trained_on_all(search, trainees, chosen, rows) if self.refit == "all" else {}
+        nets, shares = [], []
+        for trial, weight in chosen:
+            own = again.get(trial.number) or fitted_nets(trial)
+            nets += own
+            shares += [weight / len(own)] * len(own)
+        self.estimators_, self.estimator_weights_ = nets, np.array(shares)
+        self._template, self._mixture = judge.template, Mixture(nets, shares)
+        self._learn_from(chosen)
+
+    def _set_results(self, search, chosen, score):
+        best = search.kept[0]
+        self.cv_results_ = results_table(search.trials)
+        self.best_index_, self.best_params_ = best.number, dict(best.setting)
+        self.best_score_, self.oof_score_ = float(best.score), float(score)
+        self.ensemble_ = ensemble_table(chosen)
+        self.n_splits_ = len(search.trainees.folds)
+
+    def _trained_on_all(self, search, trainees, chosen, rows):
+        """Nets of the chosen settings, trained on all rows; those that come to their end, by setting."""
+        made = {trial.number: trainees.on_all_rows(trial, rows) for trial, _ in chosen}
+        left = search.budget.left_in_all
+        results = submit_many([job for _, job in made.values()], seconds=left)
+        search.interrupted = search.interrupted or any(result.interrupted for result in results)
+        found = {}
+        for (number, (net, job)), result in zip(made.items(), results, strict=True):
+            if result.stopped_by == "max_iter":
+                set_fitted(net, job, result)
+                found[number] = [net]
+        return found
+
+    # -- prediction -------------------------------------------------------------------------------
+
+    def _mean(self, X):
+        """Weighted mean of the predictions of all nets."""
+        check_is_fitted(self)
+        return self._mixture.mean(read_to_predict(self, X))
+
+
+def outside(found, predicted):
+    """Predictions of all rows that were passed; NaN for rows that no split predicts."""
+    out = np.full((_num_samples(predicted.given), *found.shape[1:]), np.nan)
+    out[predicted.places] = found
+    return out

@@ -1,0 +1,150 @@
+"""The rows of a search and its folds: which rows a net is trained on, and which it predicts out of fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+
+from skreg.estimators.course import strata_of
+from skreg.estimators.split import folds_of
+
+#: Folds where ``cv`` is None. With few rows each of them counts more in training, and a fold more costs less.
+FOLDS, MORE_FOLDS, FEW_ROWS = 5, 8, 1000
+
+
+@dataclass
+class Rows:
+    """Rows of a table, their targets as a net encodes them, and their weights.
+
+    Attributes
+    ----------
+    given : array-like
+        The table as the user passed it.
+    numbers : ndarray or CSR matrix, shape (n, d)
+        Numbers with gaps.
+    y : ndarray
+    weight : ndarray of shape (n,) or None
+    places : ndarray of int, shape (n,)
+        The numbers of the rows in ``given``.
+    """
+
+    given: Any
+    numbers: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    places: np.ndarray
+
+    def __len__(self):
+        return len(self.y)
+
+    def take(self, rows):
+        """Some of the rows, by their places among these."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Rows(self.given, self.numbers[rows], self.y[rows], weight, self.places[rows])
+
+
+@dataclass
+class Folds:
+    """The splits of a search.
+
+    Attributes
+    ----------
+    splits : list of (Rows, Rows)
+        Rows to train on and rows to predict, of positive weight.
+    outside : list of ndarray of int
+        Of each split, the places of the predicted rows among all rows that are predicted.
+    predicted : Rows
+        All rows that are predicted out of fold, each once.
+    """
+
+    splits: list
+    outside: list
+    predicted: Rows
+
+    def __len__(self):
+        return len(self.splits)
+
+
+def make_folds(template, rows, cv, groups, seed):
+    """The folds of a search.
+
+    Parameters
+    ----------
+    template : BaseRegularizedMLP
+        Knows its target.
+    rows : Rows
+        All that the user passed; those of weight zero are left out of the folds.
+    cv : int, splitter, iterable or None
+        As everywhere in scikit-learn. A number of folds, or None, is made of the rows that have weight.
+    groups : ndarray of int, shape (n,), or None
+    seed : int
+        Shuffles the rows of a number of folds.
+
+    Raises
+    ------
+    ValueError
+        Where a split has no rows to train on or to predict, or a row is predicted twice.
+    """
+    weighted = np.ones(len(rows), bool) if rows.weight is None else rows.weight > 0
+    if cv is None or isinstance(cv, int | np.integer):
+        pairs = _numbered(template, rows, weighted, cv, groups, seed)
+    else:
+        classifier = is_classifier(template) and rows.y.ndim == 1
+        splitter = check_cv(cv, rows.y, classifier=classifier)
+        pairs = list(splitter.split(np.zeros((len(rows), 1)), rows.y, groups))
+    everything = np.arange(len(rows))
+    pairs = [[everything[part][weighted[part]] for part in pair] for pair in pairs]
+    return _checked(rows, pairs, cv)
+
+
+def passed_folds(training, validation):
+    """The one split of rows to train on, and of validation rows that were passed."""
+    return Folds([(training, validation)], [np.arange(len(validation))], validation)
+
+
+def _checked(rows, pairs, cv):
+    times = np.zeros(len(rows), dtype=np.intp)
+    for train, test in pairs:
+        if not len(train) or not len(test):
+            raise ValueError(
+                f"cv={cv!r} made a split of {len(train)} rows to train on and {len(test)} to predict "
+                "(rows of weight zero do not count). Both need rows: use fewer splits, or another splitter."
+            )
+        times[test] += 1
+    if (times > 1).any():
+        raise ValueError(
+            f"cv={cv!r} predicts {np.count_nonzero(times > 1)} rows more than once, so that a row has "
+            "several out-of-fold predictions. Use splits whose test rows do not overlap, such as those of "
+            "KFold, StratifiedKFold, GroupKFold or TimeSeriesSplit."
+        )
+    predicted = np.flatnonzero(times)
+    outside = [np.searchsorted(predicted, test) for _, test in pairs]
+    splits = [(rows.take(train), rows.take(test)) for train, test in pairs]
+    return Folds(splits, outside, rows.take(predicted))
+
+
+def _numbered(template, rows, weighted, cv, groups, seed):
+    """Splits into a number of folds, of the rows that have weight."""
+    chosen = np.flatnonzero(weighted)
+    y, n = rows.y[chosen], len(chosen)
+    groups = None if groups is None else groups[chosen]
+    most = n if groups is None else len(np.unique(groups))
+    k = int(cv) if cv is not None else MORE_FOLDS if n < FEW_ROWS else FOLDS
+    if cv is None:
+        k = min(k, most)
+    if not 2 <= k <= most:
+        unit = "rows" if groups is None else "groups"
+        remedy = f"Use a number from 2 to {most}" if most > 1 else "Pass X_val and y_val"
+        raise ValueError(f"cv={cv!r} folds cannot be made of {most} {unit}. {remedy}.")
+    strata = strata_of(template, y)
+    # A class with fewer rows than folds is not in all of them, which is no reason to mix the others.
+    stratify = strata is not None and np.bincount(strata).max() >= k
+    splitter = folds_of(k, stratify=stratify, grouped=groups is not None, random_state=seed)
+    return [
+        (chosen[train], chosen[test])
+        for train, test in splitter.split(np.zeros((n, 1)), strata if stratify else None, groups)
+    ]

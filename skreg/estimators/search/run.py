@@ -1,0 +1,250 @@
+"""The course of a search: waves of trials, rungs, what is kept."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+from sklearn.exceptions import FitFailedWarning
+
+from skreg.estimators.rows import warn
+from skreg.estimators.search.greedy import POOL
+from skreg.estimators.search.halving import Ladder
+from skreg.parallel import submit_many
+from skreg.train.plan import net_of, stack_bytes
+
+#: Epochs by which the speed of a table is known, the first of them left out: kernels are loaded in it.
+_FIRST, _TIMED = 1, 3
+
+#: Settings that a search should be able to try in its time; where it cannot, trainings get shorter, down to
+#: so many epochs.
+_FEWEST_SETTINGS, _FEWEST_EPOCHS = 8, 20
+
+#: What a setting costs of a whole training in the mean, since most of them are lost at a rung.
+SHARE = 0.3
+
+#: Settings that are tried together: more are compared with more, fewer are ready sooner. And bytes that what
+#: is kept of their nets between rungs may take.
+WAVE, SMALLEST_WAVE, WAVE_BYTES = 32, 4, 1 << 31
+
+#: Trials cut short by the end of time that are looked at.
+_CUT_SHORT = 5
+
+
+class Search:
+    """Trials of a search, trained in waves.
+
+    Parameters
+    ----------
+    trainees : Trainees
+    source : iterator of dict
+        Settings.
+    judge : Judge
+    budget : Budget
+    say : callable
+        ``say(text)`` of progress.
+
+    Attributes
+    ----------
+    trials : list of Trial
+    interrupted : bool
+    """
+
+    def __init__(self, trainees, source, judge, budget, say):
+        self.trainees, self.source, self.judge = trainees, source, judge
+        self.budget, self.say = budget, say
+        self.trials, self.interrupted = [], False
+        self.max_iter = trainees.template.max_iter
+        self._setting_seconds = None
+
+    def run(self):
+        """Try settings until the budget is spent or there are no more."""
+        first = self._first_wave()
+        self.ladder = Ladder(self.max_iter)
+        wave = first + self._more(self._wave_size(first) - len(first))
+        while wave:
+            self._train_wave(wave)
+            if self.interrupted or self.budget.over:
+                break
+            wave = self._more(self._wave_size(wave))
+        if not self.kept:
+            self._give_up()
+
+    @property
+    def kept(self):
+        """Trials with predictions, the best first."""
+        found = [trial for trial in self.trials if trial.found is not None]
+        return sorted(found, key=lambda trial: (-trial.score, trial.number))
+
+    # -- waves -----------------------------------------------------------------------------------------
+
+    def _more(self, count):
+        """So many trials more, or as many as there are."""
+        count = max(0, int(min(count, self.budget.n_settings - self.budget.tried)))
+        wave = []
+        for setting in itertools.islice(self.source, count):
+            trial = self.trainees.trial(len(self.trials), setting)
+            self.trials.append(trial)
+            wave.append(trial)
+        self.budget.tried += len(wave)
+        self._tell_failures(wave)
+        return wave
+
+    def _first_wave(self):
+        """The first trial; with a limit of time it is trained a little, to know how fast this table is."""
+        wave = self._more(1)
+        if self.budget.left is None or not wave or wave[0].error:
+            return wave
+        self._train(wave, _FIRST, limited=False)
+        began = time.perf_counter()
+        self._train(wave, _TIMED)
+        epoch = max((time.perf_counter() - began) / (_TIMED - _FIRST), 1e-9)
+        affordable = int(self.budget.left / (_FEWEST_SETTINGS * SHARE * epoch))
+        if affordable < self.max_iter and self.budget.left:
+            wave = [self._shortened(wave[0], max(affordable, min(_FEWEST_EPOCHS, self.max_iter)))]
+        self._setting_seconds = SHARE * epoch * self.max_iter
+        return wave
+
+    def _shortened(self, first, max_iter):
+        """The first trial anew, where trainings have to be shorter for several to be possible in the time."""
+        self.max_iter = max_iter
+        self.trainees.template.set_params(max_iter=max_iter)
+        self.trials[0] = self.trainees.trial(0, first.setting)
+        self._train(self.trials[:1], _FIRST, limited=False)
+        return self.trials[0]
+
+    def _wave_size(self, wave):
+        """Settings to try together next."""
+        jobs = [job for trial in wave for job in trial.jobs]
+        size = WAVE
+        if jobs:
+            n_folds = len(self.trainees.folds)
+            kept = np.mean([stack_bytes(job, 1) for job in jobs])
+            size = min(size, max(SMALLEST_WAVE, int(WAVE_BYTES / (kept * n_folds))))
+        if self.budget.left is None or self._setting_seconds is None:
+            return size
+        # A last wave that would come too late is of the size that the time allows.
+        return int(np.clip(self.budget.left / self._setting_seconds, 1, size))
+
+    def _train_wave(self, wave):
+        began, tried = time.perf_counter(), len(wave)
+        wave = [trial for trial in wave if trial.error is None]
+        for rung, epochs in enumerate(self.ladder.epochs):
+            self._train(wave, epochs)
+            if self._is_over():
+                break
+            going_on = self.ladder.survivors(rung, wave)
+            for trial in wave:
+                trial.rung = rung + 1
+                if trial not in going_on:
+                    trial.state = "lost"
+                    trial.drop()
+            wave = going_on
+            self._say_rung(epochs, wave)
+        else:
+            self._train(wave, None)
+        self._finish(wave)
+        if tried:
+            self._setting_seconds = (time.perf_counter() - began) / tried
+
+    def _is_over(self):
+        return self.interrupted or self.budget.left == 0.0
+
+    def _train(self, wave, epochs, limited=True):
+        """Train the nets of trials up to so many epochs, or to their end."""
+        pending = [
+            (trial, i)
+            for trial in wave
+            for i in range(len(trial.jobs))
+            if not trial.results or trial.results[i].stopped_by == "paused"
+        ]
+        if not pending:
+            return
+        jobs, before = [], []
+        for trial, i in pending:
+            job = trial.jobs[i]
+            job.pause = epochs
+            job.resume = trial.results[i].checkpoint if trial.results else None
+            jobs.append(job)
+            before.append(trial.results[i].n_steps if trial.results else 0)
+        began = time.perf_counter()
+        results = submit_many(jobs, seconds=self.budget.left if limited else None)
+        seconds = time.perf_counter() - began
+        work = np.array(
+            [
+                (result.n_steps - steps) * job.spec.batch_size * net_of(job).work
+                for job, result, steps in zip(jobs, results, before, strict=True)
+            ],
+            dtype=np.float64,
+        )
+        shares = seconds * work / max(work.sum(), 1.0)
+        for (trial, i), result, share in zip(pending, results, shares, strict=True):
+            if not trial.results:
+                trial.results = [None] * len(trial.jobs)
+                trial.fit_seconds = [0.0] * len(trial.jobs)
+            trial.results[i] = result
+            trial.fit_seconds[i] += share
+        for job in jobs:
+            job.resume = None
+        for trial in {trial.number: trial for trial, _ in pending}.values():
+            trial.losses.append(trial.pooled_loss())
+            trial.epochs.append(max(result.n_iter for result in trial.results))
+            trial.scored_at = self.budget.seconds
+        self.interrupted = self.interrupted or any(result.interrupted for result in results)
+
+    def _finish(self, wave):
+        """Predict out of fold by the trials that came to the end, and keep the best of all."""
+        wave = [trial for trial in wave if trial.trained and np.isfinite(trial.loss)]
+        if self._is_over() and self.kept:
+            wave = sorted(wave, key=lambda trial: trial.loss)[:_CUT_SHORT]
+        for trial in wave:
+            trial.state = "finished"
+            for result in trial.results:
+                result.checkpoint = None
+            self.trainees.predict(trial)
+            trial.score = self.judge.score(trial.found, trial.shares)
+            trial.split_scores = self._split_scores(trial)
+        for trial in self.kept[POOL:]:
+            trial.drop()
+        for trial in self.trials:
+            if trial.state == "waiting" and trial.results:
+                trial.state = "lost"
+                trial.drop()
+
+    def _split_scores(self, trial):
+        return [
+            self.judge.score(trial.found[rows], trial.shares, rows)
+            for rows in self.trainees.folds.outside
+        ]
+
+    # -- what is said ------------------------------------------------------------------------------------
+
+    def _say_rung(self, epochs, wave):
+        losses = [trial.loss for trial in wave]
+        left = self.budget.left
+        text = f"{self.budget.tried} settings, epoch {epochs}: {len(wave)} go on"
+        if losses:
+            text += f", best loss {min(losses):.4g}"
+        text += f"; {self.budget.seconds:.0f} s"
+        self.say(text if left is None else f"{text}, {left:.0f} s left")
+
+    def _tell_failures(self, wave):
+        failed = [trial for trial in wave if trial.error is not None]
+        if failed:
+            warn(
+                f"{len(failed)} of {len(wave)} settings cannot be trained and are left out, the first "
+                f"of them {failed[0].setting!r}: {failed[0].error}",
+                FitFailedWarning,
+            )
+
+    def _give_up(self):
+        errors = [trial.error for trial in self.trials if trial.error is not None]
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if errors:
+            raise errors[0]
+        raise ValueError(
+            f"None of the {len(self.trials)} settings ended in a finite validation loss: all of them "
+            "diverged. Scale the features (scale_features='robust'), or search lower learning rates."
+        )

@@ -1,0 +1,241 @@
+"""A trial: one setting, with a net for each fold."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from skreg.estimators.course import (
+    checked,
+    column_settings,
+    columns_of,
+    factors_of,
+    for_steps,
+    like,
+    make_job,
+    prepare_rows,
+    seed_of,
+    take_preparation,
+)
+from skreg.estimators.fitted import set_fitted
+from skreg.estimators.forward import raw_outputs
+from skreg.estimators.scoring import GivenRows, make_score, numbers_of_kept
+from skreg.estimators.target import predictions, smoothed_shares
+from skreg.estimators.weights import drop_unweighted, weigh
+from skreg.train.feed import batches_of
+
+
+@dataclass
+class Trial:
+    """One setting and its nets, one a fold.
+
+    Attributes
+    ----------
+    number : int
+        In the order in which settings are tried.
+    setting : dict
+        Parameters that are set to other values than the estimator's.
+    nets : list of BaseRegularizedMLP
+    jobs : list of Job
+    results : list of Result
+        Of the training so far.
+    rung : int
+        Rungs that it has reached.
+    losses : list of float
+        Validation loss of the best weights, pooled over folds, at each rung and at the end.
+    epochs : list of int
+        Epochs behind it at each of these losses.
+    state : {"waiting", "lost", "finished", "failed"}
+    fit_seconds, score_seconds : list of float
+        Of each net: its share of the time of the rounds that it was trained in, and of predicting.
+    scored_at : float
+        Seconds from the beginning of the search to its last loss.
+    error : Exception or None
+    found : ndarray or None
+        Predictions out of fold: probabilities or numbers in units of the target.
+    shares : ndarray or None
+        Of the classes, that the probabilities are calibrated to.
+    score : float
+        Of these predictions, larger is better; NaN without.
+    split_scores : list of float
+        Of each fold by itself.
+    """
+
+    number: int
+    setting: dict
+    nets: list = field(default_factory=list)
+    jobs: list = field(default_factory=list)
+    results: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
+    epochs: list = field(default_factory=list)
+    state: str = "waiting"
+    fit_seconds: list = field(default_factory=list)
+    score_seconds: list = field(default_factory=list)
+    scored_at: float = np.nan
+    rung: int = 0
+    error: Any = None
+    found: Any = None
+    shares: Any = None
+    score: float = np.nan
+    split_scores: list = field(default_factory=list)
+
+    @property
+    def loss(self):
+        """The last pooled loss."""
+        return self.losses[-1] if self.losses else np.inf
+
+    @property
+    def trained(self):
+        """Whether each of its nets has weights that are worth anything."""
+        return bool(self.results) and all(result.best_step for result in self.results)
+
+    @property
+    def ended(self):
+        """Whether none of its nets would go on."""
+        return all(result.stopped_by != "paused" for result in self.results)
+
+    @property
+    def rate(self):
+        """Initial learning rate."""
+        return self.jobs[0].spec.learning_rate_init
+
+    def pooled_loss(self):
+        """Validation loss of the best weights, over the rows of all folds; infinite where a net diverged."""
+        if any(result.stopped_by == "diverged" or not result.best_step for result in self.results):
+            return np.inf
+        weights = [_mass(job) for job in self.jobs]
+        return float(np.average([result.best_loss for result in self.results], weights=weights))
+
+    def drop(self):
+        """Forget nets, weights and predictions, which are large."""
+        self.nets, self.jobs, self.found = [], [], None
+        self.results = []
+
+
+def joint_steps(trial):
+    """Steps after which the nets of a trial are best together.
+
+    The epoch at which their validation losses, pooled over folds, are least: that of each net by itself is
+    chosen on its own fold, and is early or late by chance.
+    """
+    curves = [result.history["valid_loss"] for result in trial.results]
+    length = min(map(len, curves))
+    pooled = np.average(
+        [c[:length] for c in curves], axis=0, weights=[_mass(j) for j in trial.jobs]
+    )
+    epoch = int(np.nanargmin(pooled)) + 1
+    return round(np.mean([epoch * batches_of(job) for job in trial.jobs]))
+
+
+def fitted_nets(trial):
+    """The nets of a trial with their best weights."""
+    for net, job, result in zip(trial.nets, trial.jobs, trial.results, strict=True):
+        set_fitted(net, job, result)
+    return trial.nets
+
+
+def _mass(job):
+    """What the validation rows of a job weigh together."""
+    weight = job.sample_weight_val
+    return len(job.y_val) if weight is None else float(weight.sum())
+
+
+class Trainees:
+    """Makes the nets of trials: what is learned of the same rows in the same way is learned once.
+
+    Parameters
+    ----------
+    template : BaseRegularizedMLP
+        Has the parameters that no setting changes, and knows its target and its columns.
+    folds : Folds
+    random_state : int
+        Of all nets: settings are compared on the same minibatches.
+    """
+
+    def __init__(self, template, folds, random_state):
+        self.template, self.folds, self.random_state = template, folds, random_state
+        self._made = {}
+
+    def trial(self, number, setting):
+        """A trial of a setting, ready to be trained; with an error where it cannot be."""
+        trial = Trial(number, setting)
+        try:
+            for i in range(len(self.folds)):
+                self._add_net(trial, i)
+        except (ValueError, TypeError) as error:
+            trial.error, trial.state = error, "failed"
+        return trial
+
+    def _add_net(self, trial, i):
+        net = like(self.template, self.random_state, **trial.setting)
+        parts = checked(net)
+        rows, valid, given = self._tables(net, i)
+        job = make_job(net, rows, valid, parts, seed_of(net))
+        job.label = f"{type(net).__name__} (setting {trial.number})"
+        if net.scoring != "loss":
+            score = make_score(net, valid, given)
+            if score.undefined(valid[1]) is None:
+                job.score, job.shows_nets = score, score.shows_nets
+        trial.nets.append(net)
+        trial.jobs.append(job)
+
+    def _tables(self, net, i):
+        """Training and validation rows of a fold as a net is given them, and the latter as the user did."""
+        key = i, column_settings(net), repr(getattr(net, "class_weight", None))
+        if key not in self._made:
+            train, test = self.folds.splits[i]
+            factors = factors_of(net, train.y, train.weight)
+            numbers, y, weight = weigh(train.numbers, train.y, train.weight, factors)
+            rows = prepare_rows(net, numbers, weight), y, weight
+            kept = numbers_of_kept(len(test), test.weight, test.y, factors)
+            numbers, y, weight = weigh(test.numbers, test.y, test.weight, factors)
+            valid = prepare_rows(net, numbers, weight, first=False), y, weight
+            given = GivenRows(test.given, test.places[kept])
+            self._made[key] = columns_of(net), rows, valid, given
+        columns, rows, valid, given = self._made[key]
+        take_preparation(net, columns)
+        return rows, valid, given
+
+    def on_all_rows(self, trial, rows):
+        """A net of the setting of a trial and the job that trains it on all rows, for its joint steps.
+
+        Parameters
+        ----------
+        trial : Trial
+            Trained.
+        rows : Rows
+        """
+        net = like(self.template, self.random_state, **trial.setting)
+        parts = checked(net)
+        factors = factors_of(net, rows.y, rows.weight)
+        numbers, y, weight = drop_unweighted(rows.numbers, rows.y, rows.weight)
+        numbers, y, weight = weigh(numbers, y, weight, factors)
+        job = make_job(
+            net, (prepare_rows(net, numbers, weight), y, weight), None, parts, seed_of(net)
+        )
+        # As many steps as in the folds, which have fewer rows.
+        steps, batches = joint_steps(trial), batches_of(trial.jobs[0])
+        job.spec = for_steps(job.spec, len(y), steps, batches)
+        job.label = trial.jobs[0].label
+        return net, job
+
+    def predict(self, trial):
+        """Predict the rows that each net was not trained on, and note what the classes' shares are."""
+        found, trial.score_seconds = None, []
+        for i, (net, job, result) in enumerate(
+            zip(trial.nets, trial.jobs, trial.results, strict=True)
+        ):
+            began = time.perf_counter()
+            test = self.folds.splits[i][1]
+            X = job.X_val
+            if X.shape[0] != len(test):  # the weight of a class is zero
+                X = prepare_rows(net, test.numbers, None, first=False)
+            own = predictions([net], raw_outputs(result.params, job.spec, X)[None])[0]
+            if found is None:
+                found = np.empty((len(self.folds.predicted), *own.shape[1:]))
+            found[self.folds.outside[i]] = own
+            trial.score_seconds.append(time.perf_counter() - began)
+        trial.found, trial.shares = found, smoothed_shares(trial.nets)
