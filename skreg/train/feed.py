@@ -97,7 +97,7 @@ class Fingerprint:
             if job.X_val is not None:
                 valid = b"".join(map(content, (job.X_val, job.y_val, job.sample_weight_val)))
             own = content(job.X), content(job.sample_weight), job.seed, content(job.y)
-            out.append(cls(*own, valid, (job.start or {}).get("epoch", 0)))
+            out.append(cls(*own, valid, (job.start or {}).get("epoch", 0) + job.epochs_behind))
         return out
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skreg.net.net import KNOBS, WIRING
+from skreg.train.checkpoint import Checkpoint, check
 
 #: Fields of `Spec` that have to be equal for members of one stack; all others may differ.
 SHAPE_FIELDS = (
@@ -143,6 +144,12 @@ class Job:
         Names the ensemble that this net is a member of. Its members are trained in one stack and
         stop together at the epoch at which the mean of their predictions is best; they share the
         targets and weights of the validation rows. Their shapes and ``n_batches`` must be equal.
+    pause : int or None
+        Epochs, counted from the very start of this training, after which the job hands back what it has
+        come to (`Result.checkpoint`) unless it has ended before. The schedule is that of ``max_iter``.
+    resume : Checkpoint or None
+        Goes on from there, as if it had not been paused. Job and spec are else those that it was paused
+        with. Members of a cohort and those with a driver can do neither.
     """
 
     spec: Spec
@@ -161,6 +168,16 @@ class Job:
     label: str = ""
     n_batches: int | None = None
     cohort: str | None = None
+    pause: int | None = None
+    resume: Checkpoint | None = None
+
+    def __post_init__(self):
+        check(self)
+
+    @property
+    def epochs_behind(self):
+        """Epochs of this training before the stack that it enters now."""
+        return 0 if self.resume is None else self.resume.epochs
 
     @property
     def alone(self):
@@ -187,8 +204,11 @@ class Result:
     n_iter, best_iter, n_steps, best_step : int
     stopped_by : str
     optimiser : dict or None
+    checkpoint : Checkpoint or None
+        To go on from, where it was paused (``stopped_by="paused"``). All else is as if training had
+        ended there.
     seconds : float
-        Of the stack that it was trained in.
+        Of the stack that it was trained in, and of those before a pause.
     error : Exception or None
         What the job's own ``score`` raised; it ended that job alone.
     undefined : str or None
@@ -206,6 +226,7 @@ class Result:
     best_step: int = 0
     stopped_by: str = "max_iter"
     optimiser: dict | None = None
+    checkpoint: Checkpoint | None = None
     seconds: float = 0.0
     error: Exception | None = None
     undefined: str | None = None

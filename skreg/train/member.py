@@ -25,11 +25,14 @@ class Member:
     undefined : str or None
         Why the metric had no value in the last epoch that it had none.
     epochs_before, steps_before : int
-        Epochs and minibatches of the stack before this member joined it.
+        Epochs and minibatches of the stack before the first one of this member; below 0 where it goes on
+        from a pause and has more behind it than the stack.
     began : float
-        When it did, by `time.perf_counter`.
+        When it did, by `time.perf_counter`, less the seconds before a pause.
     optimiser_steps : int
-        Steps of its optimiser before it did.
+        Steps of its optimiser before its first epoch.
+    optimiser : dict or None
+        Its state where the member ended within an epoch, which others may have been trained on to the end of.
     """
 
     index: int
@@ -53,6 +56,7 @@ class Member:
     steps_before: int = 0
     began: float = 0.0
     optimiser_steps: int = 0
+    optimiser: dict | None = None
 
     @classmethod
     def of(cls, index, job):
@@ -65,7 +69,23 @@ class Member:
             member.monitor = Monitor(spec.patience, spec.min_delta, **options)
         elif spec.tol is not None or adaptive:
             member.monitor = Monitor(spec.patience, spec.tol or 0.0, **options)
+        if job.resume is not None:
+            member._go_on(job.resume)
         return member
+
+    def _go_on(self, checkpoint):
+        """Take over what was remembered at a pause."""
+        self.history = {name: list(values) for name, values in checkpoint.history.items()}
+        for name in ("best_iter", "best_loss", "best_step", "n_steps", "undefined"):
+            setattr(self, name, getattr(checkpoint, name))
+        if self.monitor is not None and checkpoint.counters is not None:
+            self.monitor.restore(checkpoint.counters)
+
+    @property
+    def last_epoch(self):
+        """Epoch with which it ends at the latest, or is paused; ``max_steps`` may have more."""
+        most = self.job.spec.max_iter
+        return most if self.job.pause is None else min(most, self.job.pause)
 
     @property
     def last_step(self):
@@ -120,6 +140,8 @@ class Member:
             self.ended = "patience" if self.validated else "tol"
         elif epoch >= self.job.spec.max_iter and self.job.spec.max_steps is None:
             self.ended = "max_iter"
+        elif self.job.pause is not None and epoch >= self.job.pause:
+            self.ended = "paused"
         return improved
 
     def _sound(self, valid_loss, valid_score):

@@ -32,6 +32,8 @@ def shape_key(job):
         batches_of(job),
         *switches(spec).values(),
         job.cohort is not None,
+        # Kernels of other devices know one clock a stack.
+        job.epochs_behind if spec.device != "cpu" else 0,
     )
 
 
@@ -148,7 +150,8 @@ def _even_parts(parts, share, lanes):
 
 def _work(job):
     """About how much there is to train, in multiply-adds."""
-    return job.X.shape[0] * job.spec.max_iter * net_of(job).work
+    last = job.spec.max_iter if job.pause is None else min(job.pause, job.spec.max_iter)
+    return job.X.shape[0] * max(1, last - job.epochs_behind) * net_of(job).work
 
 
 def threads_for(job, members):

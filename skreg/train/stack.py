@@ -12,6 +12,7 @@ import torch
 
 from skreg.net.net import STARTING, Net
 from skreg.optim.schedule import factors
+from skreg.train.checkpoint import checkpoints
 from skreg.train.cohort import Cohort
 from skreg.train.feed import Epoch, Feed, Fingerprint, runs
 from skreg.train.job import Result
@@ -90,12 +91,11 @@ class Stack:
         self.net = Net.of(spec, jobs[0].X.shape[1])
         self.steps_done, self.step_seconds = 0, math.inf
         self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
-        self.state = self._begin_of(jobs, self.fingerprints)
+        averaged = any(job.spec.ema_decay for job in jobs)
+        begun = self._begin_of(jobs, self.fingerprints, averaged)
+        self.state, self.snapshot, self.average = begun
         self.members = self._members_of(jobs, self.state)
         self.cohorts = Cohort.among(self.members)
-        self.snapshot = Snapshot(self.state)
-        averaged = any(job.spec.ema_decay for job in jobs)
-        self.average = Average(self.state) if averaged else None
         self.watch = None
         if self.step_type.closes_epochs and all(Watch.can_watch(job) for job in jobs):
             self.watch = Watch(self.members, self.device)
@@ -104,7 +104,7 @@ class Stack:
     def _equal_starts(self, jobs, fingerprints):
         """Slices of neighbours that start with equal parameters."""
         keys = [
-            (job.seed, id(job.start), *(getattr(job.spec, name) for name in STARTING))
+            (job.seed, id(job.start), id(job.resume), *(getattr(job.spec, n) for n in STARTING))
             for job in jobs
         ]
         if self.net.fixed():
@@ -116,24 +116,34 @@ class Stack:
         """Spec of the first member still there."""
         return self.members[0].job.spec
 
-    def _begin_of(self, jobs, fingerprints):
-        """The state that jobs start from."""
+    def _begin_of(self, jobs, fingerprints, averaged):
+        """The state that jobs start from, their best weights and their average, where there is one."""
         spec = jobs[0].spec
         # Filled on the host and sent as a whole.
         state = State(self.net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
-        for same in self._equal_starts(jobs, fingerprints):
+        equal = self._equal_starts(jobs, fingerprints)
+        for same in equal:
             job = jobs[same.start]
-            start = job.start or initial_parameters(self.net, job.spec, job.seed)
+            start = job.start if job.resume is None else job.resume.start
+            start = start or initial_parameters(self.net, job.spec, job.seed)
             state.load(same, with_measured(self.net, start, job))
-        return state.to(self.device)
+        on_device = state.to(self.device)
+        resumed = [same for same in equal if jobs[same.start].resume is not None]
+        nets = state if resumed else on_device
+        snapshot, average = Snapshot(nets), Average(nets) if averaged else None
+        for same in resumed:
+            jobs[same.start].resume.load(same, snapshot, average)
+        return on_device, snapshot.to(self.device), average and average.to(self.device)
 
     def _members_of(self, jobs, state):
         """Members that join now, the places of their results being the next ones."""
         members, now = [], time.perf_counter() if self.epoch else self.began
         for i, job in enumerate(jobs):
             member = Member.of(self.n_jobs + i, job)
-            member.epochs_before, member.steps_before = self.epoch, self.steps_done
-            member.began, member.optimiser_steps = now, int(state.t[i])
+            member.epochs_before = self.epoch - job.epochs_behind
+            member.steps_before = self.steps_done - member.n_steps
+            member.began = now - (0.0 if job.resume is None else job.resume.seconds)
+            member.optimiser_steps = int(state.t[i]) - member.n_steps
             members.append(member)
         self.n_jobs += len(jobs)
         return members
@@ -159,13 +169,14 @@ class Stack:
         if self.watch is not None:
             self.watch.flush(self.members, self.feed.steps)
         fingerprints = Fingerprint.of_all(jobs)
-        state = self._begin_of(jobs, fingerprints)
-        members = self._members_of(jobs, state)
         if self.average is None and any(job.spec.ema_decay for job in jobs):
             # The average of those without one is their parameters.
             self.average = Average(self.state)
-        self.average = self.average and self.average.join(Average(state))
-        self.snapshot = self.snapshot.join(Snapshot(state))
+        begun = self._begin_of(jobs, fingerprints, self.average is not None)
+        state, snapshot, average = begun
+        members = self._members_of(jobs, state)
+        self.average = self.average and self.average.join(average)
+        self.snapshot = self.snapshot.join(snapshot)
         self.state = self.state.join(state)
         if self.watch is not None:
             self.watch = self.watch.join(Watch(members, self.device))
@@ -230,7 +241,7 @@ class Stack:
             self._retire()
 
     def _progress(self):
-        limits = [m.job.spec.max_iter for m in self.members]
+        limits = [m.epochs_before + m.last_epoch for m in self.members]
         return Progress(
             stack=self.number,
             members=self.n_jobs,
@@ -305,7 +316,10 @@ class Stack:
             return 1
         steps = self.feed.steps
         room = _MOST_PLACES // (steps * len(self.feed.streams) * self.feed.width)
-        left = max(m.epochs_before + m.job.spec.max_iter for m in self.members) - self.epoch
+        last = [m.epochs_before + m.last_epoch for m in self.members]
+        # What is paused must not be trained on until the step hands back.
+        pauses = [last[k] for k in self._training() if self.members[k].job.pause is not None]
+        left = min(max(last), *pauses, math.inf) - self.epoch
         return int(min(_PAUSE / max(self.step_seconds * steps, 1e-7), room, left))
 
     def _run_epochs(self, count):
@@ -393,6 +407,8 @@ class Stack:
         for k in places:
             m = self.members[k]
             m.ended, m.n_steps = reason, self.steps_done - m.steps_before
+            if m.job.keep_optimiser:
+                m.optimiser = self._optimiser(k, m)
             if finite[k] and not m.validated:
                 m.best_step = m.n_steps
                 keep.append(k)
@@ -457,6 +473,9 @@ class Stack:
             params = self.snapshot.members([k for k, _ in done])
             for (k, m), own in zip(done, params, strict=True):
                 self.results[m.index] = self._result(k, m, own)
+            paused = [(k, m) for k, m in done if m.ended == "paused"]
+            if paused:
+                self._hand_over(*map(list, zip(*paused, strict=True)))
         alive = self._training()
         dead = len(self.members) - len(alive)
         if not alive:
@@ -470,11 +489,21 @@ class Stack:
             self.watch = self.watch and self.watch.take(alive)
             self._build()
 
+    def _hand_over(self, places, members):
+        """Give the results of paused members what it takes to go on."""
+        results = [self.results[m.index] for m in members]
+        made = checkpoints(members, results, places, self.state, self.average)
+        for m, result, checkpoint in zip(members, results, made, strict=True):
+            result.checkpoint = checkpoint
+            if m.job.keep_optimiser:
+                result.optimiser = checkpoint.optimiser
+
     def _optimiser(self, k, m):
-        # The state may have moved on with other members before it was noticed that this one had ended.
-        return {**self.state.optimiser(k), "t": m.optimiser_steps + m.n_steps}
+        # Their number may have moved on with other members before it was noticed that this one had ended.
+        return m.optimiser or {**self.state.optimiser(k), "t": m.optimiser_steps + m.n_steps}
 
     def _result(self, k, m, params):
+        kept = m.job.keep_optimiser and m.ended != "paused"
         return Result(
             params=params,
             history=m.history,
@@ -484,7 +513,7 @@ class Stack:
             n_steps=m.n_steps,
             best_step=m.best_step,
             stopped_by=m.ended,
-            optimiser=self._optimiser(k, m) if m.job.keep_optimiser else None,
+            optimiser=self._optimiser(k, m) if kept else None,
             seconds=time.perf_counter() - m.began,
             error=m.error,
             undefined=m.undefined if m.cohort is None else m.cohort.undefined,

@@ -171,9 +171,26 @@ class State:
             for buffer, values in zip(self.moments, saved["moments"], strict=True):
                 buffer.load(k, values)
 
+    def members(self, index):
+        """Copies of the arrays of some members, a dict for each of them."""
+        return _arrays(self, index)
+
+    def optimisers(self, index):
+        """State of the optimiser of some members."""
+        moments = zip(*(m.members(index) for m in self.moments), strict=True)
+        return [
+            {"t": int(self.t[k]), "moments": list(m)} for k, m in zip(index, moments, strict=True)
+        ]
+
     def optimiser(self, k):
         """State of the optimiser of one member."""
-        return {"t": int(self.t[k]), "moments": [m.member(k) for m in self.moments]}
+        return self.optimisers([k])[0]
+
+
+def _arrays(nets, index):
+    """Copies of the arrays of some members of a state or snapshot, a dict for each of them."""
+    parts = zip(nets.theta.members(index), nets.running.members(index), strict=True)
+    return [{**learned, **tracked} for learned, tracked in parts]
 
 
 class Snapshot:
@@ -211,10 +228,20 @@ class Snapshot:
         out.theta, out.running = self.theta.join(other.theta), self.running.join(other.running)
         return out
 
+    def to(self, device):
+        """The same on a device."""
+        other = type(self).__new__(type(self))
+        other.theta, other.running = self.theta.to(device), self.running.to(device)
+        return other
+
+    def load(self, k, arrays):
+        """Set member k, or a slice of them."""
+        self.theta.load(k, arrays)
+        self.running.load(k, arrays)
+
     def members(self, index):
         """Copies of the arrays of some members, a dict for each of them."""
-        parts = zip(self.theta.members(index), self.running.members(index), strict=True)
-        return [{**learned, **tracked} for learned, tracked in parts]
+        return _arrays(self, index)
 
     def member(self, k):
         """Copies of the arrays of one member."""

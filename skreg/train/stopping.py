@@ -8,9 +8,20 @@ its lowest point is kept all the same.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 #: "adaptive" divides the rate by this when patience runs out, and ends below the smallest rate.
 ADAPTIVE_FACTOR, SMALLEST_RATE = 5.0, 1e-6
+
+
+class Counters(NamedTuple):
+    """What a `Monitor` remembers of the epochs behind it."""
+
+    best: float
+    reference: float
+    waited: int
+    factor: float
+    scored: bool
 
 
 class Monitor:
@@ -34,6 +45,10 @@ class Monitor:
         On the learning rate.
     scored : bool
         Whether an epoch has had a score; see `update_scored`.
+    reference : float
+        What the patience is measured from.
+    waited : int
+        Epochs since it was last renewed.
     """
 
     def __init__(self, patience, min_delta, *, adaptive=False, rate=1.0):
@@ -44,8 +59,18 @@ class Monitor:
         self.best = math.inf
         self.factor = 1.0
         self.scored = False
-        self._reference = math.inf
-        self._waited = 0
+        self.reference = math.inf
+        self.waited = 0
+
+    @property
+    def counters(self):
+        """All that it remembers."""
+        return Counters(*(getattr(self, name) for name in Counters._fields))
+
+    def restore(self, counters):
+        """Go on from what another one remembered."""
+        for name, value in counters._asdict().items():
+            setattr(self, name, value)
 
     def update_scored(self, loss, score):
         """Take the loss and the score of an epoch, a larger score being better.
@@ -62,8 +87,8 @@ class Monitor:
         if not (undefined or self.scored):
             # What was remembered so far is a loss.
             self.scored = True
-            self.best = self._reference = math.inf
-            self._waited = 0
+            self.best = self.reference = math.inf
+            self.waited = 0
         if not self.scored:
             return self.update(loss)
         return self.update(math.inf if undefined else -score)
@@ -78,15 +103,15 @@ class Monitor:
         improved = value < self.best
         if improved:
             self.best = value
-        if value < self._reference - self.min_delta or (math.isinf(self._reference) and improved):
-            self._reference = value
-            self._waited = 0
+        if value < self.reference - self.min_delta or (math.isinf(self.reference) and improved):
+            self.reference = value
+            self.waited = 0
         else:
-            self._waited += 1
-        if self._waited < self.patience:
+            self.waited += 1
+        if self.waited < self.patience:
             return improved, False
         if not self.adaptive:
             return improved, True
         self.factor /= ADAPTIVE_FACTOR
-        self._waited = 0
+        self.waited = 0
         return improved, self.rate * self.factor < SMALLEST_RATE

@@ -76,8 +76,10 @@ class Watch:
             if monitor is not None:
                 counts[WATCHED, k] = VALID_LOSS if m.validated else TRAIN_LOSS
                 counts[PATIENCE, k] = monitor.patience
-                numbers[MIN_DELTA, k] = monitor.min_delta
-            counts[MOST, k] = m.job.spec.max_iter
+                counts[WAITED, k] = monitor.waited
+                numbers[:, k] = monitor.best, monitor.reference, monitor.min_delta
+            counts[MOST, k] = m.last_epoch
+            counts[BEST_EPOCH, k], counts[LAST_EPOCH, k] = m.best_iter, len(m.history["epoch"])
             counts[BEFORE, k] = m.epochs_before
         self.numbers = torch.from_numpy(numbers).to(device)
         self.counts = torch.from_numpy(counts).to(device)
@@ -176,12 +178,21 @@ class Watch:
             history["learning_rate"].extend(rates)
             m.n_steps = last * steps
             m.ended = REASONS[counts[ENDED, k]]
+            if m.ended == "max_iter" and last < m.job.spec.max_iter:
+                m.ended = "paused"
+                self._tell(m.monitor, k, counts)
             best = m.best_iter = int(counts[BEST_EPOCH, k])
             m.best_step = best * steps
             if best and counts[WATCHED, k] == VALID_LOSS:
                 m.best_loss = history["valid_loss"][best - 1]
             elif best:
                 m.best_loss = min([m.best_loss, *train[: best + before - first]])
+
+    def _tell(self, monitor, k, counts):
+        """Tell the monitor of member k what it would remember if it had watched."""
+        if monitor is not None:
+            monitor.best, monitor.reference = self.numbers[:MIN_DELTA, k].tolist()
+            monitor.waited = int(counts[WAITED, k])
 
     def _columns(self):
         """Training losses, validation losses and rates of all epochs that were recorded, (epochs, k)."""

@@ -22,6 +22,7 @@ from skreg.backends.cuda.tape import Tape
 from skreg.backends.reference import ReferenceStep
 from skreg.train.feed import Epoch
 from skreg.train.state import Buffer
+from skreg.train.watch import BEFORE
 
 
 class FusedCudaStep(ReferenceStep):
@@ -191,7 +192,8 @@ class FusedCudaStep(ReferenceStep):
     def _end_epoch(self, snapshot, average):
         """What closes an epoch, with ``behind`` epochs before it; reads nothing of the host that changes."""
         if average is not None:
-            share = self.behind.double() / (self.behind + 1)
+            own = (self.behind - self.watch.counts[BEFORE]).double()  # of members: some go on
+            share = own / (own + 1)
             average.mix(self.state, 1 - torch.minimum(self.ema_decay, share))
         nets = self.state if average is None else average
         train_loss, valid_loss = self.closed
