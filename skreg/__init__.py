@@ -18,6 +18,8 @@ _HOMES = {
     "BaggedMLPRegressor": "skreg.estimators.bagging",
     "RegularizedMLPClassifier": "skreg.estimators.mlp",
     "RegularizedMLPRegressor": "skreg.estimators.mlp",
+    "RegularizedMLPClassifierCV": "skreg.estimators.search",
+    "RegularizedMLPRegressorCV": "skreg.estimators.search",
     "RegularizedLinearClassifier": "skreg.estimators.linear",
     "RegularizedLinearRegressor": "skreg.estimators.linear",
     "l1_max": "skreg.estimators.linear",
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         l1_max,
     )
     from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+    from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
     from skreg.parallel import last_rounds
 
 __all__ = [
@@ -49,7 +52,9 @@ __all__ = [
     "RegularizedLinearClassifier",
     "RegularizedLinearRegressor",
     "RegularizedMLPClassifier",
+    "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",
+    "RegularizedMLPRegressorCV",
     "TrainingCurveDisplay",
     "ValidationPathDisplay",
     "compare",

@@ -70,3 +70,9 @@ Precision: TypeAlias = Literal["float32", "float64"]
 Stopping: TypeAlias = Literal["ensemble", "member"]
 StoppedBy: TypeAlias = Literal["patience", "max_iter", "max_time", "tol", "interrupt", "diverged"]
 Task: TypeAlias = Literal["auto", "classification", "regression"]
+#: What a search draws settings from: lists, and distributions with a method ``rvs``.
+Distributions: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Grid: TypeAlias = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]]
+#: Number of folds, a splitter of scikit-learn, or pairs of row numbers.
+Folds: TypeAlias = Any
+RefitAll: TypeAlias = Literal[False, "all"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skreg.estimators.columns import read, read_to_predict
@@ -24,14 +25,14 @@ from skreg.estimators.course import (
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.fitted import set_fitted
 from skreg.estimators.rows import check_validation_arguments
-from skreg.estimators.search.budget import Budget
+from skreg.estimators.search.budget import SETTINGS, Budget
 from skreg.estimators.search.folds import Rows, make_folds, passed_folds
 from skreg.estimators.search.greedy import select
 from skreg.estimators.search.judge import Judge
 from skreg.estimators.search.mixture import Mixture
 from skreg.estimators.search.run import Search
 from skreg.estimators.search.space import Table, settings
-from skreg.estimators.search.tells import ensemble_table, results_table
+from skreg.estimators.search.tells import ensemble_table, history_table, results_table
 from skreg.estimators.search.trials import Trainees, fitted_nets
 from skreg.estimators.split import check_groups
 from skreg.estimators.tables import of_validation_rows
@@ -55,8 +56,9 @@ CONSTRAINTS = {
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "cv": ["cv_object"],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+    "halving": ["boolean"],
     "ensemble": ["boolean"],
-    "refit": [StrOptions({"all"}), "boolean"],
+    "refit": [StrOptions({"all"}), Options(bool, {False})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -74,14 +76,15 @@ class BaseSearch(BaseEstimator):
         self,
         estimator: BaseRegularizedMLP | None = None,
         *,
-        param_distributions: Any = None,
-        param_grid: Any = None,
+        param_distributions: types.Distributions | None = None,
+        param_grid: types.Grid | None = None,
         n_settings: int | None = None,
         max_time: float | None = None,
-        cv: Any = None,
+        cv: types.Folds = None,
         scoring: str | types.Scorer = "loss",
+        halving: bool = True,
         ensemble: bool = True,
-        refit: Any = False,
+        refit: types.RefitAll = False,
         random_state: types.RandomState = None,
         verbose: int = 0,
     ) -> None:
@@ -92,6 +95,7 @@ class BaseSearch(BaseEstimator):
         self.max_time = max_time
         self.cv = cv
         self.scoring = scoring
+        self.halving = halving
         self.ensemble = ensemble
         self.refit = refit
         self.random_state = random_state
@@ -101,7 +105,11 @@ class BaseSearch(BaseEstimator):
     best_index_: int
     best_params_: dict[str, Any]
     best_score_: float
+    oof_score_: float
+    history_: pd.DataFrame
     ensemble_: pd.DataFrame
+    estimator_weights_: types.Array
+    n_splits_: int
     n_features_in_: int
     feature_names_in_: types.Array
 
@@ -172,7 +180,7 @@ class BaseSearch(BaseEstimator):
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups):
         for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
             delattr(self, name)
-        budget = Budget(self.n_settings, self.max_time)
+        budget = Budget(self._most_settings(), self.max_time)
         template = self._make_template()
         self._check_space(template)
         check_validation_arguments(X_val, y_val, sample_weight_val)
@@ -194,10 +202,16 @@ class BaseSearch(BaseEstimator):
         source = settings(
             template, self.param_distributions, self.param_grid, table, check_random_state(seed)
         )
-        search = Search(trainees, source, judge, budget, self._say)
+        search = Search(trainees, source, judge, budget, self._say, halving=self.halving)
         search.run()
         self._finish(search, trainees, rows)
         return search.interrupted
+
+    def _most_settings(self):
+        """Settings to try, infinite for no limit."""
+        if self.n_settings is not None:
+            return self.n_settings
+        return SETTINGS if self.max_time is None and self.param_grid is None else math.inf
 
     def _make_template(self):
         """A net with the parameters that no setting changes, found valid."""
@@ -307,7 +321,7 @@ class BaseSearch(BaseEstimator):
         self.cv_results_ = results_table(search.trials)
         self.best_index_, self.best_params_ = best.number, dict(best.setting)
         self.best_score_, self.oof_score_ = float(best.score), float(score)
-        self.ensemble_ = ensemble_table(chosen)
+        self.history_, self.ensemble_ = history_table(search.trials), ensemble_table(chosen)
         self.n_splits_ = len(search.trainees.folds)
 
     def _trained_on_all(self, search, trainees, chosen, rows):

@@ -14,8 +14,7 @@ class Budget:
 
     Parameters
     ----------
-    n_settings : int or None
-        None is no limit where there is one of time, else `SETTINGS`.
+    n_settings : int or infinity
     max_time : float or None
         Seconds.
 
@@ -28,8 +27,6 @@ class Budget:
     """
 
     def __init__(self, n_settings, max_time):
-        if n_settings is None:
-            n_settings = SETTINGS if max_time is None else math.inf
         self.n_settings = n_settings
         self.max_time = math.inf if max_time is None else max_time
         self.tried, self.reserve, self._began = 0, 0.0, time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.estimators.probes import predicting
 from skreg.estimators.search.base import CONSTRAINTS, BaseSearch, outside
+from skreg.estimators.search.docs import describe
 from skreg.estimators.target import rule_by
 
 if TYPE_CHECKING:
@@ -19,7 +20,43 @@ if TYPE_CHECKING:
 
 
 class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
-    """Joint search over all regularizers of a classifier."""
+    __doc__ = describe(
+        """Search over all knobs of a classifier at once, and an ensemble of the best settings.
+""",
+        """
+    See Also
+    --------
+    RegularizedMLPRegressorCV : The same for numbers.
+    sklearn.model_selection.RandomizedSearchCV : Search over any classifier; within
+        ``parallel_config(backend="skreg")`` it trains the nets of a search in stacks as well.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skreg import RegularizedMLPClassifierCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> search = RegularizedMLPClassifierCV(n_settings=4, random_state=0).fit(X, y)
+    >>> search.score(X, y) > 0.95
+    True
+    """,
+        net="RegularizedMLPClassifier",
+        outside="oof_decision_ : ndarray of shape (n, n_classes)",
+        parameters="""
+    decision : {"auto", "argmax", "balanced"} or dict, default="auto"
+        What turns the mean probabilities into classes, as of :class:`RegularizedMLPClassifier`. "auto" is
+        "balanced" where ``scoring`` is balanced accuracy, else as the estimator has it.
+""",
+        attributes="""
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multilabel targets the numbers of the labels.
+    n_classes_ : int
+""",
+    )
+
+    classes_: types.Array
+    n_classes_: int
+    oof_decision_: types.Array
+    estimators_: list[RegularizedMLPClassifier]
 
     _net = RegularizedMLPClassifier
 
@@ -30,20 +67,21 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: RegularizedMLPClassifier | None = None,
         *,
-        param_distributions=None,
-        param_grid=None,
-        n_settings=None,
-        max_time=None,
-        cv=None,
-        scoring="loss",
-        ensemble=True,
-        refit=False,
-        decision="auto",
-        random_state=None,
-        verbose=0,
-    ):
+        param_distributions: types.Distributions | None = None,
+        param_grid: types.Grid | None = None,
+        n_settings: int | None = None,
+        max_time: float | None = None,
+        cv: types.Folds = None,
+        scoring: str | types.Scorer = "loss",
+        halving: bool = True,
+        ensemble: bool = True,
+        refit: types.RefitAll = False,
+        decision: types.Decision | Literal["auto"] = "auto",
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(
             estimator,
             param_distributions=param_distributions,
@@ -52,6 +90,7 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
             max_time=max_time,
             cv=cv,
             scoring=scoring,
+            halving=halving,
             ensemble=ensemble,
             refit=refit,
             random_state=random_state,

@@ -10,7 +10,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from skreg.estimators.rows import warn
 from skreg.estimators.search.greedy import POOL
-from skreg.estimators.search.halving import Ladder
+from skreg.estimators.search.halving import RUNGS, Ladder
 from skreg.parallel import submit_many
 from skreg.train.plan import net_of, stack_bytes
 
@@ -44,6 +44,8 @@ class Search:
     budget : Budget
     say : callable
         ``say(text)`` of progress.
+    halving : bool
+        Whether trials that are behind are given up.
 
     Attributes
     ----------
@@ -51,17 +53,17 @@ class Search:
     interrupted : bool
     """
 
-    def __init__(self, trainees, source, judge, budget, say):
+    def __init__(self, trainees, source, judge, budget, say, *, halving=True):
         self.trainees, self.source, self.judge = trainees, source, judge
         self.budget, self.say = budget, say
-        self.trials, self.interrupted = [], False
+        self.trials, self.interrupted, self.halving = [], False, halving
         self.max_iter = trainees.template.max_iter
         self._setting_seconds = None
 
     def run(self):
         """Try settings until the budget is spent or there are no more."""
         first = self._first_wave()
-        self.ladder = Ladder(self.max_iter)
+        self.ladder = Ladder(self.max_iter, RUNGS if self.halving else ())
         wave = first + self._more(self._wave_size(first) - len(first))
         while wave:
             self._train_wave(wave)
@@ -190,7 +192,7 @@ class Search:
         for trial in {trial.number: trial for trial, _ in pending}.values():
             trial.losses.append(trial.pooled_loss())
             trial.epochs.append(max(result.n_iter for result in trial.results))
-            trial.scored_at = self.budget.seconds
+            trial.times.append(self.budget.seconds)
         self.interrupted = self.interrupted or any(result.interrupted for result in results)
 
     def _finish(self, wave):

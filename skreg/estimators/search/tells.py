@@ -38,8 +38,19 @@ def results_table(trials):
     table["rung"] = np.array([trial.rung for trial in trials])
     table["state"] = np.array([trial.state for trial in trials])
     table["n_epochs"] = np.array([trial.epochs[-1] if trial.epochs else 0 for trial in trials])
-    table["finished_at"] = np.array([trial.scored_at for trial in trials])
     return table
+
+
+def history_table(trials):
+    """``history_``: the losses of all settings, at each rung and at the end of their training."""
+    rows = [
+        (trial.number, rung, epoch, seconds, loss)
+        for trial in trials
+        for rung, (epoch, seconds, loss) in enumerate(
+            zip(trial.epochs, trial.times, trial.losses, strict=True)
+        )
+    ]
+    return pd.DataFrame(rows, columns=["setting", "rung", "epoch", "seconds", "loss"])
 
 
 def _masked(settings, name):

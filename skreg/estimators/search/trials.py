@@ -46,13 +46,11 @@ class Trial:
         Rungs that it has reached.
     losses : list of float
         Validation loss of the best weights, pooled over folds, at each rung and at the end.
-    epochs : list of int
-        Epochs behind it at each of these losses.
+    epochs, times : list of int and of float
+        Epochs behind it at each of these losses, and seconds since the search began.
     state : {"waiting", "lost", "finished", "failed"}
     fit_seconds, score_seconds : list of float
         Of each net: its share of the time of the rounds that it was trained in, and of predicting.
-    scored_at : float
-        Seconds from the beginning of the search to its last loss.
     error : Exception or None
     found : ndarray or None
         Predictions out of fold: probabilities or numbers in units of the target.
@@ -71,10 +69,10 @@ class Trial:
     results: list = field(default_factory=list)
     losses: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
+    times: list = field(default_factory=list)
     state: str = "waiting"
     fit_seconds: list = field(default_factory=list)
     score_seconds: list = field(default_factory=list)
-    scored_at: float = np.nan
     rung: int = 0
     error: Any = None
     found: Any = None
