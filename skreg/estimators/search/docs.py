@@ -31,7 +31,8 @@ PARAMETERS = """
         Try all points of a grid instead, as GridSearchCV does, until ``max_time`` is over.
     n_settings : int or None, default=None
         Settings to try; the estimator's own counts. With None it is {settings}, or all points of
-        ``param_grid``, or with ``max_time`` as many as there is time for. With an int ``random_state`` and without ``max_time`` the result is the same
+        ``param_grid``, or with ``max_time`` as many as there is time for.
+        With an int ``random_state`` and without ``max_time`` the result is the same
         whatever the speed of the machine.
     max_time : float or None, default=None
         Seconds after which `fit` is to return, with the best so far. Where a training takes so long that few
