@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -27,7 +28,12 @@ _TABLES = ("X", "y", "sample_weight", "X_val", "y_val", "sample_weight_val")
 
 
 def pack(jobs):
-    """Jobs without their arrays, and the distinct arrays by number."""
+    """Jobs without their arrays, and the distinct arrays by number.
+
+    Their deadlines are sent by the clock of the day: that of `time.perf_counter` is another one in each
+    process, and the wait for a free worker counts.
+    """
+    shift = time.time() - time.perf_counter()
     arrays, numbers, light = [], {}, []
     for job in jobs:
         job = copy.copy(job)
@@ -38,19 +44,23 @@ def pack(jobs):
                     numbers[id(value)] = len(arrays)
                     arrays.append(value)
                 setattr(job, name, numbers[id(value)])
+        if job.deadline < math.inf:
+            job.deadline += shift
         light.append(job)
     return light, arrays
 
 
 def unpack(light, arrays):
     """Inverse of `pack`."""
-    jobs = []
+    jobs, shift = [], time.time() - time.perf_counter()
     for job in light:
         job = copy.copy(job)
         for name in _TABLES:
             number = getattr(job, name)
             if number is not None:
                 setattr(job, name, arrays[number])
+        if job.deadline < math.inf:
+            job.deadline -= shift
         jobs.append(job)
     return jobs
 
@@ -64,7 +74,7 @@ def train_remotely(light, arrays, fingerprints, options):
         What the stack failed with as a whole, so that it is tried elsewhere.
     """
     results, reports = trainer.train_and_wait(unpack(light, arrays), fingerprints, **options)
-    if not reports:
+    if not reports and results[0].error is not None:
         raise results[0].error
     return results, reports
 

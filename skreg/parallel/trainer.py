@@ -8,6 +8,8 @@ the cores badly (measured: 1.9 times slower). So fits outside of batched tasks a
 from __future__ import annotations
 
 import copy
+import math
+import numbers
 import os
 import queue
 import threading
@@ -179,8 +181,32 @@ def submit(job):
     return submit_many([job])[0]
 
 
-def submit_many(jobs):
+def with_deadline(jobs, seconds):
+    """The jobs, ending so many seconds from now at the latest; None sets no limit.
+
+    Raises
+    ------
+    ValueError
+        Where ``seconds`` is no number.
+    """
+    if seconds is None:
+        return jobs
+    if not isinstance(seconds, numbers.Real) or math.isnan(seconds):
+        raise ValueError(f"seconds={seconds!r} is no number. Give seconds, or None for no limit.")
+    deadline, limited = time.perf_counter() + seconds, []
+    for job in jobs:
+        job = copy.copy(job)
+        job.deadline = min(job.deadline, deadline)
+        limited.append(job)
+    return limited
+
+
+def submit_many(jobs, seconds=None):
     """Train jobs together and return their results, as `submit` does with one.
+
+    After ``seconds`` of this call those in training end with their best weights so far
+    (``stopped_by="max_time"``); those that have not begun have ``best_step`` 0. In a round of several tasks
+    the jobs of the others go on.
 
     Where the user interrupts, training ends early and the results say so (`Result.interrupted`): whoever
     asked raises KeyboardInterrupt again when the nets are fitted.
@@ -192,7 +218,7 @@ def submit_many(jobs):
     KeyboardInterrupt
         Where the user interrupts and there is no net to keep.
     """
-    task = current_task()
+    task, jobs = current_task(), with_deadline(jobs, seconds)
     results = train_and_wait(jobs)[0] if task is None else task.scope.train(task, jobs)
     errors = [result.error for result in results if result.error is not None]
     if errors and any(result.interrupted for result in results):
@@ -213,13 +239,15 @@ def _own(error):
     return own.with_traceback(error.__traceback__)
 
 
-def train_and_wait(jobs, fingerprints=None, **options):
+def train_and_wait(jobs, fingerprints=None, *, seconds=None, **options):
     """Train jobs on the trainer's thread.
 
     Parameters
     ----------
     jobs : list of Job
     fingerprints : list of Fingerprint, optional
+    seconds : float, optional
+        Ends them as in `submit_many`.
     **options
         Of the `Round`.
 
@@ -228,6 +256,7 @@ def train_and_wait(jobs, fingerprints=None, **options):
     results : list of Result
     reports : list of StackReport
     """
+    jobs = with_deadline(jobs, seconds)
     if TRAINER.here:  # a callback that fits a net of its own
         return train(jobs, fingerprints=fingerprints)
     ended, box = threading.Event(), []

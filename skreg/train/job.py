@@ -150,6 +150,9 @@ class Job:
     resume : Checkpoint or None
         Goes on from there, as if it had not been paused. Job and spec are else those that it was paused
         with. Members of a cohort and those with a driver can do neither.
+    deadline : float
+        By `time.perf_counter`: training ends with the best weights so far, as at ``max_time``, whenever it
+        began. Unlike that limit it leaves epochs to a step that closes them.
     """
 
     spec: Spec
@@ -170,6 +173,7 @@ class Job:
     cohort: str | None = None
     pause: int | None = None
     resume: Checkpoint | None = None
+    deadline: float = math.inf
 
     def __post_init__(self):
         check(self)

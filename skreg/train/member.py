@@ -97,7 +97,7 @@ class Member:
     def deadline(self):
         """Time at which it ends at the latest, by `time.perf_counter`."""
         most = self.job.spec.max_time
-        return math.inf if most is None else self.began + most
+        return min(self.job.deadline, math.inf if most is None else self.began + most)
 
     @property
     def validated(self):

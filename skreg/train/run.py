@@ -12,6 +12,7 @@ from skreg.backends import choose
 from skreg.train import lanes
 from skreg.train.feed import Fingerprint
 from skreg.train.job import Result
+from skreg.train.member import Member
 from skreg.train.plan import cut_in_two, plan, threads_for
 from skreg.train.stack import Control, Stack
 
@@ -85,13 +86,16 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
     -------
     results : list of Result
         In the order of the jobs. Where a stack failed as a whole, the result of each of its jobs
-        carries the error.
+        carries the error. One whose deadline passed before its stack began has ``best_step`` 0 and no
+        parameters.
     reports : list of StackReport
     """
     fingerprints = fingerprints or Fingerprint.of_all(jobs)
     control, cache = control or Control(), {}
 
     def train_part(members):
+        if all(time.perf_counter() > jobs[i].deadline for i in members):
+            return [_too_late(jobs[i]) for i in members], []
         part = [jobs[i] for i in members], [fingerprints[i] for i in members]
         options = {"implementation": implementation, "control": control, "cache": cache}
         try:
@@ -118,6 +122,23 @@ def train(jobs, *, implementation="auto", control=None, memory=None, fingerprint
             results[i] = result
         reports += report
     return results, reports
+
+
+def _too_late(job):
+    """Result of a job whose deadline passed before it began; one that was paused has its best weights."""
+    member = Member.of(0, job)
+    return Result(
+        params={} if job.resume is None else dict(job.resume.kept),
+        history=member.history,
+        n_iter=len(member.history["epoch"]),
+        best_iter=member.best_iter,
+        best_loss=member.best_loss,
+        n_steps=member.n_steps,
+        best_step=member.best_step,
+        stopped_by="max_time",
+        seconds=0.0 if job.resume is None else job.resume.seconds,
+        undefined=member.undefined,
+    )
 
 
 def failed(members, error):

@@ -320,7 +320,7 @@ class Stack:
         # What is paused must not be trained on until the step hands back.
         pauses = [last[k] for k in self._training() if self.members[k].job.pause is not None]
         left = min(max(last), *pauses, math.inf) - self.epoch
-        return int(min(_PAUSE / max(self.step_seconds * steps, 1e-7), room, left))
+        return int(min(self._seconds() / max(self.step_seconds * steps, 1e-7), room, left))
 
     def _run_epochs(self, count):
         """Let the step run several epochs and close them, where no scorer or callback has to see each."""
@@ -336,8 +336,9 @@ class Stack:
         self.state.t -= (count - int(ran.max())) * steps
         self.flops += self.flops_per_row * ran.mean() * steps * self.feed.width
         self.step_seconds = (time.perf_counter() - began) / (ran.max() * steps)
-        if self.control.cancelled:
-            self._end(self._training(), "interrupt")
+        due, reason = self._due()
+        if due:
+            self._end(due, reason)
 
     def _closing(self):
         return Closing(self.epoch, self.snapshot, self.average)
@@ -357,31 +358,40 @@ class Stack:
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
 
+    def _seconds(self):
+        """How long a step may take before it hands back."""
+        return min(_PAUSE, max(0.0, self.deadline - time.perf_counter()))
+
     def _next_pause(self, done):
         """Minibatch of this epoch before which limits are looked at, ``done`` of them being done."""
-        seconds = min(_PAUSE, max(0.0, self.deadline - time.perf_counter()))
+        seconds = self._seconds()
         # A clock may be too coarse for a step.
         steps = min(self.feed.steps - done, max(1, int(seconds / max(self.step_seconds, 1e-7))))
         if self.step_limits:
             steps = min(steps, self.step_limits[0] - self.steps_done)
         return done + steps
 
-    def _limit_reached(self):
-        """End members at their step or time limit, all at a cancellation; returns their places."""
+    def _due(self):
+        """Places of members at their step or time limit, of all at a cancellation, and which it is."""
         if self.control.cancelled:
-            reason, due = "interrupt", self._training()
-        elif self.step_limits and self.steps_done >= self.step_limits[0]:
-            reason, reached = "max_iter", self.step_limits.pop(0)
+            return self._training(), "interrupt"
+        if self.step_limits and self.steps_done >= self.step_limits[0]:
+            reached = self.step_limits.pop(0)
             due = [k for k in self._training() if self.members[k].last_step == reached]
-        elif time.perf_counter() > self.deadline:
-            reason, now = "max_time", time.perf_counter()
+            return due, "max_iter"
+        now = time.perf_counter()
+        if now > self.deadline:
             times = [(k, self.members[k].deadline) for k in self._training()]
-            due = [k for k, limit in times if now > limit]
             self.deadline = min((limit for _, limit in times if now <= limit), default=math.inf)
-        else:
-            return []
-        self._take_average(due)
-        self._end(due, reason)
+            return [k for k, limit in times if now > limit], "max_time"
+        return [], None
+
+    def _limit_reached(self):
+        """End members within an epoch where they are due; returns their places."""
+        due, reason = self._due()
+        if due:
+            self._take_average(due)
+            self._end(due, reason)
         return due
 
     @property
