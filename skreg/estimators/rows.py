@@ -216,13 +216,13 @@ def _mean_and_spread(sample):
     """Mean and standard deviation of each column of an array, in float64."""
     # numpy takes the mean off in a copy: some columns at a time, or it is a copy of the table.
     width = max(1, _SCALE_ENTRIES // sample.shape[0])
-    starts = range(0, sample.shape[1], width)
+    mean, spread = np.empty((2, sample.shape[1]))
     with np.errstate(over="ignore", invalid="ignore"):
-        pairs = [
-            (block.mean(axis=0, dtype=np.float64), block.std(axis=0, dtype=np.float64))
-            for block in (sample[:, start : start + width] for start in starts)
-        ]
-    return tuple(np.concatenate(part) for part in zip(*pairs, strict=True))
+        for start in range(0, sample.shape[1], width):
+            block = sample[:, start : start + width]
+            mean[start : start + width] = block.mean(axis=0, dtype=np.float64)
+            spread[start : start + width] = block.std(axis=0, dtype=np.float64)
+    return mean, spread
 
 
 def warn(message, category, *, once_in_searches=False):

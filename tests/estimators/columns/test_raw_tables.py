@@ -130,6 +130,15 @@ def test_raw_validation_rows_do_no_harm(frame, y):
     assert raw == pytest.approx(-np.log(proba).mean(), rel=1e-4)
 
 
+@pytest.mark.parametrize("scale", ["robust", None])
+def test_validation_rows_of_categories_alone(frame, y, scale):
+    table = frame[["text", "kind"]]
+    net = RegularizedMLPClassifier(**SMALL, scale_features=scale)
+    net.fit(table[:160], y[:160], X_val=table[160:], y_val=y[160:])
+    proba = net.predict_proba(table[160:])[np.arange(80), (y[160:] == "yes").astype(int)]
+    assert net.best_loss_ == pytest.approx(-np.log(proba).mean(), rel=1e-4)
+
+
 def test_containers_give_the_same_net(frame, y):
     pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
     text = frame.astype({"kind": str})
