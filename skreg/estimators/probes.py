@@ -12,6 +12,7 @@ import numpy as np
 
 from skreg.estimators.decision import logits_of
 from skreg.estimators.target import with_rule
+from skreg.train.job import Spec
 
 #: Logits of a prediction that is certain.
 _CERTAIN = 4.0
@@ -47,6 +48,7 @@ def predicting(net, found, shift=None):
         return with_outputs(with_rule(net, shift), outputs_for(net, found))
     net = with_outputs(net, outputs_for(net, found))
     n_targets = net._given_raw.shape[1]
+    net._spec = Spec(loss=net._loss_name(), n_outputs=n_targets)
     net._target_mean, net._target_scale, net._clips = np.zeros(n_targets), np.ones(n_targets), False
     return net
 

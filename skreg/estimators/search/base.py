@@ -37,7 +37,7 @@ from skreg.estimators.search.trials import Trainees, fitted_nets
 from skreg.estimators.split import check_groups
 from skreg.estimators.tables import of_validation_rows
 from skreg.estimators.weights import check_sample_weight, check_some_weight
-from skreg.parallel import submit_many
+from skreg.parallel.calls import submit_in_block
 
 if TYPE_CHECKING:
     from typing import Self
@@ -328,7 +328,7 @@ class BaseSearch(BaseEstimator):
         """Nets of the chosen settings, trained on all rows; those that come to their end, by setting."""
         made = {trial.number: trainees.on_all_rows(trial, rows) for trial, _ in chosen}
         left = search.budget.left_in_all
-        results = submit_many([job for _, job in made.values()], seconds=left)
+        results = submit_in_block([job for _, job in made.values()], seconds=left)
         search.interrupted = search.interrupted or any(result.interrupted for result in results)
         found = {}
         for (number, (net, job)), result in zip(made.items(), results, strict=True):

@@ -121,7 +121,8 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
 
     def _asked(self, X):
         """A net that predicts the ensemble's mean probabilities."""
-        return predicting(self._template, self._mean(X), self._shift)
+        mean = self._mean(X)  # says where it is not fitted
+        return predicting(self._template, mean, self._shift)
 
     def predict(self, X: types.Table) -> types.Array:
         """Labels by the mean probabilities, shape (n,); for multilabel a matrix in the coding of y."""

@@ -135,11 +135,11 @@ def _numbered(template, rows, weighted, cv, groups, seed):
     most = n if groups is None else len(np.unique(groups))
     k = int(cv) if cv is not None else MORE_FOLDS if n < FEW_ROWS else FOLDS
     if cv is None:
-        k = min(k, most)
+        k = max(2, min(k, most))
     if not 2 <= k <= most:
-        unit = "rows" if groups is None else "groups"
+        unit = ("sample" if groups is None else "group") + "s" * (most > 1)
         remedy = f"Use a number from 2 to {most}" if most > 1 else "Pass X_val and y_val"
-        raise ValueError(f"cv={cv!r} folds cannot be made of {most} {unit}. {remedy}.")
+        raise ValueError(f"cv={cv!r}: {k} folds cannot be made of {most} {unit}. {remedy}.")
     strata = strata_of(template, y)
     # A class with fewer rows than folds is not in all of them, which is no reason to mix the others.
     stratify = strata is not None and np.bincount(strata).max() >= k

@@ -11,7 +11,7 @@ from sklearn.exceptions import FitFailedWarning
 from skreg.estimators.rows import warn
 from skreg.estimators.search.greedy import POOL
 from skreg.estimators.search.halving import RUNGS, Ladder
-from skreg.parallel import submit_many
+from skreg.parallel.calls import submit_in_block
 from skreg.train.plan import net_of, stack_bytes
 
 #: Epochs by which the speed of a table is known, the first of them left out: kernels are loaded in it.
@@ -72,6 +72,7 @@ class Search:
             wave = self._more(self._wave_size(wave))
         if not self.kept:
             self._give_up()
+        self._tell_failures()
 
     @property
     def kept(self):
@@ -90,7 +91,6 @@ class Search:
             self.trials.append(trial)
             wave.append(trial)
         self.budget.tried += len(wave)
-        self._tell_failures(wave)
         return wave
 
     def _first_wave(self):
@@ -132,6 +132,8 @@ class Search:
     def _train_wave(self, wave):
         began, tried = time.perf_counter(), len(wave)
         wave = [trial for trial in wave if trial.error is None]
+        if not wave:
+            return
         for rung, epochs in enumerate(self.ladder.epochs):
             self._train(wave, epochs)
             if self._is_over():
@@ -171,7 +173,14 @@ class Search:
             jobs.append(job)
             before.append(trial.results[i].n_steps if trial.results else 0)
         began = time.perf_counter()
-        results = submit_many(jobs, seconds=self.budget.left if limited else None)
+        try:
+            results = submit_in_block(jobs, seconds=self.budget.left if limited else None)
+        except KeyboardInterrupt:
+            # Not every net has weights; those that were trained before have.
+            if not any(trial.trained for trial in self.trials):
+                raise
+            self.interrupted = True
+            return
         seconds = time.perf_counter() - began
         work = np.array(
             [
@@ -231,12 +240,12 @@ class Search:
         text += f"; {self.budget.seconds:.0f} s"
         self.say(text if left is None else f"{text}, {left:.0f} s left")
 
-    def _tell_failures(self, wave):
-        failed = [trial for trial in wave if trial.error is not None]
+    def _tell_failures(self):
+        failed = [trial for trial in self.trials if trial.error is not None]
         if failed:
             warn(
-                f"{len(failed)} of {len(wave)} settings cannot be trained and are left out, the first "
-                f"of them {failed[0].setting!r}: {failed[0].error}",
+                f"{len(failed)} of {len(self.trials)} settings cannot be trained and were left out, the "
+                f"first of them {failed[0].setting!r}: {failed[0].error}",
                 FitFailedWarning,
             )
 

@@ -1,0 +1,98 @@
+"""The greedy selection: known answers, ties, and a plain version of the algorithm."""
+
+import numpy as np
+import pytest
+
+from skreg.estimators.search.greedy import select
+
+
+def negative_square(y):
+    return lambda found, shares: -float(np.mean((found - y) ** 2))
+
+
+def run(found, y, **options):
+    return select(found, [None] * len(found), negative_square(y), **options)
+
+
+def test_two_halves_of_the_truth():
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    error = np.array([0.5, -0.3, 0.2, 0.1])
+    weights, score = run([y + error, y - error, y + 3.0], y)
+    np.testing.assert_allclose(weights, [0.5, 0.5, 0.0])
+    assert score == pytest.approx(0.0, abs=1e-30)
+
+
+def test_one_that_is_best_alone_stays_alone():
+    y = np.arange(5.0)
+    weights, score = run([y + 1.0, y + 0.1, y + 2.0], y)
+    np.testing.assert_array_equal(weights, [0.0, 1.0, 0.0])
+    assert score == pytest.approx(-0.01)
+
+
+def test_ties_go_to_what_is_in_already():
+    y = np.zeros(6)
+    one = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    weights, _ = run([one, one.copy(), one.copy()], y)
+    np.testing.assert_array_equal(weights, [1.0, 0.0, 0.0])
+
+
+def test_as_a_plain_version_of_the_algorithm():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=50)
+    found = [y + rng.normal(size=50) * s for s in (0.8, 0.7, 1.0, 0.9, 0.75)]
+    bag = [int(np.argmin([np.mean((f - y) ** 2) for f in found]))]
+    losses = [np.mean((found[bag[0]] - y) ** 2)]
+    for _ in range(6):
+        tried = [
+            np.mean((np.mean([found[i] for i in [*bag, j]], axis=0) - y) ** 2) for j in range(5)
+        ]
+        bag.append(int(np.argmin(tried)))
+        losses.append(min(tried))
+    size = int(np.argmin(losses)) + 1
+    expected = np.bincount(bag[:size], minlength=5) / size
+    weights, score = run(found, y, rounds=7, tie=0.0)
+    np.testing.assert_allclose(weights, expected)
+    assert score == pytest.approx(-min(losses))
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 5, 12])
+def test_rounds_bound_the_members_and_more_are_never_worse(rounds):
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=30)
+    found = [y + rng.normal(size=30) for _ in range(8)]
+    weights, score = run(found, y, rounds=rounds, tie=0.0)
+    assert weights.sum() == pytest.approx(1.0)
+    assert np.count_nonzero(weights) <= rounds
+    assert np.all(weights[weights > 0] >= 1 / rounds - 1e-12)
+    assert score >= max(-np.mean((f - y) ** 2) for f in found) - 1e-15
+
+
+def test_the_pool_keeps_the_worst_out():
+    y = np.arange(4.0)
+    error = np.array([0.5, -0.3, 0.2, 0.1])
+    weights, _ = run([y + error, y - 2 * error, y + 0.4 * error], y, pool=2)
+    assert weights[1] == 0.0  # it would mend the others
+
+
+def test_one_without_a_score_is_never_chosen():
+    y = np.arange(3.0)
+
+    def score(found, shares):
+        return np.nan if found[0] > 50 else negative_square(y)(found, shares)
+
+    weights, _ = select([y + 100.0, y + 1.0], [None, None], score)
+    np.testing.assert_array_equal(weights, [0.0, 1.0])
+
+
+def test_shares_of_the_classes_are_averaged_alike():
+    seen = []
+
+    def score(found, shares):
+        seen.append((found.copy(), shares.copy()))
+        return -float(np.mean((found - 0.5) ** 2))
+
+    found = [np.full((2, 2), 0.2), np.full((2, 2), 0.8)]
+    shares = [np.array([0.2, 0.2]), np.array([0.8, 0.8])]
+    select(found, shares, score)
+    for p, s in seen:
+        np.testing.assert_allclose(p[0], s)

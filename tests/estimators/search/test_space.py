@@ -1,0 +1,99 @@
+"""Settings: the package's own space, and the user's."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from scipy.stats import uniform
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.estimators.course import checked
+from skreg.estimators.resolve import resolve, warn_of_knobs
+from skreg.estimators.search.space import PORTFOLIO, Table, draw, settings
+
+
+def some(estimator, n, table=None, distributions=None, grid=None, seed=0):
+    source = settings(
+        estimator, distributions, grid, table or Table(1000), np.random.RandomState(seed)
+    )
+    return list(itertools.islice(source, n))
+
+
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+@pytest.mark.parametrize(
+    "table", [Table(30), Table(1000, categories=True), Table(10**5, sparse=True)]
+)
+def test_every_setting_can_be_trained_and_warns_of_nothing(kind, table):
+    for setting in some(kind(), 200, table):
+        net = kind(**setting)
+        parts = checked(net)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loss = "binomial" if kind is RegularizedMLPClassifier else "squared_error"
+            size = {"n_rows": table.n_rows, "n_features": 2}
+            spec = resolve(net, parts, loss=loss, n_outputs=1, embedded=(0, 1), **size)
+            warn_of_knobs(spec)
+
+
+def test_the_estimator_and_the_portfolio_come_first():
+    found = some(RegularizedMLPClassifier(), 2 + len(PORTFOLIO))
+    assert found[0] == {}
+    assert found[1 : 1 + len(PORTFOLIO)] == [dict(one) for one in PORTFOLIO]
+
+
+def test_every_knob_is_drawn_on_and_off():
+    found = some(RegularizedMLPClassifier(), 400, Table(1000, categories=True))[
+        1 + len(PORTFOLIO) :
+    ]
+    for name in ("dropout", "input_dropout", "weight_decay", "label_smoothing", "mixup", "cutmix"):
+        off = np.mean([setting[name] == 0 for setting in found])
+        assert 0.05 < off < 0.95, name
+    for name in ("activation", "numeric_embedding", "scale_features", "category_embedding"):
+        assert len({setting[name] for setting in found}) > 1, name
+    norms = {(setting["batch_norm"], setting["layer_norm"]) for setting in found}
+    assert norms == {(True, False), (False, True), (False, False)}
+    rates = np.log10([setting["learning_rate_init"] for setting in found])
+    assert np.ptp(rates) > 1
+
+
+def test_the_same_seed_draws_the_same_settings():
+    one, other = (some(RegularizedMLPRegressor(), 30, seed=3) for _ in range(2))
+    assert one == other
+    assert one != some(RegularizedMLPRegressor(), 30, seed=4)
+
+
+def test_what_the_table_is_like_moves_no_other_draw():
+    names = RegularizedMLPClassifier().get_params()
+    plain = draw(np.random.RandomState(5), names, Table(1000))
+    other = draw(np.random.RandomState(5), names, Table(1000, sparse=True, categories=True))
+    shared = set(plain) & set(other)
+    assert {name: plain[name] for name in shared} == {name: other[name] for name in shared}
+    assert "scale_features" not in other and "category_embedding" not in plain
+
+
+def test_a_regressor_has_no_knobs_of_classes():
+    assert all("label_smoothing" not in setting for setting in some(RegularizedMLPRegressor(), 50))
+
+
+def test_a_grid_is_gone_through_whole():
+    grid = {"dropout": [0.0, 0.5], "l2": [0.0, 0.1, 1.0]}
+    found = some(RegularizedMLPClassifier(), 100, grid=grid)
+    assert len(found) == 6
+    assert {(s["dropout"], s["l2"]) for s in found} == set(itertools.product(*grid.values()))
+
+
+def test_lists_are_drawn_without_repetition():
+    found = some(
+        RegularizedMLPClassifier(), 100, distributions={"dropout": [0.0, 0.2, 0.5], "l2": [0, 1]}
+    )
+    assert found[0] == {}
+    assert len(found) == 7
+    assert len({tuple(sorted(s.items())) for s in found}) == 7
+
+
+def test_distributions_go_on_without_end():
+    space = [{"dropout": uniform(0, 0.5)}, {"l2": [0.1], "dropout": uniform(0.5, 0.4)}]
+    found = some(RegularizedMLPClassifier(), 60, distributions=space)[1:]
+    assert len({s["dropout"] for s in found}) == 59
+    assert all((s["dropout"] >= 0.5) == ("l2" in s) for s in found)
