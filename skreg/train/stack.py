@@ -10,17 +10,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from skreg.net.net import STARTING, Net
+from skreg.net.net import Net
 from skreg.optim.schedule import factors
+from skreg.train.beginning import begin
 from skreg.train.checkpoint import checkpoints
 from skreg.train.cohort import Cohort
-from skreg.train.feed import Epoch, Feed, Fingerprint, runs
+from skreg.train.feed import Epoch, Feed, Fingerprint
 from skreg.train.job import Result
 from skreg.train.knobs import Knobs
 from skreg.train.member import Member
 from skreg.train.plan import shape_key
 from skreg.train.progress import Progress
-from skreg.train.state import Average, Snapshot, State, initial_parameters, with_measured
+from skreg.train.state import Average
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
 
@@ -92,7 +93,7 @@ class Stack:
         self.steps_done, self.step_seconds = 0, math.inf
         self.fingerprints = fingerprints or Fingerprint.of_all(jobs)
         averaged = any(job.spec.ema_decay for job in jobs)
-        begun = self._begin_of(jobs, self.fingerprints, averaged)
+        begun = begin(self.net, jobs, self.fingerprints, self.device, averaged)
         self.state, self.snapshot, self.average = begun
         self.members = self._members_of(jobs, self.state)
         self.cohorts = Cohort.among(self.members)
@@ -101,39 +102,10 @@ class Stack:
             self.watch = Watch(self.members, self.device)
         self._build()
 
-    def _equal_starts(self, jobs, fingerprints):
-        """Slices of neighbours that start with equal parameters."""
-        keys = [
-            (job.seed, id(job.start), id(job.resume), *(getattr(job.spec, n) for n in STARTING))
-            for job in jobs
-        ]
-        if self.net.fixed():
-            keys = [(*key, f.stream) for key, f in zip(keys, fingerprints, strict=True)]
-        return runs(keys)[0]
-
     @property
     def spec(self):
         """Spec of the first member still there."""
         return self.members[0].job.spec
-
-    def _begin_of(self, jobs, fingerprints, averaged):
-        """The state that jobs start from, their best weights and their average, where there is one."""
-        spec = jobs[0].spec
-        # Filled on the host and sent as a whole.
-        state = State(self.net, len(jobs), spec.solver, spec.dtype, torch.device("cpu"))
-        equal = self._equal_starts(jobs, fingerprints)
-        for same in equal:
-            job = jobs[same.start]
-            start = job.start if job.resume is None else job.resume.start
-            start = start or initial_parameters(self.net, job.spec, job.seed)
-            state.load(same, with_measured(self.net, start, job))
-        on_device = state.to(self.device)
-        resumed = [same for same in equal if jobs[same.start].resume is not None]
-        nets = state if resumed else on_device
-        snapshot, average = Snapshot(nets), Average(nets) if averaged else None
-        for same in resumed:
-            jobs[same.start].resume.load(same, snapshot, average)
-        return on_device, snapshot.to(self.device), average and average.to(self.device)
 
     def _members_of(self, jobs, state):
         """Members that join now, the places of their results being the next ones."""
@@ -172,7 +144,8 @@ class Stack:
         if self.average is None and any(job.spec.ema_decay for job in jobs):
             # The average of those without one is their parameters.
             self.average = Average(self.state)
-        begun = self._begin_of(jobs, fingerprints, self.average is not None)
+        averaged = self.average is not None
+        begun = begin(self.net, jobs, fingerprints, self.device, averaged)
         state, snapshot, average = begun
         members = self._members_of(jobs, state)
         self.average = self.average and self.average.join(average)

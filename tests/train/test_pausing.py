@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from skreg.train import stack as stack_module
+from skreg.train.plan import plan
 from tests.train.helpers import IMPLEMENTATIONS, assert_same_result, fit, make_job, stack_of
 
 VALIDATED = {"n_val": 12, "early_stopping": True, "patience": 3, "max_iter": 9}
@@ -271,6 +272,18 @@ def test_however_many_epochs_a_step_runs_at_a_time(most, monkeypatch):
     beside = [make_job(seed=4, max_iter=30)]
     whole = stack_of([make(), *beside], implementation).run()[0]
     assert_equal(in_segments(make, (4, 9, 21), implementation, beside), whole)
+
+
+def test_on_other_devices_equal_clocks_share_a_stack():
+    """Kernels there know one clock a stack."""
+    job = make_job(max_iter=9)
+    first, second = (fit(dataclasses.replace(job, pause=n)).checkpoint for n in (2, 3))
+    for device, n_stacks in (("cpu", 1), ("cuda", 3)):
+        spec = dataclasses.replace(job.spec, device=device)
+        resumes = (None, first, None, second, first)
+        jobs = [dataclasses.replace(job, spec=spec, resume=resume) for resume in resumes]
+        assert len(plan(jobs)) == n_stacks
+        assert sorted(map(sorted, plan(jobs)))[0][:2] == ([0, 1] if device == "cpu" else [0, 2])
 
 
 def wrong_jobs():

@@ -6,6 +6,7 @@ runs this file in a process of its own. The interpreter is slow, and the nets ar
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -256,6 +257,28 @@ def test_members_are_judged_on_the_device(monkeypatch):
     assert_equals_reference(jobs)
     assert ran[0] == 5
     assert {r.stopped_by for r in kernel_results(jobs)} == {"patience", "max_iter"}
+
+
+def test_a_pause_changes_nothing(monkeypatch):
+    """The clock of a stack is that of what was paused, for its averages too; none is trained on."""
+    monkeypatch.setattr(stack_module, "_PAUSE", 1e3)
+    options = {
+        "early_stopping": True,
+        "patience": 9,
+        "ema_decay": 0.8,
+        "max_iter": 6,
+        "hidden": (2,),
+    }
+    jobs = [tiny(n_val=5, seed=i, dropout=0.3, keep_optimiser=True, **options) for i in range(2)]
+    whole, resume = kernel_results(jobs), [None, None]
+    for pause in (2, 3, None):
+        changes = [{"pause": pause, "resume": r} for r in resume]
+        part = [dataclasses.replace(j, **c) for j, c in zip(jobs, changes, strict=True)]
+        results = kernel_results(part)
+        resume = [result.checkpoint for result in results]
+    for one, other in zip(results, whole, strict=True):
+        assert_same_result(one, other, atol=0)
+        assert one.optimiser["t"] == other.optimiser["t"] == 12
 
 
 def test_a_step_limit_in_the_middle_of_an_epoch():
