@@ -53,10 +53,7 @@ def test_what_is_left_ends_with_the_best_weights(options):
             else {"max_steps": result.n_steps}
         )
         whole = fit(dataclasses.replace(job, spec=dataclasses.replace(job.spec, **limit)), "auto")
-        assert (result.best_step, result.best_loss) == (
-            whole.best_step,
-            pytest.approx(whole.best_loss),
-        )
+        assert result.best_step == whole.best_step
         for name, values in whole.params.items():
             assert result.params[name] == pytest.approx(values, abs=1e-8)
 
