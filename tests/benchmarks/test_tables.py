@@ -225,3 +225,36 @@ def test_an_error_side_by_side_is_a_row_and_its_neighbours_are_fitted(run, monke
     assert rows["error"].isna().tolist() == [True, False]
     assert rows["error"].iloc[1] == "RuntimeError: no memory"
     assert rows["score"].notna().tolist() == [True, False]
+
+
+def test_a_search_that_decides_by_shares_is_the_same_fit(run, monkeypatch):
+    monkeypatch.setattr(tables, "_WARM_SEARCH", "linear")
+    fits, fit = [], tables._fit
+
+    def counted(cell, method):
+        fits.append(method)
+        return fit(cell, method)
+
+    monkeypatch.setattr(tables, "_fit", counted)
+    few = "skreg-search:n_settings=1,ensemble=False,cv=2"
+    rows = run("--tasks", "binary", methods=[few, f"{few},decision=balanced"])
+    assert fits.count(few) == 1 and len(fits) == 1 + fits.count("linear")
+    first, second = (rows.iloc[i] for i in range(2))
+    assert first["logloss"] == second["logloss"] and first["auc"] == second["auc"]
+
+
+def test_balanced_decides_as_the_estimator_does():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = (X[:, 0] + rng.normal(size=300) > 1.2).astype(int)
+    settings = {
+        "hidden_layer_sizes": (8,),
+        "max_iter": 10,
+        "early_stopping": False,
+        "random_state": 0,
+    }
+    net = RegularizedMLPClassifier(**settings).fit(X, y)
+    balanced = RegularizedMLPClassifier(**settings, decision="balanced").fit(X, y)
+    found = tables.Balanced(net, y).predict(X)
+    assert (found == balanced.predict(X)).all()
+    assert (found != net.predict(X)).any()
