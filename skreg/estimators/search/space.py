@@ -14,10 +14,10 @@ from skreg.estimators.resolve import automatic_batch_size
 
 #: Widths of the hidden layers that are drawn, one to four of them.
 _SHAPES = (
-    (128,), (256,), (512,),
+    (128,), (256,),
     (64, 64), (128, 128), (256, 256), (256, 256), (512, 256),
-    (64, 64, 64), (128, 128, 128), (256, 256, 256),
-    (64, 64, 64, 64), (128, 128, 128, 128),
+    (64, 64, 64), (128, 128, 128), (128, 128, 128), (256, 256, 256),
+    (128, 128, 128, 128),
 )  # fmt: skip
 
 
@@ -53,27 +53,27 @@ class Sometimes:
 
 #: Of each knob a distribution. What the ranges rest on stands in the guide (docs/guide/search.rst).
 SPACE = {
-    "learning_rate_init": loguniform(3e-4, 2e-2),
+    "learning_rate_init": loguniform(1e-3, 2e-2),
     "hidden_layer_sizes": Choice(_SHAPES),
     "norm": Choice(("batch_norm", "batch_norm", "batch_norm", "layer_norm", None, None)),
     "residual": Sometimes(0.3, Choice((True,)), False),
-    "activation": Choice(("relu", "relu", "relu", "mish", "silu", "selu")),
-    "dropout": Sometimes(0.8, uniform(0.02, 0.48)),
-    "input_dropout": Sometimes(0.35, uniform(0.01, 0.19)),
+    "activation": Choice(("relu", "relu", "relu", "selu", "mish", "silu")),
+    "dropout": Sometimes(0.9, uniform(0.05, 0.4)),
+    "input_dropout": Sometimes(0.3, uniform(0.01, 0.09)),
     "weight_decay": Sometimes(0.8, loguniform(1e-3, 0.3)),
-    "l1": Sometimes(0.4, loguniform(1e-6, 1e-3)),
-    "l2": Sometimes(0.4, loguniform(1e-6, 1e-2)),
-    "max_norm": Sometimes(0.15, uniform(1.0, 3.0), None),
-    "label_smoothing": Sometimes(0.3, uniform(0.01, 0.11)),
-    "numeric_embedding": Choice(("auto", "auto", "auto", "piecewise", None)),
-    "embedding_scale": loguniform(0.03, 0.5),
+    "l1": Sometimes(0.3, loguniform(1e-5, 1e-3)),
+    "l2": Sometimes(0.3, loguniform(1e-6, 1e-2)),
+    "max_norm": Sometimes(0.1, uniform(1.0, 3.0), None),
+    "label_smoothing": Sometimes(0.2, uniform(0.01, 0.04)),
+    "numeric_embedding": Choice(("auto",) * 7 + ("piecewise",) * 2 + (None,)),
+    "embedding_scale": loguniform(0.05, 0.3),
     "category_embedding": Choice(("auto", "auto", "onehot", "embedding")),
     "scale_features": Choice(("robust", "robust", "quantile", "standard")),
     "batch_size": Choice((0.5, 1, 1, 1, 2)),
-    "mixup": Sometimes(0.35, uniform(0.05, 0.35)),
-    "cutmix": Sometimes(0.15, uniform(0.05, 0.45)),
-    "input_noise": Sometimes(0.15, loguniform(0.01, 0.3)),
-    "ema_decay": Choice((0.8, 0.8, 0.9, 0.6)),
+    "mixup": Sometimes(0.25, uniform(0.03, 0.17)),
+    "cutmix": Sometimes(0.1, uniform(0.05, 0.25)),
+    "input_noise": Sometimes(0.1, loguniform(0.01, 0.1)),
+    "ema_decay": Choice((0.8, 0.8, 0.9, 0.6, 0.6)),
 }
 
 #: Settings that are tried before any is drawn, after the estimator's own.

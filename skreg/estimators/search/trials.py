@@ -90,16 +90,6 @@ class Trial:
         """Whether each of its nets has weights that are worth anything."""
         return bool(self.results) and all(result.best_step for result in self.results)
 
-    @property
-    def ended(self):
-        """Whether none of its nets would go on."""
-        return all(result.stopped_by != "paused" for result in self.results)
-
-    @property
-    def rate(self):
-        """Initial learning rate."""
-        return self.jobs[0].spec.learning_rate_init
-
     def pooled_loss(self):
         """Validation loss of the best weights, over the rows of all folds; infinite where a net diverged."""
         if any(result.stopped_by == "diverged" or not result.best_step for result in self.results):

@@ -8,8 +8,8 @@ import pytest
 from skreg.estimators.search.halving import Ladder
 
 
-def trial(number, loss, rate=1e-3):
-    return SimpleNamespace(number=number, loss=loss, rate=rate)
+def trial(number, loss):
+    return SimpleNamespace(number=number, loss=loss)
 
 
 def going_on(ladder, trials, rung=0):
@@ -57,14 +57,3 @@ def test_later_waves_are_compared_with_earlier_ones():
     going_on(ladder, [trial(i, float(i)) for i in range(1, 11)])
     # better than half of those before, worse than half, and the two together
     assert going_on(ladder, [trial(11, 3.0), trial(12, 8.0)]) == [11]
-
-
-def test_each_stratum_of_the_learning_rate_keeps_its_best():
-    ladder = Ladder(100, ((0.1, 1 / 4),))
-    rates = np.repeat([1e-4, 1e-3, 1e-2], 8)
-    # small rates start slowly: all of them are behind
-    losses = np.concatenate([10 + np.arange(8.0), 5 + np.arange(8.0), np.arange(8.0)])
-    trials = [
-        trial(i + 1, loss, rate) for i, (loss, rate) in enumerate(zip(losses, rates, strict=True))
-    ]
-    assert going_on(ladder, trials) == [1, 2, 9, 10, 17, 18]
