@@ -291,6 +291,22 @@ def _columns_to_embed(net, X, start, hidden):
     return None if choice == "auto" and len(columns) > MOST_EMBEDDED else columns
 
 
+def embeds_by_default(numbers, levels):
+    """Whether ``numeric_embedding="auto"`` embeds any column of a table of numbers with gaps.
+
+    Parameters
+    ----------
+    numbers : ndarray or CSR matrix
+    levels : collection of int
+        Columns of categories.
+    """
+    others = [j for j in range(numbers.shape[1]) if j not in levels]
+    x = numbers[:, others] if levels else numbers
+    if isinstance(x, np.ndarray):
+        x = np.where(np.isnan(x), np.fmin.reduce(x, axis=0), x)  # a gap is no value of its own
+    return 0 < len(numeric_columns(x)) <= MOST_EMBEDDED
+
+
 def _check_continues(net, spec, optimiser):
     names = ["hidden", "n_outputs", *SHARED, "loss", "numeric_embedding"]
     names += ["solver"] if optimiser else []

@@ -18,6 +18,7 @@ from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.course import (
     check_target,
     checked,
+    embeds_by_default,
     encode,
     interrupted_text,
     take_columns,
@@ -195,9 +196,9 @@ class BaseSearch(BaseEstimator):
         judge = Judge(template, folds, self.scoring)
         trainees = Trainees(template, folds, int(rng.randint(MAX_INT)))
         table = Table(
-            max(len(train) for train, _ in folds.splits),
             sparse=hasattr(rows.numbers, "tocsr"),
             categories=bool(self._levels),
+            embedded=embeds_by_default(rows.numbers, self._levels),
         )
         source = settings(
             template, self.param_distributions, self.param_grid, table, check_random_state(seed)

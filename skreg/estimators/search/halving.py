@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Share of ``max_iter`` after which trials are compared, and share of them that goes on. Measured on 22 runs
-#: of 15 tables (docs/development/search.rst): earlier or later rungs, more of them, and strata of the rate
-#: are as good within noise, and all better by 1 to 3 % of the loss than none for the same number of epochs.
-RUNGS = ((0.05, 1 / 2), (0.2, 1 / 3))
+#: Share of ``max_iter`` after which trials are compared, share of them that goes on, and how many go on at
+#: least. Measured on 22 runs of 15 tables (docs/development/search.rst).
+RUNGS, FEWEST = ((0.05, 1 / 2), (0.1, 1 / 2), (0.2, 1 / 2)), 3
 
 
 class Ladder:
@@ -54,5 +53,6 @@ class Ladder:
         """
         seen = self.seen[rung]
         seen += [trial.loss for trial in trials if np.isfinite(trial.loss)]
-        least = sorted(seen)[max(1, round(self.shares[rung] * len(seen))) - 1] if seen else -np.inf
+        count = min(max(FEWEST, round(self.shares[rung] * len(seen))), len(seen))
+        least = sorted(seen)[count - 1] if seen else -np.inf
         return [trial for trial in trials if trial.number == 0 or trial.loss <= least]

@@ -10,12 +10,10 @@ import numpy as np
 from scipy.stats import loguniform, uniform
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from skreg.estimators.resolve import automatic_batch_size
-
 #: Widths of the hidden layers that are drawn, one to four of them.
 _SHAPES = (
     (128,), (256,),
-    (64, 64), (128, 128), (256, 256), (256, 256), (512, 256),
+    (64, 64), (128, 128), (256, 256), (512, 256),
     (64, 64, 64), (128, 128, 128), (128, 128, 128), (256, 256, 256),
     (128, 128, 128, 128),
 )  # fmt: skip
@@ -57,27 +55,68 @@ SPACE = {
     "hidden_layer_sizes": Choice(_SHAPES),
     "norm": Choice(("batch_norm", "batch_norm", "batch_norm", "layer_norm", None, None)),
     "residual": Sometimes(0.3, Choice((True,)), False),
-    "activation": Choice(("relu", "relu", "relu", "selu", "mish", "silu")),
+    "activation": Choice(("relu", "relu", "relu", "relu", "mish", "mish", "selu", "selu", "silu")),
     "dropout": Sometimes(0.9, uniform(0.05, 0.4)),
     "input_dropout": Sometimes(0.3, uniform(0.01, 0.09)),
     "weight_decay": Sometimes(0.8, loguniform(1e-3, 0.3)),
-    "l1": Sometimes(0.3, loguniform(1e-5, 1e-3)),
-    "l2": Sometimes(0.3, loguniform(1e-6, 1e-2)),
+    "l1": Sometimes(0.35, loguniform(1e-4, 1e-3)),
+    "l2": Sometimes(0.2, loguniform(1e-6, 1e-2)),
     "max_norm": Sometimes(0.1, uniform(1.0, 3.0), None),
-    "label_smoothing": Sometimes(0.2, uniform(0.01, 0.04)),
-    "numeric_embedding": Choice(("auto",) * 7 + ("piecewise",) * 2 + (None,)),
-    "embedding_scale": loguniform(0.05, 0.3),
+    "label_smoothing": Sometimes(0.2, uniform(0.005, 0.035)),
+    "numeric_embedding": Choice(("auto",) * 5 + ("piecewise",) * 2 + (None,)),
+    "embedding_scale": loguniform(0.04, 0.35),
     "category_embedding": Choice(("auto", "auto", "onehot", "embedding")),
-    "scale_features": Choice(("robust", "robust", "quantile", "standard")),
-    "batch_size": Choice((0.5, 1, 1, 1, 2)),
+    "scale_features": Choice(("robust",) * 3 + ("standard",) * 2 + ("quantile",)),
+    "batch_size": Choice(("auto",)),
     "mixup": Sometimes(0.25, uniform(0.03, 0.17)),
-    "cutmix": Sometimes(0.1, uniform(0.05, 0.25)),
-    "input_noise": Sometimes(0.1, loguniform(0.01, 0.1)),
-    "ema_decay": Choice((0.8, 0.8, 0.9, 0.6, 0.6)),
+    "cutmix": Sometimes(0.1, uniform(0.05, 0.45)),
+    "input_noise": Sometimes(0.1, loguniform(0.01, 0.3)),
+    "ema_decay": Choice((0.6, 0.6, 0.8, 0.8, 0.9)),
 }
 
-#: Settings that are tried before any is drawn, after the estimator's own.
-PORTFOLIO: tuple[dict, ...] = ()
+#: Settings that are tried before any is drawn, after the estimator's own, the cheap ones first: those of 47
+#: draws that together were best on 15 tables (docs/development/search.rst), rounded.
+PORTFOLIO: tuple[dict, ...] = (
+    {
+        "learning_rate_init": 4e-3, "hidden_layer_sizes": (64, 64), "residual": True, "dropout": 0.25,
+        "input_dropout": 0.07, "weight_decay": 0.06, "l1": [0.0, 0.0, 4e-4], "embedding_scale": 0.13,
+        "category_embedding": "embedding",
+    },
+    {
+        "learning_rate_init": 6e-3, "hidden_layer_sizes": (64, 64, 64), "activation": "mish",
+        "dropout": 0.23, "weight_decay": 1e-3, "l1": [0.0, 0.0, 0.0, 3.5e-4], "embedding_scale": 0.06,
+    },
+    {
+        "learning_rate_init": 8e-3, "hidden_layer_sizes": (256,), "batch_norm": False, "layer_norm": True,
+        "input_dropout": 0.07, "weight_decay": 0.0, "embedding_scale": 0.07,
+        "category_embedding": "onehot", "scale_features": "quantile", "ema_decay": 0.6,
+    },
+    {
+        "learning_rate_init": 4.5e-3, "hidden_layer_sizes": (64, 64, 64, 64), "activation": "selu",
+        "dropout": 0.0, "weight_decay": 0.016, "l2": [0.0, 0.0, 0.0, 0.0, 3e-3],
+        "numeric_embedding": "piecewise", "category_embedding": "embedding", "mixup": 0.1,
+    },
+    {
+        "learning_rate_init": 9e-3, "hidden_layer_sizes": (256, 256, 256), "dropout": 0.33,
+        "embedding_scale": 0.2, "scale_features": "standard", "cutmix": 0.15, "ema_decay": 0.6,
+    },
+    {
+        "learning_rate_init": 2.2e-3, "hidden_layer_sizes": (128, 128, 128), "dropout": 0.23,
+        "input_dropout": 0.09, "weight_decay": 0.27, "numeric_embedding": "piecewise",
+        "category_embedding": "embedding", "ema_decay": 0.9,
+    },
+    {
+        "learning_rate_init": 1.8e-3, "hidden_layer_sizes": (128, 128, 128), "activation": "mish",
+        "dropout": 0.3, "weight_decay": 0.3, "l1": [0.0, 0.0, 0.0, 1.5e-4], "embedding_scale": 0.065,
+        "category_embedding": "onehot", "mixup": 0.14, "ema_decay": 0.6,
+    },
+    {
+        "learning_rate_init": 5e-3, "hidden_layer_sizes": (512, 256), "batch_norm": False,
+        "layer_norm": True, "dropout": 0.35, "weight_decay": 1e-3, "l1": [0.0, 0.0, 1e-4],
+        "embedding_scale": 0.11, "category_embedding": "onehot", "scale_features": "standard",
+        "mixup": 0.06,
+    },
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,15 +125,26 @@ class Table:
 
     Attributes
     ----------
-    n_rows : int
-        That a net is trained on.
     sparse, categories : bool
         Whether the table is sparse, and whether it has categorical columns.
+    embedded : bool
+        Whether it has numeric columns that get an embedding by default.
     """
 
-    n_rows: int
     sparse: bool = False
     categories: bool = False
+    embedded: bool = True
+
+    def fitting(self, setting, names):
+        """The part of a setting that does something on this table, of parameters that there are."""
+        idle = set()
+        if not self.categories:
+            idle.add("category_embedding")
+        if self.sparse:
+            idle.add("scale_features")
+        if not self.embedded or setting.get("numeric_embedding", "auto") != "auto":
+            idle.add("embedding_scale")
+        return {name: v for name, v in setting.items() if name in names and name not in idle}
 
 
 def draw(rng, names, table):
@@ -125,16 +175,7 @@ def draw(rng, names, table):
     sizes = found["hidden_layer_sizes"]
     if all(a != b for a, b in itertools.pairwise(sizes)):
         found["residual"] = False
-    if found["numeric_embedding"] != "auto":
-        del found["embedding_scale"]
-    if not table.categories:
-        del found["category_embedding"]
-    if table.sparse:
-        del found["scale_features"]
-    share = found.pop("batch_size")
-    size = automatic_batch_size(table.n_rows)
-    found["batch_size"] = "auto" if share == 1 else max(8, int(share * size))
-    return {name: value for name, value in found.items() if name in names}
+    return table.fitting(found, names)
 
 
 def _plain(value):
@@ -165,7 +206,7 @@ def settings(estimator, distributions, grid, table, rng):
         return
     names = estimator.get_params()
     for setting in PORTFOLIO:
-        yield {name: value for name, value in setting.items() if name in names}
+        yield table.fitting(setting, names)
     while True:
         yield draw(rng, names, table)
 

@@ -31,11 +31,14 @@ def test_rungs_that_fall_together_are_one():
 
 def test_the_better_part_goes_on():
     ladder = Ladder(100, ((0.1, 1 / 2),))
-    assert going_on(ladder, [trial(i, loss) for i, loss in enumerate([4.0, 1.0, 3.0, 2.0])]) == [
-        0,
-        1,
-        3,
-    ]
+    losses = [8.0, 1.0, 7.0, 2.0, 6.0, 3.0, 5.0, 4.0]
+    assert going_on(ladder, [trial(i + 1, loss) for i, loss in enumerate(losses)]) == [2, 4, 6, 8]
+
+
+def test_a_few_go_on_in_any_case():
+    ladder = Ladder(100, ((0.1, 1 / 2),))
+    assert going_on(ladder, [trial(i, float(i)) for i in range(1, 5)]) == [1, 2, 3]
+    assert going_on(Ladder(100, ((0.1, 1 / 2),)), [trial(1, 1.0), trial(2, 2.0)]) == [1, 2]
 
 
 def test_the_first_setting_goes_on_to_be_compared_with():

@@ -14,15 +14,13 @@ from skreg.estimators.search.space import PORTFOLIO, Table, draw, settings
 
 
 def some(estimator, n, table=None, distributions=None, grid=None, seed=0):
-    source = settings(
-        estimator, distributions, grid, table or Table(1000), np.random.RandomState(seed)
-    )
+    source = settings(estimator, distributions, grid, table or Table(), np.random.RandomState(seed))
     return list(itertools.islice(source, n))
 
 
 @pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
 @pytest.mark.parametrize(
-    "table", [Table(30), Table(1000, categories=True), Table(10**5, sparse=True)]
+    "table", [Table(), Table(categories=True), Table(sparse=True), Table(embedded=False)]
 )
 def test_every_setting_can_be_trained_and_warns_of_nothing(kind, table):
     for setting in some(kind(), 200, table):
@@ -31,21 +29,22 @@ def test_every_setting_can_be_trained_and_warns_of_nothing(kind, table):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             loss = "binomial" if kind is RegularizedMLPClassifier else "squared_error"
-            size = {"n_rows": table.n_rows, "n_features": 2}
-            spec = resolve(net, parts, loss=loss, n_outputs=1, embedded=(0, 1), **size)
+            size = {"n_rows": 500, "n_features": 2}
+            embedded = (0, 1) if table.embedded and net.numeric_embedding else None
+            spec = resolve(net, parts, loss=loss, n_outputs=1, embedded=embedded, **size)
             warn_of_knobs(spec)
 
 
 def test_the_estimator_and_the_portfolio_come_first():
     found = some(RegularizedMLPClassifier(), 2 + len(PORTFOLIO))
     assert found[0] == {}
-    assert found[1 : 1 + len(PORTFOLIO)] == [dict(one) for one in PORTFOLIO]
+    for setting, one in zip(found[1:], PORTFOLIO, strict=False):
+        assert setting.items() <= one.items()
+        assert one.keys() - setting.keys() <= {"category_embedding"}  # there are none
 
 
 def test_every_knob_is_drawn_on_and_off():
-    found = some(RegularizedMLPClassifier(), 400, Table(1000, categories=True))[
-        1 + len(PORTFOLIO) :
-    ]
+    found = some(RegularizedMLPClassifier(), 400, Table(categories=True))[1 + len(PORTFOLIO) :]
     for name in ("dropout", "input_dropout", "weight_decay", "label_smoothing", "mixup", "cutmix"):
         off = np.mean([setting[name] == 0 for setting in found])
         assert 0.05 < off < 0.95, name
@@ -65,8 +64,8 @@ def test_the_same_seed_draws_the_same_settings():
 
 def test_what_the_table_is_like_moves_no_other_draw():
     names = RegularizedMLPClassifier().get_params()
-    plain = draw(np.random.RandomState(5), names, Table(1000))
-    other = draw(np.random.RandomState(5), names, Table(1000, sparse=True, categories=True))
+    plain = draw(np.random.RandomState(5), names, Table())
+    other = draw(np.random.RandomState(5), names, Table(sparse=True, categories=True))
     shared = set(plain) & set(other)
     assert {name: plain[name] for name in shared} == {name: other[name] for name in shared}
     assert "scale_features" not in other and "category_embedding" not in plain
