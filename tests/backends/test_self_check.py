@@ -263,7 +263,7 @@ def test_a_layer_norm_that_is_wrong_is_found(fused):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", KINDS)
 def test_the_kernels_of_the_cpu_pass_in_full(fused, activation, dtype):
-    """By half of what is allowed: other processors round in other places."""
+    """By a quarter of what is allowed: other processors round in other places."""
     nets = {(loss, "adamw", True, (1,)) for loss in LOSSES}
     nets |= set(itertools.product(["squared_error"], ["adam", "sgd"], [True, False], [(1,), None]))
     for loss, solver, norm, embedded in nets:
@@ -276,12 +276,9 @@ def test_the_kernels_of_the_cpu_pass_in_full(fused, activation, dtype):
             dtype=dtype,
         )
         for input_dropout in (0.0, 0.3):
-            # As the check does: rounding grows now and then, and not on other rows as well.
-            found = (
-                self_check._compare_stacks(fused, self_check._jobs(spec, input_dropout, seed))
-                for seed in (0, 10, 20)
-            )
-            assert any(one < self_check.TOLERANCE[dtype] / 2 for one in found)
+            for seed in (0, 2):  # the rows that are looked at first, and those behind them
+                jobs = self_check._jobs(spec, input_dropout, seed)
+                assert self_check._compare_stacks(fused, jobs) < self_check.TOLERANCE[dtype] / 4
 
 
 def other_rows(watch):
