@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,21 +24,20 @@ from skreg.estimators.course import (
     take_columns,
 )
 from skreg.estimators.decorators import fit_context
-from skreg.estimators.fitted import set_fitted
 from skreg.estimators.rows import check_validation_arguments
 from skreg.estimators.search.budget import SETTINGS, Budget
-from skreg.estimators.search.folds import Rows, make_folds, passed_folds
+from skreg.estimators.search.chosen import Chosen, mean_of, train_again, trained_on_all
+from skreg.estimators.search.folds import Rows, Splits
 from skreg.estimators.search.greedy import select
 from skreg.estimators.search.judge import Judge
 from skreg.estimators.search.mixture import Mixture
 from skreg.estimators.search.run import Search
 from skreg.estimators.search.space import Table, settings
 from skreg.estimators.search.tells import ensemble_table, history_table, results_table
-from skreg.estimators.search.trials import Trainees, fitted_nets
+from skreg.estimators.search.trials import Trainees
 from skreg.estimators.split import check_groups
 from skreg.estimators.tables import of_validation_rows
 from skreg.estimators.weights import check_sample_weight, check_some_weight
-from skreg.parallel.calls import submit_in_block
 
 if TYPE_CHECKING:
     from typing import Self
@@ -47,6 +46,10 @@ if TYPE_CHECKING:
     from skreg.estimators.base import BaseRegularizedMLP
 
 MAX_INT = np.iinfo(np.int32).max
+
+#: Rows below which ``n_repeats="auto"`` is so much: the fewer rows, the more chance there is in one set of
+#: folds, and the less another costs.
+REPEATS = ((1000, 3), (5000, 2))
 
 #: Constraints of the parameters that both searches have.
 CONSTRAINTS = {
@@ -59,6 +62,7 @@ CONSTRAINTS = {
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
     "halving": ["boolean"],
     "ensemble": ["boolean"],
+    "n_repeats": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "refit": [StrOptions({"all"}), Options(bool, {False})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -85,6 +89,7 @@ class BaseSearch(BaseEstimator):
         scoring: str | types.Scorer = "loss",
         halving: bool = True,
         ensemble: bool = True,
+        n_repeats: int | Literal["auto"] = "auto",
         refit: types.RefitAll = False,
         random_state: types.RandomState = None,
         verbose: int = 0,
@@ -98,6 +103,7 @@ class BaseSearch(BaseEstimator):
         self.scoring = scoring
         self.halving = halving
         self.ensemble = ensemble
+        self.n_repeats = n_repeats
         self.refit = refit
         self.random_state = random_state
         self.verbose = verbose
@@ -111,6 +117,7 @@ class BaseSearch(BaseEstimator):
     ensemble_: pd.DataFrame
     estimator_weights_: types.Array
     n_splits_: int
+    n_repeats_: int
     n_features_in_: int
     feature_names_in_: types.Array
 
@@ -188,11 +195,12 @@ class BaseSearch(BaseEstimator):
         rows = self._read(template, X, y, sample_weight, first=True)
         groups = check_groups(groups, len(rows))
         rng = self._generator()
+        valid = None
+        if X_val is not None:
+            valid = self._validation_rows(template, X_val, y_val, sample_weight_val)
+        splits = Splits(template, rows, self.cv, groups, valid)
         seed = int(rng.randint(MAX_INT))
-        if X_val is None:
-            folds = make_folds(template, rows, self.cv, groups, seed)
-        else:
-            folds = self._passed(template, rows, X_val, y_val, sample_weight_val)
+        folds = splits.folds(seed)
         judge = Judge(template, folds, self.scoring)
         trainees = Trainees(template, folds, int(rng.randint(MAX_INT)))
         table = Table(
@@ -203,9 +211,18 @@ class BaseSearch(BaseEstimator):
         source = settings(
             template, self.param_distributions, self.param_grid, table, check_random_state(seed)
         )
-        search = Search(trainees, source, judge, budget, self._say, halving=self.halving)
+        repeats = 1 if self.refit else self._how_often(len(rows))
+        search = Search(
+            trainees, source, judge, budget, self._say, halving=self.halving, repeats=repeats
+        )
         search.run()
-        self._finish(search, trainees, rows)
+        chosen = self._chosen(search)
+        train_again(
+            search, chosen, splits, [rng.randint(MAX_INT, size=2) for _ in range(1, repeats)]
+        )
+        nets = trained_on_all(search, chosen, rows) if self.refit else [own.nets for own in chosen]
+        self._set_results(search, chosen)
+        self._set_nets(search, chosen, nets)
         return search.interrupted
 
     def _most_settings(self):
@@ -277,15 +294,18 @@ class BaseSearch(BaseEstimator):
         target = encode(template, check_target(template, target), first=first)
         return Rows(X, numbers, target, weight, np.arange(_num_samples(X)))
 
-    def _passed(self, template, rows, X_val, y_val, sample_weight_val):
-        """The one split of validation rows that were passed."""
+    def _validation_rows(self, template, X_val, y_val, sample_weight_val):
+        """The validation rows that were passed."""
         try:
-            valid = self._read(template, X_val, y_val, sample_weight_val, first=False)
+            return self._read(template, X_val, y_val, sample_weight_val, first=False)
         except ValueError as error:
             raise of_validation_rows(error) from None
-        return passed_folds(
-            *(part if part.weight is None else part.take(part.weight > 0) for part in (rows, valid))
-        )
+
+    def _how_often(self, n):
+        """Trainings of the chosen settings on folds, for n rows."""
+        if self.n_repeats != "auto":
+            return self.n_repeats
+        return next((times for rows, times in REPEATS if n < rows), 1)
 
     def _generator(self):
         if self.random_state is None:  # as the nets: the global generator is left alone
@@ -296,47 +316,38 @@ class BaseSearch(BaseEstimator):
         if self.verbose:
             print(f"[{type(self).__name__}] {text}", flush=True)
 
-    def _finish(self, search, trainees, rows):
-        """Choose the ensemble, and keep what predicts and what is told of the search."""
-        kept, judge = search.kept, search.judge
-        weights, score = np.ones(1), kept[0].score
+    def _chosen(self, search):
+        """The settings that predict, with their weights."""
+        kept, weights = search.kept, np.ones(1)
         if self.ensemble:
-            weights, score = select(
-                [trial.found for trial in kept], [trial.shares for trial in kept], judge.score
-            )
-        chosen = [(trial, w) for trial, w in zip(kept, weights, strict=False) if w > 0]
-        self._set_results(search, chosen, score)
-        self._set_outside(sum(w * trial.found for trial, w in chosen), trainees.folds.predicted)
-        again = self._trained_on_all(search, trainees, chosen, rows) if self.refit == "all" else {}
-        nets, shares = [], []
-        for trial, weight in chosen:
-            own = again.get(trial.number) or fitted_nets(trial)
-            nets += own
-            shares += [weight / len(own)] * len(own)
-        self.estimators_, self.estimator_weights_ = nets, np.array(shares)
-        self._template, self._mixture = judge.template, Mixture(nets, shares)
-        self._learn_from(chosen)
+            found, shares = zip(*((trial.found, trial.shares) for trial in kept), strict=True)
+            weights, _ = select(found, shares, search.judge.score)
+        pairs = zip(kept, weights, strict=False)
+        return [Chosen.of(trial, weight) for trial, weight in pairs if weight > 0]
 
-    def _set_results(self, search, chosen, score):
-        best = search.kept[0]
+    def _set_results(self, search, chosen):
+        best, folds = search.kept[0], search.trainees.folds
         self.cv_results_ = results_table(search.trials)
         self.best_index_, self.best_params_ = best.number, dict(best.setting)
-        self.best_score_, self.oof_score_ = float(best.score), float(score)
         self.history_, self.ensemble_ = history_table(search.trials), ensemble_table(chosen)
-        self.n_splits_ = len(search.trainees.folds)
+        self.n_splits_, self.n_repeats_ = len(folds), max(own.times for own in chosen)
+        found, shares = mean_of(chosen)
+        self.best_score_ = float(best.score)
+        self.oof_score_ = float(search.judge.score(found, shares))
+        self._set_outside(found, folds.predicted)
 
-    def _trained_on_all(self, search, trainees, chosen, rows):
-        """Nets of the chosen settings, trained on all rows; those that come to their end, by setting."""
-        made = {trial.number: trainees.on_all_rows(trial, rows) for trial, _ in chosen}
-        left = search.budget.left_in_all
-        results = submit_in_block([job for _, job in made.values()], seconds=left)
-        search.interrupted = search.interrupted or any(result.interrupted for result in results)
-        found = {}
-        for (number, (net, job)), result in zip(made.items(), results, strict=True):
-            if result.stopped_by == "max_iter":
-                set_fitted(net, job, result)
-                found[number] = [net]
-        return found
+    def _set_nets(self, search, chosen, nets):
+        """Keep the nets of each chosen setting, which share its weight."""
+        self.estimators_ = [net for own in nets for net in own]
+        self.estimator_weights_ = np.concatenate(
+            [
+                np.full(len(some), own.weight / len(some))
+                for own, some in zip(chosen, nets, strict=True)
+            ]
+        )
+        self._template = search.judge.template
+        self._mixture = Mixture(self.estimators_, self.estimator_weights_)
+        self._learn_from(chosen)
 
     # -- prediction -------------------------------------------------------------------------------
 

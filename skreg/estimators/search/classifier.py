@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.estimators.probes import predicting
 from skreg.estimators.search.base import CONSTRAINTS, BaseSearch, outside
+from skreg.estimators.search.chosen import mean_of
 from skreg.estimators.search.docs import describe
 from skreg.estimators.target import rule_by
 
@@ -77,6 +78,7 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
         scoring: str | types.Scorer = "loss",
         halving: bool = True,
         ensemble: bool = True,
+        n_repeats: int | Literal["auto"] = "auto",
         refit: types.RefitAll = False,
         decision: types.Decision | Literal["auto"] = "auto",
         random_state: types.RandomState = None,
@@ -92,6 +94,7 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
             scoring=scoring,
             halving=halving,
             ensemble=ensemble,
+            n_repeats=n_repeats,
             refit=refit,
             random_state=random_state,
             verbose=verbose,
@@ -114,7 +117,7 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
     def _learn_from(self, chosen):
         self.classes_ = self._template.classes_
         self.n_classes_ = len(self.classes_)
-        self._shift = rule_by(self._template, sum(w * trial.shares for trial, w in chosen))
+        self._shift = rule_by(self._template, mean_of(chosen)[1])
 
     def _set_outside(self, found, predicted):
         self.oof_decision_ = outside(found, predicted)

@@ -49,6 +49,11 @@ PARAMETERS = """
         Give up settings that are behind; False trains all of them to the end, as GridSearchCV does.
     ensemble : bool, default=True
         Choose an ensemble of settings; False keeps the best setting alone.
+    n_repeats : int or "auto", default="auto"
+        How often the chosen settings are trained on folds: the first time in the search, and then on other
+        folds (where ``cv`` is a number or None) and from other seeds. The nets of all times predict together.
+        With ``max_time`` as often as there is time for. "auto" is 3 for fewer than 1,000 rows, 2 for fewer
+        than 5,000, else 1. With ``refit="all"`` it is 1.
     refit : False or "all", default=False
         "all" trains each chosen setting again on all rows, for the number of steps that was best for its
         folds together, and predicts by one net a setting in place of one a fold: several times faster.
@@ -86,7 +91,8 @@ ATTRIBUTES = """
     {outside}
         What nets predict for rows that they were not trained on: of ``ensemble_``, of shape (n, ...), in the
         order of the rows (of ``X_val`` where it was passed). NaN for rows that no split predicts.
-    n_splits_ : int
+    n_splits_, n_repeats_ : int
+        Splits, and how often the chosen settings were trained on them.
 {attributes}    n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has column names.

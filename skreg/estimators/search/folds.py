@@ -69,8 +69,8 @@ class Folds:
         return len(self.splits)
 
 
-def make_folds(template, rows, cv, groups, seed):
-    """The folds of a search.
+class Splits:
+    """Makes the folds of a search.
 
     Parameters
     ----------
@@ -81,29 +81,72 @@ def make_folds(template, rows, cv, groups, seed):
     cv : int, splitter, iterable or None
         As everywhere in scikit-learn. A number of folds, or None, is made of the rows that have weight.
     groups : ndarray of int, shape (n,), or None
-    seed : int
-        Shuffles the rows of a number of folds.
-
-    Raises
-    ------
-    ValueError
-        Where a split has no rows to train on or to predict, or a row is predicted twice.
+    valid : Rows or None
+        Validation rows that were passed, in place of folds.
     """
-    weighted = np.ones(len(rows), bool) if rows.weight is None else rows.weight > 0
-    if cv is None or isinstance(cv, int | np.integer):
-        pairs = _numbered(template, rows, weighted, cv, groups, seed)
-    else:
-        classifier = is_classifier(template) and rows.y.ndim == 1
-        splitter = check_cv(cv, rows.y, classifier=classifier)
-        pairs = list(splitter.split(np.zeros((len(rows), 1)), rows.y, groups))
-    everything = np.arange(len(rows))
-    pairs = [[everything[part][weighted[part]] for part in pair] for pair in pairs]
-    return _checked(rows, pairs, cv)
+
+    def __init__(self, template, rows, cv, groups, valid=None):
+        self.template, self.rows, self.cv, self.groups = template, rows, cv, groups
+        self.valid = valid
+        self._one = None
+
+    def folds(self, seed):
+        """The folds; a number of them is made anew for each seed, and others are as they are.
+
+        Raises
+        ------
+        ValueError
+            Where a split has no rows to train on or to predict, or a row is predicted twice.
+        """
+        if self.valid is None and (self.cv is None or isinstance(self.cv, int | np.integer)):
+            return _checked(self.rows, self._numbered(seed), self.cv)
+        if self._one is None:
+            self._one = self._passed() if self.valid is not None else self._by_splitter()
+        return self._one
+
+    def _passed(self):
+        """The one split of rows to train on, and of validation rows that were passed."""
+        training, valid = (rows.take(_weighted(rows)) for rows in (self.rows, self.valid))
+        return Folds([(training, valid)], [np.arange(len(valid))], valid)
+
+    def _by_splitter(self):
+        rows = self.rows
+        classifier = is_classifier(self.template) and rows.y.ndim == 1
+        splitter = check_cv(self.cv, rows.y, classifier=classifier)
+        weighted, everything = _weighted(rows), np.arange(len(rows))
+        pairs = splitter.split(np.zeros((len(rows), 1)), rows.y, self.groups)
+        pairs = [[everything[part][weighted[part]] for part in pair] for pair in pairs]
+        return _checked(rows, pairs, self.cv)
+
+    def _numbered(self, seed):
+        """Splits into a number of folds, of the rows that have weight."""
+        chosen = np.flatnonzero(_weighted(self.rows))
+        n = len(chosen)
+        groups = None if self.groups is None else self.groups[chosen]
+        k = self._number(n, n if groups is None else len(np.unique(groups)))
+        strata = strata_of(self.template, self.rows.y[chosen])
+        # A class with fewer rows than folds is not in all of them, which is no reason to mix the others.
+        stratify = strata is not None and np.bincount(strata).max() >= k
+        splitter = folds_of(k, stratify=stratify, grouped=groups is not None, random_state=seed)
+        pairs = splitter.split(np.zeros((n, 1)), strata if stratify else None, groups)
+        return [(chosen[train], chosen[test]) for train, test in pairs]
+
+    def _number(self, n, most):
+        """How many folds, of n rows and of so many units that stay together."""
+        if self.cv is None:
+            k = max(2, min(MORE_FOLDS if n < FEW_ROWS else FOLDS, most))
+        else:
+            k = int(self.cv)
+        if 2 <= k <= most:
+            return k
+        unit = ("sample" if self.groups is None else "group") + "s" * (most > 1)
+        remedy = f"Use a number from 2 to {most}" if most > 1 else "Pass X_val and y_val"
+        raise ValueError(f"cv={self.cv!r}: {k} folds cannot be made of {most} {unit}. {remedy}.")
 
 
-def passed_folds(training, validation):
-    """The one split of rows to train on, and of validation rows that were passed."""
-    return Folds([(training, validation)], [np.arange(len(validation))], validation)
+def _weighted(rows):
+    """Which rows have weight."""
+    return np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
 
 
 def _checked(rows, pairs, cv):
@@ -125,26 +168,3 @@ def _checked(rows, pairs, cv):
     outside = [np.searchsorted(predicted, test) for _, test in pairs]
     splits = [(rows.take(train), rows.take(test)) for train, test in pairs]
     return Folds(splits, outside, rows.take(predicted))
-
-
-def _numbered(template, rows, weighted, cv, groups, seed):
-    """Splits into a number of folds, of the rows that have weight."""
-    chosen = np.flatnonzero(weighted)
-    y, n = rows.y[chosen], len(chosen)
-    groups = None if groups is None else groups[chosen]
-    most = n if groups is None else len(np.unique(groups))
-    k = int(cv) if cv is not None else MORE_FOLDS if n < FEW_ROWS else FOLDS
-    if cv is None:
-        k = max(2, min(k, most))
-    if not 2 <= k <= most:
-        unit = ("sample" if groups is None else "group") + "s" * (most > 1)
-        remedy = f"Use a number from 2 to {most}" if most > 1 else "Pass X_val and y_val"
-        raise ValueError(f"cv={cv!r}: {k} folds cannot be made of {most} {unit}. {remedy}.")
-    strata = strata_of(template, y)
-    # A class with fewer rows than folds is not in all of them, which is no reason to mix the others.
-    stratify = strata is not None and np.bincount(strata).max() >= k
-    splitter = folds_of(k, stratify=stratify, grouped=groups is not None, random_state=seed)
-    return [
-        (chosen[train], chosen[test])
-        for train, test in splitter.split(np.zeros((n, 1)), strata if stratify else None, groups)
-    ]

@@ -28,6 +28,9 @@ SHARE = 0.3
 #: is kept of their nets between rungs may take.
 WAVE, SMALLEST_WAVE, WAVE_BYTES = 32, 4, 1 << 31
 
+#: Settings that are reckoned to be chosen, and the share of the time that is kept for their repeats at most.
+_CHOSEN, _MOST_RESERVED = 5, 0.3
+
 #: Trials cut short by the end of time that are looked at.
 _CUT_SHORT = 5
 
@@ -46,6 +49,8 @@ class Search:
         ``say(text)`` of progress.
     halving : bool
         Whether trials that are behind are given up.
+    repeats : int
+        How often chosen settings are to be trained, for which time is kept.
 
     Attributes
     ----------
@@ -53,10 +58,11 @@ class Search:
     interrupted : bool
     """
 
-    def __init__(self, trainees, source, judge, budget, say, *, halving=True):
+    def __init__(self, trainees, source, judge, budget, say, *, halving=True, repeats=1):
         self.trainees, self.source, self.judge = trainees, source, judge
         self.budget, self.say = budget, say
-        self.trials, self.interrupted, self.halving = [], False, halving
+        self.trials, self.interrupted = [], False
+        self.halving, self.repeats = halving, repeats
         self.max_iter = trainees.template.max_iter
         self._setting_seconds = None
 
@@ -98,9 +104,9 @@ class Search:
         wave = self._more(1)
         if self.budget.left is None or not wave or wave[0].error:
             return wave
-        self._train(wave, _FIRST, limited=False)
+        self.train(wave, _FIRST, limited=False)
         began = time.perf_counter()
-        self._train(wave, _TIMED)
+        self.train(wave, _TIMED)
         epoch = max((time.perf_counter() - began) / (_TIMED - _FIRST), 1e-9)
         affordable = int(self.budget.left / (_FEWEST_SETTINGS * SHARE * epoch))
         if affordable < self.max_iter and self.budget.left:
@@ -113,7 +119,7 @@ class Search:
         self.max_iter = max_iter
         self.trainees.template.set_params(max_iter=max_iter)
         self.trials[0] = self.trainees.trial(0, first.setting)
-        self._train(self.trials[:1], _FIRST, limited=False)
+        self.train(self.trials[:1], _FIRST, limited=False)
         return self.trials[0]
 
     def _wave_size(self, wave):
@@ -135,7 +141,7 @@ class Search:
         if not wave:
             return
         for rung, epochs in enumerate(self.ladder.epochs):
-            self._train(wave, epochs)
+            self.train(wave, epochs)
             if self._is_over():
                 break
             going_on = self.ladder.survivors(rung, wave)
@@ -147,7 +153,7 @@ class Search:
             wave = going_on
             self._say_rung(epochs, wave)
         else:
-            self._train(wave, None)
+            self.train(wave, None)
         self._finish(wave)
         if tried:
             self._setting_seconds = (time.perf_counter() - began) / tried
@@ -155,7 +161,7 @@ class Search:
     def _is_over(self):
         return self.interrupted or self.budget.left == 0.0
 
-    def _train(self, wave, epochs, limited=True):
+    def train(self, wave, epochs, limited=True):
         """Train the nets of trials up to so many epochs, or to their end."""
         pending = [
             (trial, i)
@@ -218,6 +224,7 @@ class Search:
             trial.split_scores = self._split_scores(trial)
         for trial in self.kept[POOL:]:
             trial.drop()
+        self._reserve()
         for trial in self.trials:
             if trial.state == "waiting" and trial.results:
                 trial.state = "lost"
@@ -228,6 +235,13 @@ class Search:
             self.judge.score(trial.found[rows], trial.shares, rows)
             for rows in self.trainees.folds.outside
         ]
+
+    def _reserve(self):
+        """Keep time for the repeats."""
+        whole = [sum(trial.fit_seconds) for trial in self.kept]
+        if whole and self.repeats > 1:
+            wanted = (self.repeats - 1) * _CHOSEN * float(np.mean(whole))
+            self.budget.reserve = min(wanted, _MOST_RESERVED * self.budget.max_time)
 
     # -- what is said ------------------------------------------------------------------------------------
 

@@ -90,6 +90,11 @@ class Trial:
         """Whether each of its nets has weights that are worth anything."""
         return bool(self.results) and all(result.best_step for result in self.results)
 
+    @property
+    def whole(self):
+        """Whether each of its nets was trained to its end."""
+        return self.trained and all(r.stopped_by in ("patience", "max_iter") for r in self.results)
+
     def pooled_loss(self):
         """Validation loss of the best weights, over the rows of all folds; infinite where a net diverged."""
         if any(result.stopped_by == "diverged" or not result.best_step for result in self.results):

@@ -64,9 +64,9 @@ def search(kind, estimator=None, **changes):
     """A small search; names of a net's parameters go to the net."""
     own = {k: changes.pop(k) for k in list(changes) if k in kind().get_params(deep=False)}
     estimator = net(kind, **changes) if estimator is None else estimator
-    defaults = {"param_distributions": SPACE, "n_settings": 4, "cv": 3, "random_state": 0}
-    if "param_grid" in own:
-        defaults = {"cv": 3, "random_state": 0}
+    defaults = {"cv": 3, "n_repeats": 1, "random_state": 0}
+    if "param_grid" not in own:
+        defaults |= {"param_distributions": SPACE, "n_settings": 4}
     return kind(estimator, **{**defaults, **own})
 
 
@@ -116,6 +116,7 @@ def expected_failures(estimator):
             param_distributions={"dropout": [0.0, 0.1]},
             n_settings=2,
             cv=2,
+            n_repeats=2,
             random_state=0,
         )
         for kind in SEARCHES
@@ -260,6 +261,43 @@ def test_refit_trains_one_net_a_setting_on_all_rows(kind):
     # As many steps: the folds have 60 rows, 4 minibatches, and all rows are 6 of them.
     assert one.n_iter_ == -(-epoch * 4 // 6)
     assert not np.allclose(values(model, X), values(folds, X), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_repeats_add_nets_of_other_folds_and_seeds(kind):
+    X, y, _ = table(kind)
+    one, two = (search(kind, n_repeats=n, dtype="float64").fit(X, y) for n in (1, 2))
+    assert (one.n_repeats_, two.n_repeats_) == (1, 2)
+    assert len(two.estimators_) == 2 * len(one.estimators_) == 6 * len(two.ensemble_)
+    pd.testing.assert_frame_equal(one.ensemble_, two.ensemble_)
+    # the nets of the search are among them, and the others have learned from other rows
+    seeds = {net.random_state for net in two.estimators_}
+    assert len(seeds) == 2 and {net.random_state for net in one.estimators_} < seeds
+    first, second = (
+        np.stack([values(net, X) for net in two.estimators_ if net.random_state == seed])
+        for seed in sorted(seeds, key=lambda s: s != one.estimators_[0].random_state)
+    )
+    weights = np.repeat(one.ensemble_["weight"].to_numpy() / 3, 3)
+    found = np.tensordot(weights, (first + second) / 2, 1)
+    assert_allclose(values(two, X), found, atol=1e-9)
+    assert_allclose(values(one, X), np.tensordot(weights, first, 1), atol=1e-9)
+    assert two.oof_score_ != one.oof_score_
+
+
+def test_repeats_of_splits_that_are_given_differ_by_their_seeds():
+    X, y, _ = table()
+    model = search(SEARCHES[0], cv=StratifiedKFold(3), n_repeats=2).fit(X, y)
+    assert model.n_repeats_ == 2
+    valid = search(SEARCHES[0], n_repeats=3).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    assert valid.n_repeats_ == 3 and len(valid.estimators_) == 3 * len(valid.ensemble_)
+
+
+@pytest.mark.parametrize(("rows", "times"), [(200, 3), (1500, 2), (6000, 1)])
+def test_few_rows_are_gone_through_more_often(rows, times):
+    X, y = make_classification(rows, 4, random_state=0)
+    settings = {"max_iter": 1, "batch_size": 256, "hidden_layer_sizes": (2,)}
+    model = search(SEARCHES[0], n_settings=1, n_repeats="auto", **settings).fit(X, y)
+    assert model.n_repeats_ == times
 
 
 # -- repeatable -------------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""The settings that a search ends with, and what is trained of them afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from skreg.estimators.fitted import set_fitted
+from skreg.estimators.search.trials import Trainees, Trial, fitted_nets
+from skreg.parallel.calls import submit_in_block
+
+
+@dataclass
+class Chosen:
+    """A setting that is in the ensemble, with the nets of all its trainings.
+
+    Attributes
+    ----------
+    trial : Trial
+        Its first training.
+    weight : float
+    nets : list of BaseRegularizedMLP
+        Fitted.
+    found, shares : ndarray
+        As a trial's; means over the trainings.
+    times : int
+        Trainings.
+    """
+
+    trial: Trial
+    weight: float
+    nets: list
+    found: Any
+    shares: Any
+    times: int = 1
+
+    @classmethod
+    def of(cls, trial, weight):
+        """A trial that was chosen."""
+        return cls(trial, float(weight), list(fitted_nets(trial)), trial.found, trial.shares)
+
+    def add(self, trial):
+        """Take in another training of the setting."""
+        self.times += 1
+        self.nets = [*self.nets, *fitted_nets(trial)]
+        self.found = self.found + (trial.found - self.found) / self.times
+        if self.shares is not None:
+            self.shares = self.shares + (trial.shares - self.shares) / self.times
+
+
+def mean_of(chosen):
+    """What chosen settings predict out of fold together, and their shares of the classes or None."""
+    found = sum(own.weight * own.found for own in chosen)
+    if chosen[0].shares is None:
+        return found, None
+    return found, sum(own.weight * own.shares for own in chosen)
+
+
+def train_again(search, chosen, splits, seeds):
+    """Train chosen settings on other folds and from other seeds, as far as there is time.
+
+    Parameters
+    ----------
+    search : Search
+    chosen : list of Chosen
+        Take in what comes to its end.
+    splits : Splits
+    seeds : list of (int, int)
+        Of folds and nets, for each time.
+    """
+    budget = search.budget
+    budget.reserve = 0.0
+    needed = sum(sum(own.trial.fit_seconds) for own in chosen)
+    for of_folds, of_nets in seeds:
+        if search.interrupted or (budget.left is not None and budget.left < needed):
+            return
+        trainees = Trainees(search.trainees.template, splits.folds(int(of_folds)), int(of_nets))
+        trials = [trainees.trial(own.trial.number, own.trial.setting) for own in chosen]
+        search.train(trials, None)
+        for own, trial in zip(chosen, trials, strict=True):
+            if trial.whole:
+                trainees.predict(trial)
+                own.add(trial)
+        search.say(f"the {len(chosen)} chosen settings on other folds; {budget.seconds:.0f} s")
+
+
+def trained_on_all(search, chosen, rows):
+    """Nets of chosen settings, trained on all rows; those of the folds where that comes to no end.
+
+    Parameters
+    ----------
+    search : Search
+    chosen : list of Chosen
+    rows : Rows
+
+    Returns
+    -------
+    list of list of BaseRegularizedMLP
+    """
+    made = [search.trainees.on_all_rows(own.trial, rows) for own in chosen]
+    results = submit_in_block([job for _, job in made], seconds=search.budget.left_in_all)
+    search.interrupted = search.interrupted or any(result.interrupted for result in results)
+    nets = []
+    for own, (net, job), result in zip(chosen, made, results, strict=True):
+        if result.stopped_by == "max_iter":
+            set_fitted(net, job, result)
+            nets.append([net])
+        else:
+            nets.append(own.nets)
+    return nets
