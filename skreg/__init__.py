@@ -29,11 +29,21 @@ _HOMES = {
     "TrainingCurveDisplay": "skreg.display",
     "ValidationPathDisplay": "skreg.display",
     "ComparisonDisplay": "skreg.display",
+    "SearchDisplay": "skreg.display",
+    "KnobDisplay": "skreg.display",
+    "EnsembleDisplay": "skreg.display",
 }
 
 if TYPE_CHECKING:
     from skreg.comparison import Comparison, compare
-    from skreg.display import ComparisonDisplay, TrainingCurveDisplay, ValidationPathDisplay
+    from skreg.display import (
+        ComparisonDisplay,
+        EnsembleDisplay,
+        KnobDisplay,
+        SearchDisplay,
+        TrainingCurveDisplay,
+        ValidationPathDisplay,
+    )
     from skreg.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
     from skreg.estimators.linear import (
         RegularizedLinearClassifier,
@@ -49,12 +59,15 @@ __all__ = [
     "BaggedMLPRegressor",
     "Comparison",
     "ComparisonDisplay",
+    "EnsembleDisplay",
+    "KnobDisplay",
     "RegularizedLinearClassifier",
     "RegularizedLinearRegressor",
     "RegularizedMLPClassifier",
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
+    "SearchDisplay",
     "TrainingCurveDisplay",
     "ValidationPathDisplay",
     "compare",

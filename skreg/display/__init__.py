@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from .comparison import ComparisonDisplay
 from .descriptions import weight_norm, zero_share
+from .ensemble import EnsembleDisplay
+from .knobs import KnobDisplay
 from .overfit_gap import OverfitGapDisplay
+from .search import SearchDisplay
 from .training_curve import TrainingCurveDisplay
 from .validation_path import ValidationPathDisplay
 
 __all__ = [
     "ComparisonDisplay",
+    "EnsembleDisplay",
+    "KnobDisplay",
     "OverfitGapDisplay",
+    "SearchDisplay",
     "TrainingCurveDisplay",
     "ValidationPathDisplay",
     "weight_norm",

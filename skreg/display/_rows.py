@@ -35,7 +35,7 @@ def set_rows(ax, names, right_labels=None, right_title=None):
     """
     rows = range(len(names))
     ax.set_ylim(len(names) - 0.4, -0.6)
-    width, height = _size_in_points(ax)
+    width, height = size_in_points(ax)
     height /= max(1, len(names))
     size = min(9.0, height / 1.25)
     lines = 2 if height >= 2 * 1.25 * size else 1
@@ -61,7 +61,7 @@ def set_rows(ax, names, right_labels=None, right_title=None):
 def label_below(ax, *parts):
     """Name the horizontal axis, in one line, or where it is narrow with a line for each part."""
     # A letter is about 5.5 points wide; the names at the left leave three quarters of the width.
-    narrow = len(" ".join(parts)) * 5.5 > 0.75 * _size_in_points(ax)[0]
+    narrow = len(" ".join(parts)) * 5.5 > 0.75 * size_in_points(ax)[0]
     ax.set_xlabel(escape_math(("\n" if narrow else " ").join(parts)))
 
 
@@ -82,7 +82,7 @@ def legend_above(ax, handles, labels):
     if not handles:
         return
     n_letters = sum(len(label) + 6 for label in labels)
-    narrow = n_letters * 5 > 1.2 * _size_in_points(ax)[0]
+    narrow = n_letters * 5 > 1.2 * size_in_points(ax)[0]
     ax.legend(
         handles,
         labels,
@@ -97,7 +97,8 @@ def legend_above(ax, handles, labels):
     )
 
 
-def _size_in_points(ax):
+def size_in_points(ax):
+    """Width and height of an axes."""
     box = ax.get_window_extent()
     return box.width / ax.figure.dpi * 72, box.height / ax.figure.dpi * 72
 

@@ -159,22 +159,23 @@ def _same_others(cv_results, param, best):
     return np.flatnonzero(keep)
 
 
-def _is_number(value):
+def is_number(value):
+    """Whether a value of a knob is a number; a truth value is none."""
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
 
 
 def _are_numbers(values):
-    return all(_is_number(value) and np.isfinite(value) for value in values)
+    return all(is_number(value) and np.isfinite(value) for value in values)
 
 
 def _key(value):
     """A text that is the same for equal values of a knob and differs for others."""
-    return repr(float(value)) if _is_number(value) else repr(value)
+    return repr(float(value)) if is_number(value) else repr(value)
 
 
 def value_label(value):
     """A value of a knob as the figure shows it."""
-    return f"{float(value):.6g}" if _is_number(value) else str(value)
+    return f"{float(value):.6g}" if is_number(value) else str(value)
 
 
 def check_scale(scale, values):

@@ -95,6 +95,57 @@ def new_axes(caller, ax=None, *, figsize=FIGSIZE, n_rows=1):
     return axes
 
 
+def new_grid(caller, ax, n_panels, *, columns, panel, frame):
+    """Axes side by side and one below the other: the given ones, or those of a new figure.
+
+    Parameters
+    ----------
+    caller : str
+        What draws, named in errors.
+
+    ax : matplotlib Axes, sequence of Axes or None
+        ``None`` makes a new figure.
+
+    n_panels : int
+        How many are needed.
+
+    columns : int
+        Panels in a row of a new figure.
+
+    panel : tuple of two floats
+        Width and height of a panel in inches.
+
+    frame : float
+        Inches of height for what is around them.
+
+    Returns
+    -------
+    axes : list of matplotlib Axes of length `n_panels`
+
+    Raises
+    ------
+    ImportError
+        If matplotlib cannot be imported.
+    ValueError
+        If `ax` does not hold `n_panels` axes.
+    """
+    if ax is not None:
+        return new_axes(caller, ax, n_rows=n_panels)
+    require_matplotlib(caller)
+    import matplotlib.pyplot as plt
+
+    columns = min(columns, n_panels)
+    rows = -(-n_panels // columns)
+    size = max(FIGSIZE[0], columns * panel[0]), rows * panel[1] + frame
+    _, axes = plt.subplots(
+        rows, columns, figsize=size, layout="constrained", sharey=True, squeeze=False
+    )
+    axes = list(axes.ravel())
+    for spare in axes[n_panels:]:
+        spare.remove()
+    return axes[:n_panels]
+
+
 def is_wide(values, *, ratio=30.0):
     """Whether positive values span so much that a logarithmic axis shows them better.
 
@@ -237,21 +288,26 @@ def fixed(value, decimals, *, sign=False):
     return text.replace("-", MINUS)
 
 
-def label_log_axis(axis):
+def label_log_axis(axis, most=6):
     """Label a logarithmic axis with plain numbers: 0.05, not 5e-2.
 
     Parameters
     ----------
     axis : matplotlib Axis
         ``ax.xaxis`` or ``ax.yaxis``, logarithmic and with its data.
+    most : int, default=6
+        Labels that there is room for, where the axis has less than a decade.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     low, high = sorted(axis.get_view_interval())
     decades = np.log10(high / low)
-    if not 0.8 <= decades <= 6:
+    if decades > 6:
         return
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades <= 2.5 else (1,)))
+    if decades < 0.8:
+        axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades <= 2.5 else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

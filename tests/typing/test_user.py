@@ -83,7 +83,7 @@ def user():
     return user
 
 
-@pytest.mark.parametrize("name", ["parameters", "nets", "others", "batched"])
+@pytest.mark.parametrize("name", ["parameters", "nets", "others", "batched", "searching"])
 @pytest.mark.filterwarnings("ignore:On the validation rows this:UserWarning")
 def test_what_a_user_writes_runs(user, name):
     getattr(user, name)()

@@ -31,10 +31,14 @@ from skreg import (
     BaggedMLPRegressor,
     Comparison,
     ComparisonDisplay,
+    EnsembleDisplay,
+    KnobDisplay,
     RegularizedLinearClassifier,
     RegularizedLinearRegressor,
     RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
     RegularizedMLPRegressor,
+    SearchDisplay,
     TrainingCurveDisplay,
     ValidationPathDisplay,
     compare,
@@ -177,6 +181,19 @@ def batched() -> None:
     assert_type(curve.plot(ax=curve.ax_, scale="log").frame(), pd.DataFrame)
 
 
+def searching() -> None:
+    """A search, what it tells and its pictures."""
+    net = RegularizedMLPClassifier((4,), max_iter=2)
+    search = RegularizedMLPClassifierCV(net, n_settings=20, cv=2, random_state=0).fit(X, labels)
+    importance = search.knob_importance(2, random_state=np.random.RandomState(0))
+    assert_type(importance, pd.DataFrame)
+    course = SearchDisplay.from_estimator(search, x="epoch")
+    assert_type(course.plot(scale="log").frame(), pd.DataFrame)
+    knobs = KnobDisplay.from_estimator(search, knobs=["dropout"], ax=course.ax_)
+    assert_type(knobs.plot(y="loss").axes_, list[Axes])
+    assert_type(EnsembleDisplay.from_estimator(search, plot=False), EnsembleDisplay)
+
+
 def comparing(folder: Path) -> None:
     """The comparison, its result and its pictures."""
     table = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.tile(["x", "y"], 30))
@@ -259,5 +276,6 @@ def mistakes() -> None:
     ComparisonDisplay.from_comparison(X)  # type: ignore[arg-type]
     TrainingCurveDisplay.from_estimator(net, scale="log")  # type: ignore[call-arg]
     ValidationPathDisplay.from_search(net, others="worst")  # type: ignore[arg-type]
+    SearchDisplay.from_estimator(X)  # type: ignore[arg-type]
     last_rounds(3)  # type: ignore[call-arg]
     skreg.RegularizedMlpClassifier()  # type: ignore[attr-defined]

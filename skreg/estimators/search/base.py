@@ -23,13 +23,15 @@ from skreg.estimators.course import (
     interrupted_text,
     take_columns,
 )
-from skreg.estimators.decorators import fit_context
+from skreg.estimators.decorators import fit_context, validate_params
 from skreg.estimators.rows import check_validation_arguments
 from skreg.estimators.search.budget import SETTINGS, Budget
 from skreg.estimators.search.chosen import Chosen, mean_of, train_again, trained_on_all
 from skreg.estimators.search.folds import Rows, Splits
 from skreg.estimators.search.greedy import select
+from skreg.estimators.search.importance import importance_table
 from skreg.estimators.search.judge import Judge
+from skreg.estimators.search.knobs import knob_table, standing
 from skreg.estimators.search.mixture import Mixture
 from skreg.estimators.search.run import Search
 from skreg.estimators.search.space import Table, settings
@@ -49,7 +51,7 @@ MAX_INT = np.iinfo(np.int32).max
 
 #: Rows below which ``n_repeats="auto"`` is so much: the fewer rows, the more chance there is in one set of
 #: folds, and the less another costs.
-REPEATS = ((1000, 3), (5000, 2))
+REPEATS = ((1000, 3),)
 
 #: Constraints of the parameters that both searches have.
 CONSTRAINTS = {
@@ -194,7 +196,7 @@ class BaseSearch(BaseEstimator):
         check_validation_arguments(X_val, y_val, sample_weight_val)
         rows = self._read(template, X, y, sample_weight, first=True)
         groups = check_groups(groups, len(rows))
-        rng = self._generator()
+        rng = _generator(self.random_state)
         valid = None
         if X_val is not None:
             valid = self._validation_rows(template, X_val, y_val, sample_weight_val)
@@ -307,11 +309,6 @@ class BaseSearch(BaseEstimator):
             return self.n_repeats
         return next((times for rows, times in REPEATS if n < rows), 1)
 
-    def _generator(self):
-        if self.random_state is None:  # as the nets: the global generator is left alone
-            return np.random.RandomState(np.random.SeedSequence().generate_state(4))
-        return check_random_state(self.random_state)
-
     def _say(self, text):
         if self.verbose:
             print(f"[{type(self).__name__}] {text}", flush=True)
@@ -329,7 +326,8 @@ class BaseSearch(BaseEstimator):
         best, folds = search.kept[0], search.trainees.folds
         self.cv_results_ = results_table(search.trials)
         self.best_index_, self.best_params_ = best.number, dict(best.setting)
-        self.history_, self.ensemble_ = history_table(search.trials), ensemble_table(chosen)
+        self.history_ = history_table(search.trials)
+        self.ensemble_ = ensemble_table([(own.trial, own.weight) for own in chosen])
         self.n_splits_, self.n_repeats_ = len(folds), max(own.times for own in chosen)
         found, shares = mean_of(chosen)
         self.best_score_ = float(best.score)
@@ -349,12 +347,110 @@ class BaseSearch(BaseEstimator):
         self._mixture = Mixture(self.estimators_, self.estimator_weights_)
         self._learn_from(chosen)
 
+    # -- what it tells ----------------------------------------------------------------------------
+
+    @validate_params(
+        {
+            "n_repeats": [Interval(Integral, 1, None, closed="left")],
+            "random_state": ["random_state"],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def knob_importance(
+        self, n_repeats: int = 5, *, random_state: types.RandomState = None
+    ) -> pd.DataFrame:
+        """Which knobs moved the out-of-fold loss.
+
+        A random forest learns how good a setting is from the values of its knobs, and predicts settings
+        that it was not trained on. What its squared error grows by when the values of a knob are permuted
+        among them is the permutation importance of the knob [1]_.
+
+        Parameters
+        ----------
+        n_repeats : int, default=5
+            How often the settings are split into five folds anew, with new forests and permutations.
+        random_state : int, RandomState or None, default=None
+            Seed of splits, forests and permutations.
+
+        Returns
+        -------
+        DataFrame
+            One row a knob that is not the same in all settings, the most important first:
+
+            - knob: a parameter; ``depth`` and ``width`` (of the widest layer) stand for
+              ``hidden_layer_sizes``, ``norm`` for ``batch_norm`` and ``layer_norm`` where both vary. Of a
+              list with an entry a layer the largest entry counts. A setting that does not name a parameter
+              has the estimator's value.
+            - importance: half the growth of the squared error, as a share of the variance between settings.
+              Where knobs are drawn independently of each other this is the share of the variance that is
+              due to the knob, by itself and together with others [2]_, as far as the forest has found it.
+              About 0, above or below, for a knob that does not matter.
+            - std: its standard error, over folds and repeats, corrected for the settings that these share
+              [3]_. It covers the chance of forests and permutations and of which settings were drawn. An
+              importance below two of them is no sign that the knob matters.
+            - best: where the knob is in good settings: for numbers the middle half of the best quarter of
+              the settings, else the value whose settings are best in the mean. It means little where the
+              importance is within its error.
+
+            Its ``attrs`` has ``n_settings``, the settings that were used, and ``explained``, the share of
+            the variance that the forests predict. Near 0 or below, nothing was found to tell.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For fewer than 20 settings that were compared, or where all have the same values.
+
+        Notes
+        -----
+        How good a setting is, is its place among all, since losses of settings that were given up
+        after few epochs cannot be compared with those of others that were trained to the end. All that came
+        to the first rung hold places by their losses there; those that went on share out the places that
+        they held by their losses at the next rung, and so on. So a setting that was given up is compared
+        by how it began: a knob by which nets learn slowly at first, such as a low learning rate, looks
+        worse than it is. ``halving=False`` compares the ends.
+
+        An importance is no cause. It is of this table, this space and these ranges: of a knob that was
+        varied little, little is seen. A knob that is in effect for some values of another alone (as
+        ``embedding_scale``) matters less over all settings than where it is in effect. Knobs that
+        change together share what they explain, or hide each other.
+
+        Functional ANOVA [4]_ asks the same of a forest's own variance and has no error of its own.
+
+        References
+        ----------
+        .. [1] Breiman, "Random Forests", Machine Learning 45, 2001.
+        .. [2] Gregorutti, Michel and Saint-Pierre, "Correlation and Variable Importance in Random Forests",
+           Statistics and Computing 27, 2017.
+        .. [3] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003.
+        .. [4] Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
+           Importance", ICML 2014.
+        """
+        check_is_fitted(self)
+        knobs, places = self._knobs_and_standing()
+        compared = places.notna()
+        return importance_table(
+            knobs[compared], places[compared].to_numpy(), n_repeats, _generator(random_state)
+        )
+
+    def _knobs_and_standing(self):
+        """Of all settings: the values of their knobs, and how good they are."""
+        knobs = knob_table(self.cv_results_["params"], self._template.get_params(deep=False))
+        return knobs, pd.Series(standing(self.cv_results_, self.history_))
+
     # -- prediction -------------------------------------------------------------------------------
 
     def _mean(self, X):
         """Weighted mean of the predictions of all nets."""
         check_is_fitted(self)
         return self._mixture.mean(read_to_predict(self, X))
+
+
+def _generator(random_state):
+    if random_state is None:  # as the nets: the global generator is left alone
+        return np.random.RandomState(np.random.SeedSequence().generate_state(4))
+    return check_random_state(random_state)
 
 
 def outside(found, predicted):

@@ -52,8 +52,8 @@ PARAMETERS = """
     n_repeats : int or "auto", default="auto"
         How often the chosen settings are trained on folds: the first time in the search, and then on other
         folds (where ``cv`` is a number or None) and from other seeds. The nets of all times predict together.
-        With ``max_time`` as often as there is time for. "auto" is 3 for fewer than 1,000 rows, 2 for fewer
-        than 5,000, else 1. With ``refit="all"`` it is 1.
+        With ``max_time`` as often as there is time for. "auto" is 3 for fewer than 1,000 rows, else 1. With
+        ``refit="all"`` it is 1.
     refit : False or "all", default=False
         "all" trains each chosen setting again on all rows, for the number of steps that was best for its
         folds together, and predicts by one net a setting in place of one a fold: several times faster.

@@ -205,6 +205,8 @@ class Search:
         for job in jobs:
             job.resume = None
         for trial in {trial.number: trial for trial, _ in pending}.values():
+            if not trial.rung:  # what was measured before the first rung, for the speed, is no rung
+                trial.losses, trial.epochs, trial.times = [], [], []
             trial.losses.append(trial.pooled_loss())
             trial.epochs.append(max(result.n_iter for result in trial.results))
             trial.times.append(self.budget.seconds)

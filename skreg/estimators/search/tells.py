@@ -63,15 +63,16 @@ def _masked(settings, name):
 
 
 def ensemble_table(chosen):
-    """``ensemble_``: the settings of the ensemble, those of the largest weight first."""
+    """``ensemble_``: the settings of the ensemble, those of the largest weight first.
+
+    Parameters
+    ----------
+    chosen : list of (Trial, float)
+        With their weights.
+    """
     rows = [
-        {
-            "setting": own.trial.number,
-            "weight": own.weight,
-            "score": own.trial.score,
-            "params": own.trial.setting,
-        }
-        for own in chosen
+        {"setting": trial.number, "weight": weight, "score": trial.score, "params": trial.setting}
+        for trial, weight in chosen
     ]
     table = pd.DataFrame(rows).sort_values(["weight", "score"], ascending=False)
     return table.reset_index(drop=True)
