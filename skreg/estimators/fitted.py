@@ -54,7 +54,7 @@ def has_scores(history):
     return bool(np.isfinite(history["valid_score"]).any())
 
 
-def forward_of_all(owner, nets, n_columns, columns=None):
+def forward_of_all(owner, nets, n_columns, columns=None, tables=None):
     """What predicts the rows of an ensemble, made ready once and kept beside it.
 
     Parameters
@@ -62,10 +62,11 @@ def forward_of_all(owner, nets, n_columns, columns=None):
     owner : estimator
         The ensemble.
     nets : list of BaseRegularizedMLP
-    n_columns, columns
+    n_columns, columns, tables
         Of `skreg.estimators.forward.Forward`.
     """
-    return kept_forward(owner, [(net._params, net._spec) for net in nets], n_columns, columns)
+    made_of = [(net._params, net._spec) for net in nets]
+    return kept_forward(owner, made_of, n_columns, columns, tables)
 
 
 def outputs_of(net, X):

@@ -365,10 +365,23 @@ def predictions(nets, raw):
     -------
     ndarray of shape (k, n, ...)
     """
+    if isinstance(nets[0], ClassTargets):
+        return nets[0]._probabilities(raw)
+    kinds = {}
+    for place, net in enumerate(nets):
+        kinds.setdefault((net._spec.loss, net._clips), []).append(place)
+    if len(kinds) == 1:
+        return _in_own_units(nets, raw)
+    parts = [_in_own_units([nets[i] for i in places], raw[places]) for places in kinds.values()]
+    out = np.empty((len(nets), *parts[0].shape[1:]))
+    for places, part in zip(kinds.values(), parts, strict=True):
+        out[places] = part
+    return out
+
+
+def _in_own_units(nets, raw):
+    """Predictions of regressors of one loss, each of which learned units of its own."""
     first = nets[0]
-    if isinstance(first, ClassTargets):
-        return first._probabilities(raw)
-    # Each net learned units of its own.
     mean, scale, bounds = (
         np.stack([getattr(net, name) for net in nets])[:, None]
         for name in ("_target_mean", "_target_scale", "target_range_")

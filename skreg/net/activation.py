@@ -21,6 +21,9 @@ from skreg.net.block import Block
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
 
+#: Not of numpy's type, which would make float64 of float32.
+ROOT_2 = 2.0**0.5
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -33,7 +36,7 @@ class Kind:
     torch : callable
         On tensors, for the reference.
     numpy : callable
-        On float64 arrays, for prediction; may overwrite its argument.
+        On arrays of floats, for prediction; may overwrite its argument.
     compiled : callable
         Makes value and derivative, functions of ``(act, y)``, for the kernels of the CPU. It is given
         the float type ``F``, and ``exp`` and ``erf`` for that type. Selects and not branches, or loops
@@ -181,9 +184,7 @@ KINDS = {
     "tanh": Kind(nn.Tanh, torch.tanh, lambda x: np.tanh(x, out=x), _tanh),
     "logistic": Kind(nn.Sigmoid, torch.sigmoid, lambda x: expit(x, out=x), _logistic),
     "silu": Kind(nn.SiLU, F.silu, lambda x: x * expit(x), _silu, 2.0**0.5),
-    "gelu": Kind(
-        nn.GELU, F.gelu, lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0))), _gelu, 2.0**0.5
-    ),
+    "gelu": Kind(nn.GELU, F.gelu, lambda x: 0.5 * x * (1.0 + erf(x / ROOT_2)), _gelu, 2.0**0.5),
     "selu": Kind(nn.SELU, F.selu, _selu_of, _selu),
     "mish": Kind(nn.Mish, F.mish, lambda x: x * np.tanh(np.logaddexp(0.0, x)), _mish, 2.0**0.5),
     # 1 / gain^2 is the mean square of what it makes of a standard normal number.
