@@ -74,6 +74,18 @@ def outputs_of(net, X):
     return raw_outputs(net._params, net._spec, X)
 
 
+def module_of(net, *, prepared=False):
+    """The torch module of a fitted net, whose memory it shares.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    prepared : bool
+        Whether it is to take the prepared table, and not the user's.
+    """
+    return net._build_module(prepared=prepared)
+
+
 if TYPE_CHECKING:
     import torch
     from skorch import NeuralNet

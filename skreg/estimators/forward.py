@@ -76,7 +76,7 @@ class Program:
         return other
 
     def __call__(self, tables, kernel=None):
-        """Raw outputs (k, b, o) of rows, of each table an array (1, b, d) or a list of a CSR matrix (b, d)."""
+        """Raw outputs (k, b, o) of rows: of each table (1, b, d), or a list of a CSR matrix (b, d)."""
         at_once = max(1, _TOGETHER // (self.width * tables[0][0].shape[0]))
         if at_once >= self.n_nets:
             return self._walked(tables, slice(0, self.n_nets), kernel)

@@ -190,11 +190,13 @@ class ClassTargets:
             return expit(np.concatenate([-raw, raw], axis=-1))
         return softmax(raw, axis=-1)
 
-    def _build_module(self):
+    def _build_module(self, *, prepared=False):
+        """The torch module; of a table that is prepared already, or of the user's."""
         from skreg.estimators.module import build_module
 
         columns = self._columns
-        return build_module(self._params, self._spec, columns.n_out, columns=columns)
+        own = None if prepared else columns
+        return build_module(self._params, self._spec, columns.n_out, columns=own)
 
 
 class NumberTargets:
@@ -284,7 +286,8 @@ class NumberTargets:
             flat=self._flat_target,
         )
 
-    def _build_module(self):
+    def _build_module(self, *, prepared=False):
+        """The torch module; of a table that is prepared already, or of the user's."""
         from skreg.estimators.module import build_module
 
         poisson = self._spec.loss == "poisson"
@@ -296,7 +299,7 @@ class NumberTargets:
             self._params,
             self._spec,
             self._columns.n_out,
-            columns=self._columns,
+            columns=None if prepared else self._columns,
             scale=scale,
             offset=offset,
             exponential=poisson,

@@ -88,6 +88,8 @@ ATTRIBUTES = """
         The nets that predict, those of the folds of each chosen setting.
     estimator_weights_ : ndarray of shape (n_estimators,)
         Weights of their predictions; their sum is 1.
+    module_ : torch.nn.Module
+        The whole ensemble, for export: it computes {module}.
     {outside}
         What nets predict for rows that they were not trained on: of ``ensemble_``, of shape (n, ...), in the
         order of the rows (of ``X_val`` where it was passed). NaN for rows that no split predicts.
