@@ -29,7 +29,7 @@ _TOGETHER = 1 << 17
 _SHARED, _MOST_SHARED = 1 << 27, 512
 
 #: Multiply-adds from which on float32 pays where it will do: float64 takes some hundredths of a second.
-_LARGE = 1 << 31
+LARGE = 1 << 31
 
 #: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB.
 _MOST_KEPT = 1 << 24
@@ -153,7 +153,7 @@ class Forward:
 
     def precision(self, n_rows):
         """The precision in which so many rows are predicted where float32 will do."""
-        large = self._in_float32 and n_rows * self.n_numbers >= _LARGE
+        large = self._in_float32 and n_rows * self.n_numbers >= LARGE
         return "float32" if large else "float64"
 
     def by_rows(self, X, function, dtype="float64"):
