@@ -117,9 +117,9 @@ NOTES = """
     all folds together, and prefers a setting that is in already where it is nearly as good: with few rows
     the predictions would else be fitted, and not the table.
 
-    Predictions are computed in float64, those of a row whatever the others. Where rows times parameters
-    of all nets exceed {large:.0e} and all nets were trained in float32, the whole call is computed in float32, in
-    half the time: predictions differ from those of few rows by about 1e-6 of their range then.
+    Predictions are computed in float64, as if of each row by itself. Where rows times parameters of all
+    nets exceed {large:.0e}, and all nets were trained in float32, the whole call is computed in float32, in
+    half the time: what is predicted differs by about 1e-6 of its range from that.
 """
 
 
