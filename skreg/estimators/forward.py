@@ -31,7 +31,8 @@ _SHARED, _MOST_SHARED = 1 << 27, 512
 #: Multiply-adds from which on float32 pays where it will do: float64 takes some hundredths of a second.
 LARGE = 1 << 31
 
-#: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB.
+#: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB, and half of
+#: that again where they predict in float32.
 _MOST_KEPT = 1 << 24
 
 
