@@ -34,6 +34,9 @@ GRID = [
 ]
 
 
+KNOWN = {"halving": False, "random_state": 0}
+
+
 def table(n=120):
     """Numbers, one column with gaps; and a column that the target depends on."""
     rng = np.random.default_rng(0)
@@ -44,13 +47,13 @@ def table(n=120):
 
 def classifier(**changes):
     net = RegularizedMLPClassifier(**NET)
-    options = {"param_grid": GRID, "cv": 2, "halving": False, "random_state": 0, **changes}
+    options = {"param_grid": GRID, "cv": 2, "n_repeats": 1, **KNOWN, **changes}
     return RegularizedMLPClassifierCV(net, **options)
 
 
 def regressor(loss="squared_error", **changes):
     net = RegularizedMLPRegressor(**NET, loss=loss)
-    options = {"param_grid": GRID, "cv": 2, "halving": False, "random_state": 0, **changes}
+    options = {"param_grid": GRID, "cv": 2, "n_repeats": 1, **KNOWN, **changes}
     return RegularizedMLPRegressorCV(net, **options)
 
 

@@ -21,6 +21,7 @@ from skreg.estimators.search import base
 
 NET = {"hidden_layer_sizes": (40, 30), "max_iter": 3, "batch_size": 32, "max_time": 60.0}
 GRID = {"dropout": [0.0, 0.2], "scale_features": ["robust", "quantile"]}
+KNOWN = {"random_state": 0, "halving": False}
 
 
 def all_of_them(found, shares, score):
@@ -41,12 +42,12 @@ def table(times=1):
 
 
 def classifier(**changes):
-    options = {"param_grid": GRID, "cv": 3, "random_state": 0, "halving": False, **changes}
+    options = {"param_grid": GRID, "cv": 3, "n_repeats": 1, **KNOWN, **changes}
     return RegularizedMLPClassifierCV(RegularizedMLPClassifier(**NET), **options)
 
 
 def regressor(**changes):
-    options = {"param_grid": GRID, "cv": 3, "random_state": 0, "halving": False, **changes}
+    options = {"param_grid": GRID, "cv": 3, "n_repeats": 1, **KNOWN, **changes}
     return RegularizedMLPRegressorCV(RegularizedMLPRegressor(**NET), **options)
 
 
