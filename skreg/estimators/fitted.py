@@ -54,7 +54,7 @@ def has_scores(history):
     return bool(np.isfinite(history["valid_score"]).any())
 
 
-def forward_of_all(owner, nets, n_columns, columns=None):
+def forward_of_all(owner, nets, n_columns, columns=None, tables=None):
     """What predicts the rows of an ensemble, made ready once and kept beside it.
 
     Parameters
@@ -62,15 +62,28 @@ def forward_of_all(owner, nets, n_columns, columns=None):
     owner : estimator
         The ensemble.
     nets : list of BaseRegularizedMLP
-    n_columns, columns
+    n_columns, columns, tables
         Of `skreg.estimators.forward.Forward`.
     """
-    return kept_forward(owner, [(net._params, net._spec) for net in nets], n_columns, columns)
+    made_of = [(net._params, net._spec) for net in nets]
+    return kept_forward(owner, made_of, n_columns, columns, tables)
 
 
 def outputs_of(net, X):
     """Raw outputs (n, o) of one net for validated rows; nothing is kept for a next time."""
     return raw_outputs(net._params, net._spec, X)
+
+
+def module_of(net, *, prepared=False):
+    """The torch module of a fitted net, whose memory it shares.
+
+    Parameters
+    ----------
+    net : BaseRegularizedMLP
+    prepared : bool
+        Whether it is to take the prepared table, and not the user's.
+    """
+    return net._build_module(prepared=prepared)
 
 
 if TYPE_CHECKING:

@@ -190,11 +190,13 @@ class ClassTargets:
             return expit(np.concatenate([-raw, raw], axis=-1))
         return softmax(raw, axis=-1)
 
-    def _build_module(self):
+    def _build_module(self, *, prepared=False):
+        """The torch module; of a table that is prepared already, or of the user's."""
         from skreg.estimators.module import build_module
 
         columns = self._columns
-        return build_module(self._params, self._spec, columns.n_out, columns=columns)
+        own = None if prepared else columns
+        return build_module(self._params, self._spec, columns.n_out, columns=own)
 
 
 class NumberTargets:
@@ -284,7 +286,8 @@ class NumberTargets:
             flat=self._flat_target,
         )
 
-    def _build_module(self):
+    def _build_module(self, *, prepared=False):
+        """The torch module; of a table that is prepared already, or of the user's."""
         from skreg.estimators.module import build_module
 
         poisson = self._spec.loss == "poisson"
@@ -296,7 +299,7 @@ class NumberTargets:
             self._params,
             self._spec,
             self._columns.n_out,
-            columns=self._columns,
+            columns=None if prepared else self._columns,
             scale=scale,
             offset=offset,
             exponential=poisson,
@@ -365,10 +368,23 @@ def predictions(nets, raw):
     -------
     ndarray of shape (k, n, ...)
     """
+    if isinstance(nets[0], ClassTargets):
+        return nets[0]._probabilities(raw)
+    kinds = {}
+    for place, net in enumerate(nets):
+        kinds.setdefault((net._spec.loss, net._clips), []).append(place)
+    if len(kinds) == 1:
+        return _in_own_units(nets, raw)
+    parts = [_in_own_units([nets[i] for i in places], raw[places]) for places in kinds.values()]
+    out = np.empty((len(nets), *parts[0].shape[1:]))
+    for places, part in zip(kinds.values(), parts, strict=True):
+        out[places] = part
+    return out
+
+
+def _in_own_units(nets, raw):
+    """Predictions of regressors of one loss, each of which learned units of its own."""
     first = nets[0]
-    if isinstance(first, ClassTargets):
-        return first._probabilities(raw)
-    # Each net learned units of its own.
     mean, scale, bounds = (
         np.stack([getattr(net, name) for net in nets])[:, None]
         for name in ("_target_mean", "_target_scale", "target_range_")

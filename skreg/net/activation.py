@@ -21,6 +21,12 @@ from skreg.net.block import Block
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
 
+#: Not of numpy's type, which would make float64 of float32.
+ROOT_2 = 2.0**0.5
+
+#: Of a number so far below zero a sigmoid is nothing, and its exponential is finite in float32.
+_MOST_EXPONENT = 80.0
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -33,7 +39,7 @@ class Kind:
     torch : callable
         On tensors, for the reference.
     numpy : callable
-        On float64 arrays, for prediction; may overwrite its argument.
+        On arrays of floats, for prediction; may overwrite its argument.
     compiled : callable
         Makes value and derivative, functions of ``(act, y)``, for the kernels of the CPU. It is given
         the float type ``F``, and ``exp`` and ``erf`` for that type. Selects and not branches, or loops
@@ -170,8 +176,49 @@ def _mish(F, exp, erf):
     return value, slope
 
 
+# numpy's exponentials are vector code, and so several times faster than scipy's functions.
+
+
+def _below_zero(x):
+    """exp(x) - 1 of what is negative, 0 of the rest; a new array."""
+    below = np.minimum(x, 0.0)
+    return np.expm1(below, out=below)
+
+
+def _elu_of(x):
+    below = _below_zero(x)
+    np.maximum(x, 0.0, out=x)
+    x += below
+    return x
+
+
 def _selu_of(x):
-    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0.0)))
+    below = _below_zero(x)
+    below *= SELU_ALPHA
+    np.maximum(x, 0.0, out=x)
+    x += below
+    x *= SELU_SCALE
+    return x
+
+
+def _silu_of(x):
+    e = np.negative(x)
+    np.minimum(e, _MOST_EXPONENT, out=e)
+    np.exp(e, out=e)
+    e += 1.0
+    return np.divide(x, e, out=e)
+
+
+def _mish_of(x):
+    # tanh(log(1 + e)) is n / (n + 2) with n = e (e + 2), and 1 in either precision for a larger e.
+    e = np.minimum(x, 20.0)
+    np.exp(e, out=e)
+    n = e + 2.0
+    n *= e
+    x *= n
+    n += 2.0
+    x /= n
+    return x
 
 
 #: All activations by name. Their order gives the numbers that kernels know them by.
@@ -180,16 +227,12 @@ KINDS = {
     "relu": Kind(nn.ReLU, F.relu, lambda x: np.maximum(x, 0.0, out=x), _relu, 2.0**0.5),
     "tanh": Kind(nn.Tanh, torch.tanh, lambda x: np.tanh(x, out=x), _tanh),
     "logistic": Kind(nn.Sigmoid, torch.sigmoid, lambda x: expit(x, out=x), _logistic),
-    "silu": Kind(nn.SiLU, F.silu, lambda x: x * expit(x), _silu, 2.0**0.5),
-    "gelu": Kind(
-        nn.GELU, F.gelu, lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0))), _gelu, 2.0**0.5
-    ),
+    "silu": Kind(nn.SiLU, F.silu, _silu_of, _silu, 2.0**0.5),
+    "gelu": Kind(nn.GELU, F.gelu, lambda x: 0.5 * x * (1.0 + erf(x / ROOT_2)), _gelu, 2.0**0.5),
     "selu": Kind(nn.SELU, F.selu, _selu_of, _selu),
-    "mish": Kind(nn.Mish, F.mish, lambda x: x * np.tanh(np.logaddexp(0.0, x)), _mish, 2.0**0.5),
+    "mish": Kind(nn.Mish, F.mish, _mish_of, _mish, 2.0**0.5),
     # 1 / gain^2 is the mean square of what it makes of a standard normal number.
-    "elu": Kind(
-        nn.ELU, F.elu, lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))), _elu, 1.2452
-    ),
+    "elu": Kind(nn.ELU, F.elu, _elu_of, _elu, 1.2452),
 }
 
 #: Activation name -> number used by the compiled kernels.

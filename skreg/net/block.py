@@ -220,7 +220,7 @@ class Block:
         Parameters
         ----------
         params : dict of ndarray
-            Of k nets, shape (k, ...); rows come in float64, so does what goes out.
+            Of k nets, shape (k, ...). Steps are made in float64.
         steps : list of callable
             Those of the blocks before it. The last one may be replaced.
         """

@@ -300,6 +300,11 @@ class _Vectors:
         first = None if self.first is None else self.first.of(places)
         return _Vectors(first, self.n_numeric, self.vectors[places], self.block)
 
+    def to(self, dtype):
+        """That in another precision."""
+        first = None if self.first is None else self.first.to(dtype)
+        return _Vectors(first, self.n_numeric, self.vectors.astype(dtype), self.block)
+
     def __call__(self, x):
         """Inputs of the first layer, (k, b, d'), of rows (k or 1, b, d)."""
         x = dense(x)
@@ -314,7 +319,7 @@ class _Vectors:
     def _joined(self, numeric, x):
         """Numeric inputs (k or 1, b, n) and the vectors of the levels in rows x, features first in memory."""
         block, (k, b), n = self.block, (len(self.vectors), x.shape[1]), numeric.shape[2]
-        out = np.empty((k, n + block.made, b))
+        out = np.empty((k, n + block.made, b), x.dtype)
         out[:, :n] = numeric.swapaxes(1, 2)
         level = np.floor(x[:, :, self.n_numeric :] + 0.5)
         last = np.array(block.levels) - 1

@@ -160,6 +160,10 @@ class _Normalise:
         """That of a slice of the nets."""
         return _Normalise(self.gain[places], self.shift[places])
 
+    def to(self, dtype):
+        """That in another precision."""
+        return _Normalise(self.gain.astype(dtype), self.shift.astype(dtype))
+
     def __call__(self, x):
         """Rows x (k, b, h)."""
         centred = x - x.mean(axis=-1, keepdims=True)

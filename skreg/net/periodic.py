@@ -301,11 +301,16 @@ class _Embedding:
         arrays = (self.turns, self.start, self.weight, self.bias)
         return _Embedding(self.columns, *(array[places] for array in arrays))
 
+    def to(self, dtype):
+        """That in another precision."""
+        arrays = (self.turns, self.start, self.weight, self.bias)
+        return _Embedding(self.columns, *(array.astype(dtype) for array in arrays))
+
     def __call__(self, x):
         """Inputs of the first layer, (k, b, d'), of rows (k or 1, b, d)."""
         x = dense(x)
         (k, m, q), (_, b, d) = self.bias.shape, x.shape
-        out = np.empty((k, d + m * q, b))
+        out = np.empty((k, d + m * q, b), x.dtype)
         out[:, :d] = x.swapaxes(1, 2)
         mixed = out[:, d:].reshape(k, m, q, b)  # a view
         count = max(1, WAVES // (k * self.waves))
@@ -323,7 +328,7 @@ class _Embedding:
         # The kernel was compiled for arrays that may be written to: others are copied.
         x = np.require(dense(x), requirements=["C", "A", "W"])
         (k, m, q), (_, b, d) = self.bias.shape, x.shape
-        out = np.empty((k, d + m * q, b))
+        out = np.empty((k, d + m * q, b), x.dtype)
         kernel(x, self.columns, self.turns, self.start, self.weight, self.bias, out)
         return out.swapaxes(1, 2)
 

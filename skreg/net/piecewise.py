@@ -279,11 +279,17 @@ class _Embedding:
         bins = [part[places] for part in self.bins]
         return _Embedding(self.columns, bins, self.weight[places], self.bias[places])
 
+    def to(self, dtype):
+        """That in another precision."""
+        bins = [part.astype(dtype) for part in self.bins]
+        weight, bias = self.weight.astype(dtype), self.bias.astype(dtype)
+        return _Embedding(self.columns, bins, weight, bias)
+
     def __call__(self, x):
         """Inputs of the first layer, (k, b, d'), of rows (k or 1, b, d)."""
         x = dense(x)
         (k, m, q), (_, b, d) = self.bias.shape, x.shape
-        out = np.empty((k, d + m * q, b))
+        out = np.empty((k, d + m * q, b), x.dtype)
         out[:, :d] = x.swapaxes(1, 2)
         mixed = out[:, d:].reshape(k, m, q, b)  # a view
         left, inverse, low, high = (part[..., None] for part in self.bins)

@@ -1,4 +1,6 @@
-"""What blocks do at predict: steps in numpy and float64, on some rows at a time, of several nets at once.
+"""What blocks do at predict: steps in numpy, on some rows at a time, of several nets at once.
+
+Steps are made in float64, and work in the precision of their arrays, which rows come in as well.
 
 Shapes: k nets, b rows, d inputs, h units. A step takes rows (k, b, d), or (1, b, d) where the nets share
 them, and gives (k, b, h). The first one is also given sparse rows: a list of k CSR matrices (b, d), or of 1.
@@ -23,6 +25,11 @@ def dense(x):
 def some_nets(steps, places):
     """The steps of a slice of the nets; arrays are views."""
     return [step.of(places) if hasattr(step, "of") else step for step in steps]
+
+
+def in_precision(steps, dtype):
+    """The steps with arrays of another precision, each rounded once."""
+    return [step.to(dtype) if hasattr(step, "to") else step for step in steps]
 
 
 class Affine:
@@ -50,6 +57,10 @@ class Affine:
     def of(self, places):
         """That of a slice of the nets."""
         return Affine(self.weight[places], self.bias[places])
+
+    def to(self, dtype):
+        """That in another precision."""
+        return Affine(self.weight.astype(dtype), self.bias.astype(dtype))
 
     @property
     def width(self):

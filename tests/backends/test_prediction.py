@@ -17,14 +17,23 @@ def kernel():
     pytest.importorskip("numba")
     from skreg.backends.cpu.prediction import embedding_kernel
 
-    return embedding_kernel()
+    return embedding_kernel("float64")
+
+
+@pytest.fixture
+def single():
+    """The same in float32."""
+    pytest.importorskip("numba")
+    from skreg.backends.cpu.prediction import embedding_kernel
+
+    return embedding_kernel("float32")
 
 
 @pytest.fixture
 def choice(monkeypatch):
     """A process that has predicted nothing yet."""
     fresh = prediction._Choice()
-    monkeypatch.setattr(prediction, "_choice", fresh)
+    monkeypatch.setitem(prediction._choices, "float64", fresh)
     return fresh
 
 
@@ -89,6 +98,16 @@ def test_numpy_and_the_kernel_agree(kernel, b, k, shared):
     np.testing.assert_allclose(by_kernel, by_numpy, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("b", [1, 513])
+def test_in_float32_both_ways_are_as_in_float64(kernel, single, b):
+    step = embedding(3, (0, 3), 5)
+    x = np.random.default_rng(1).normal(size=(1, b, 5))
+    known, rounded = step(x), step.to(np.float32)
+    for found in (rounded(x.astype(np.float32)), rounded.compiled(x.astype(np.float32), single)):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, known, rtol=0, atol=2e-5)
+
+
 def test_a_slice_of_the_nets_is_these_nets(kernel):
     step = embedding(5, (1, 2), 3)
     x = np.random.default_rng(1).normal(size=(1, 40, 3))
@@ -101,22 +120,22 @@ def test_a_slice_of_the_nets_is_these_nets(kernel):
 
 
 def test_the_kernel_is_taken_once_it_would_have_paid(choice, monkeypatch):
-    monkeypatch.setattr(prediction, "_load", lambda: "kernel")
+    monkeypatch.setattr(prediction, "_load", lambda dtype: f"kernel of {dtype}")
     monkeypatch.setitem(sys.modules, "numba", object())
     half = prediction.TO_LOAD // 2
     assert prediction.kernel_for(half - 1) is None
     for _ in range(1000):
         assert prediction.kernel_for(prediction.LEAST - 1) is None  # does not count
     assert prediction.kernel_for(half) is None
-    assert prediction.kernel_for(prediction.LEAST) == "kernel"
+    assert prediction.kernel_for(prediction.LEAST) == "kernel of float64"
     assert prediction.kernel_for(prediction.LEAST - 1) is None
 
 
 def test_numba_is_imported_for_more_than_it_takes_to_load(choice, monkeypatch):
-    monkeypatch.setattr(prediction, "_load", lambda: "kernel")
+    monkeypatch.setattr(prediction, "_load", lambda dtype: f"kernel of {dtype}")
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     assert prediction.kernel_for(prediction.TO_LOAD) is None
-    assert prediction.kernel_for(prediction.TO_IMPORT) == "kernel"
+    assert prediction.kernel_for(prediction.TO_IMPORT) == "kernel of float64"
 
 
 @pytest.mark.parametrize("state", ["missing", "broken", "switched off"])
@@ -140,12 +159,21 @@ def test_a_kernel_that_is_wrong_is_not_taken(choice, kernel, monkeypatch):
         kernel(*arguments)
         arguments[-1][1, -1, -1] += 1e-9
 
-    monkeypatch.setattr("skreg.backends.cpu.prediction.embedding_kernel", lambda: wrong)
+    monkeypatch.setattr("skreg.backends.cpu.prediction.embedding_kernel", lambda dtype: wrong)
     with pytest.warns(RuntimeWarning, match="The compiled kernel of prediction is off by 1e-09"):
         assert prediction.kernel_for(prediction.TO_IMPORT) is None
     assert prediction.kernel_for(prediction.TO_IMPORT) is None  # said once
 
 
-def test_the_kernel_proves_itself(choice, kernel):
-    assert prediction._error_of(kernel) < 1e-13
+def test_each_precision_has_a_kernel_of_its_own(choice, monkeypatch):
+    monkeypatch.setattr(prediction, "_load", lambda dtype: f"kernel of {dtype}")
+    monkeypatch.setitem(prediction._choices, "float32", prediction._Choice("float32"))
+    assert prediction.kernel_for(prediction.TO_IMPORT) == "kernel of float64"
+    assert prediction.kernel_for(prediction.LEAST, "float32") is None
+    assert prediction.kernel_for(prediction.TO_IMPORT, "float32") == "kernel of float32"
+
+
+def test_the_kernel_proves_itself(choice, kernel, single):
+    assert prediction._error_of(single, "float32") < 1e-5
+    assert prediction._error_of(kernel, "float64") < 1e-13
     assert prediction.kernel_for(prediction.TO_IMPORT) is kernel

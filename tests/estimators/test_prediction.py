@@ -46,17 +46,17 @@ def compiled(monkeypatch):
     """The kernel for every table, however small."""
     pytest.importorskip("numba")
     choice = prediction._Choice()
-    choice.kernel = prediction._load()
+    choice.kernel = prediction._load("float64")
     assert choice.kernel is not None
     monkeypatch.setattr(prediction, "LEAST", 0)
-    monkeypatch.setattr(prediction, "_choice", choice)
+    monkeypatch.setitem(prediction._choices, "float64", choice)
     return choice
 
 
 def by_numpy(monkeypatch):
     choice = prediction._Choice()
     choice.kernel = None
-    monkeypatch.setattr(prediction, "_choice", choice)
+    monkeypatch.setitem(prediction._choices, "float64", choice)
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +94,10 @@ def test_compiled_as_by_numpy(X, y_real, new, form, compiled, monkeypatch):
 
 def test_the_kernel_is_asked_once_a_call_and_for_the_whole_table(net, new, monkeypatch):
     asked = []
-    monkeypatch.setattr(forward, "kernel_for", lambda waves: asked.append(waves))
+    monkeypatch.setattr(forward, "kernel_for", lambda waves, dtype: asked.append((waves, dtype)))
     monkeypatch.setattr(forward, "_MOST", 64)
     net.predict(new)
-    assert asked == [301 * 5 * 16]
+    assert asked == [(301 * 5 * 16, "float64")]
 
 
 @pytest.mark.parametrize("form", [np.array, np.float32, sp.csr_array])
@@ -117,7 +117,7 @@ def test_threads_share_out_the_rows_of_a_large_table(X, y_three, new, form, monk
     monkeypatch.setattr(forward, "_SHARED", 0)
     for model, proba in zip((net, bag), known, strict=True):
         np.testing.assert_allclose(model.predict_proba(form(new)), proba, rtol=0, atol=1e-13)
-    assert shared == [([0, 76, 152, 228], 2)] * 2
+    assert shared == [([slice(i, i + 76) for i in (0, 76, 152, 228)], 2)] * 2
     monkeypatch.setattr(forward, "_SHARED", 1 << 40)
     net.predict_proba(form(new))
     assert len(shared) == 2  # one part, which needs no sharing

@@ -69,3 +69,14 @@ def test_divergence_is_seen(name):
     assert activation(torch.tensor([math.nan]), name).isnan().all()
     with np.errstate(invalid="ignore"):  # numpy says so as well
         assert np.isnan(KINDS[name].numpy(np.array([math.nan]))).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", KINDS)
+def test_at_predict_in_either_precision_and_far_from_zero(name, dtype):
+    x = np.concatenate([np.linspace(-30, 30, 601), [-1e4, -200.0, 200.0, 1e4]])
+    known = activation(torch.from_numpy(x), name).numpy()
+    found = KINDS[name].numpy(x.astype(dtype))
+    assert found.dtype == dtype
+    rounding = 10 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found, known, rtol=rounding, atol=40 * rounding)

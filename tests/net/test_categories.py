@@ -241,13 +241,13 @@ def test_the_compiled_embedding_of_numeric_columns_is_taken(monkeypatch):
 
     job, params = trained(embedded=(0, 2))
     forward = Forward([(params, job.spec)], 6)
-    known, kernel, calls = forward.raw(job.X), embedding_kernel(), []
+    known, kernel, calls = forward.raw(job.X), embedding_kernel("float64"), []
 
     def counted(*arguments):
         calls.append(arguments)
         return kernel(*arguments)
 
-    monkeypatch.setattr("skreg.estimators.forward.kernel_for", lambda waves: counted)
+    monkeypatch.setattr("skreg.estimators.forward.kernel_for", lambda waves, dtype: counted)
     np.testing.assert_allclose(forward.raw(job.X), known, rtol=0, atol=1e-12)
     assert len(calls) == 1
 

@@ -1,4 +1,4 @@
-"""The periodic embedding of columns at predict (`skreg.net.periodic`), in float64, compiled by numba.
+"""The periodic embedding of columns at predict (`skreg.net.periodic`), compiled by numba.
 
 Of k nets: b rows, d columns of which m are embedded, f frequencies each, q features made of them.
 numpy computes float64 cosines one by one, and each of its passes goes through memory. Here all that
@@ -20,15 +20,18 @@ from skreg.backends.cpu.pieces import compiled
 _ROWS = 512
 
 
-def _array(n):
-    return types.Array(types.float64, n, "C")
-
-
 @functools.cache
-def embedding_kernel():
-    """From rows to the inputs of the first linear layers of several nets."""
+def embedding_kernel(dtype):
+    """From rows to the inputs of the first linear layers of several nets.
+
+    Parameters
+    ----------
+    dtype : str
+        Of all arrays but ``columns``: ``"float64"`` or ``"float32"``.
+    """
+    F = getattr(np, dtype)
     columns = types.Array(types.int64, 1, "C")
-    cube, four = _array(3), _array(4)
+    cube, four = (types.Array(getattr(types, dtype), n, "C") for n in (3, 4))
 
     @compiled(types.void(cube, columns, cube, cube, four, cube, cube))
     def embed(x, columns, turns, start, weight, bias, out):
@@ -38,7 +41,7 @@ def embedding_kernel():
         """
         (k, m, f), q = turns.shape, bias.shape[2]
         shared, b, d = x.shape[0] == 1, x.shape[1], x.shape[2]
-        wave = np.empty(_ROWS, np.float64)
+        wave = np.empty(_ROWS, F)
         for net in range(k):
             rows = x[0 if shared else net]
             for low in range(0, b, _ROWS):

@@ -44,6 +44,8 @@ from skreg.estimators.weights import check_sample_weight, check_some_weight
 if TYPE_CHECKING:
     from typing import Self
 
+    import torch
+
     from skreg import typing as types
     from skreg.estimators.base import BaseRegularizedMLP
 
@@ -440,6 +442,27 @@ class BaseSearch(BaseEstimator):
         return knobs, pd.Series(standing(self.cv_results_, self.history_))
 
     # -- prediction -------------------------------------------------------------------------------
+
+    @property
+    def module_(self) -> torch.nn.Module:
+        """The whole ensemble as one `torch.nn.Module` in evaluation mode, on the CPU.
+
+        It takes rows as the ``module_`` of a net does: the user's numbers, with NaN for gaps and the numbers
+        of levels for categories. For the regressor it computes predictions (b, n_targets), for the classifier
+        the decision function (b, 1) or (b, n_classes), in logarithms throughout. `torch.export.export`,
+        `torch.onnx.export` and `torch.jit.script` take it.
+
+        Each way of preparing a table is one module, which several nets follow. No module is called twice, but
+        rules such as DeepLIFT's know no mean of probabilities: to explain a classifier, explain the
+        ``module_`` of each of ``estimators_``.
+        """
+        if not hasattr(self, "_mixture"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute 'module_' before it is fitted."
+            )
+        from skreg.estimators.search.module import ensemble_module
+
+        return ensemble_module(self.estimators_, self.estimator_weights_)
 
     def _mean(self, X):
         """Weighted mean of the predictions of all nets."""

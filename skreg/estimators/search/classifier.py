@@ -40,6 +40,7 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
     >>> search.score(X, y) > 0.95
     True
     """,
+        module="the decision function",
         net="RegularizedMLPClassifier",
         outside="oof_decision_ : ndarray of shape (n, n_classes)",
         parameters="""

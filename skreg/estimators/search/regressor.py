@@ -34,6 +34,7 @@ class RegularizedMLPRegressorCV(RegressorMixin, BaseSearch):
     >>> search.predict(X[:2]).shape
     (2,)
     """,
+        module="predictions",
         net="RegularizedMLPRegressor",
         outside="oof_predictions_ : ndarray of shape (n,) or (n, n_targets)",
     )

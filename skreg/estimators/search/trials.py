@@ -130,6 +130,11 @@ def fitted_nets(trial):
     return trial.nets
 
 
+def _learned_by(net):
+    """What nets have in common that learn the same of a table, and weigh its rows alike."""
+    return column_settings(net), repr(getattr(net, "class_weight", None))
+
+
 def _mass(job):
     """What the validation rows of a job weigh together."""
     weight = job.sample_weight_val
@@ -177,7 +182,7 @@ class Trainees:
 
     def _tables(self, net, i):
         """Training and validation rows of a fold as a net is given them, and the latter as the user did."""
-        key = i, column_settings(net), repr(getattr(net, "class_weight", None))
+        key = i, *_learned_by(net)
         if key not in self._made:
             train, test = self.folds.splits[i]
             factors = factors_of(net, train.y, train.weight)
@@ -203,17 +208,25 @@ class Trainees:
         """
         net = like(self.template, self.random_state, **trial.setting)
         parts = checked(net)
-        factors = factors_of(net, rows.y, rows.weight)
-        numbers, y, weight = drop_unweighted(rows.numbers, rows.y, rows.weight)
-        numbers, y, weight = weigh(numbers, y, weight, factors)
-        job = make_job(
-            net, (prepare_rows(net, numbers, weight), y, weight), None, parts, seed_of(net)
-        )
+        job = make_job(net, self._all_rows(net, rows), None, parts, seed_of(net))
         # As many steps as in the folds, which have fewer rows.
         steps, batches = joint_steps(trial), batches_of(trial.jobs[0])
-        job.spec = for_steps(job.spec, len(y), steps, batches)
+        job.spec = for_steps(job.spec, len(job.y), steps, batches)
         job.label = trial.jobs[0].label
         return net, job
+
+    def _all_rows(self, net, rows):
+        """All rows as a net is given them."""
+        key = "all", *_learned_by(net)
+        if key not in self._made:
+            factors = factors_of(net, rows.y, rows.weight)
+            numbers, y, weight = drop_unweighted(rows.numbers, rows.y, rows.weight)
+            numbers, y, weight = weigh(numbers, y, weight, factors)
+            made = prepare_rows(net, numbers, weight), y, weight
+            self._made[key] = columns_of(net), made
+        columns, made = self._made[key]
+        take_preparation(net, columns)
+        return made
 
     def predict(self, trial):
         """Predict the rows that each net was not trained on, and note what the classes' shares are."""
