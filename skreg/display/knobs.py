@@ -386,7 +386,7 @@ class _Scale:
         ax.set_xticks(list(ticks), labels, **turned)
 
     def _round_numbers(self):
-        """Up to four round numbers within the continuum."""
+        """Round numbers within the continuum, up to four and as many as there is room for."""
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         low, high = self._inside.min(), self._inside.max()
@@ -396,4 +396,9 @@ class _Scale:
             subs = (1.0,) if np.log10(high / low) >= 2 else (1.0, 3.0)
             found = LogLocator(subs=subs, numticks=99).tick_values(low, high)
         found = [x for x in found if low * (1 - 1e-9) <= x <= high * (1 + 1e-9)]
-        return found[:: -(-len(found) // 4)]
+        found, kept = found[:: -(-len(found) // 4) or 1], []
+        for x, place in zip(found, self._place(np.array(found)), strict=True):
+            letters = len(value_label(x))
+            if not kept or place - kept[-1][1] > 0.7 * (letters + kept[-1][2]) / _LETTERS:
+                kept.append((x, place, letters))
+        return [x for x, _, _ in kept]
