@@ -11,7 +11,7 @@ POOL, START, ROUNDS = 20, 3, 12
 
 #: Share of the score within which a trial that is in already is taken in place of another, and within which
 #: of the best it has to be for the ensemble to begin with it.
-TIE, NEAR = 1e-4, 0.1
+TIE, NEAR = 1e-4, 0.5
 
 
 def select(found, shares, score, *, pool=POOL, start=START, rounds=ROUNDS, tie=TIE):
