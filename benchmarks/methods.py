@@ -263,6 +263,8 @@ def make(text, task, seed):
     name, options = parse(text)
     method = METHODS[name]
     regression = task == "regression"
+    if regression and name == "skreg-search":
+        options.pop("decision", None)  # numbers are not decided
     try:
         estimator = method.makers[regression](seed)
     except ImportError as error:
