@@ -12,7 +12,7 @@ from skreg.estimators.rows import warn
 from skreg.estimators.search.greedy import POOL
 from skreg.estimators.search.halving import RUNGS, Ladder
 from skreg.parallel.calls import submit_in_block
-from skreg.train.plan import net_of, stack_bytes
+from skreg.train.plan import stack_bytes
 
 #: Epochs by which the speed of a table is known, the first of them left out: kernels are loaded in it.
 _FIRST, _TIMED = 1, 3
@@ -27,6 +27,9 @@ SHARE = 0.3
 #: Settings that are tried together: more are compared with more, fewer are ready sooner. And bytes that what
 #: is kept of their nets between rungs may take.
 WAVE, SMALLEST_WAVE, WAVE_BYTES = 32, 4, 1 << 31
+
+#: Settings of the last wave before the end of time, at least.
+_SMALLEST_LAST = 3
 
 #: Settings that are reckoned to be chosen, and the share of the time that is kept for their repeats at most.
 _CHOSEN, _MOST_RESERVED = 5, 0.3
@@ -68,9 +71,9 @@ class Search:
 
     def run(self):
         """Try settings until the budget is spent or there are no more."""
-        first = self._first_wave()
+        wave = self._first_wave()
         self.ladder = Ladder(self.max_iter, RUNGS if self.halving else ())
-        wave = first + self._more(self._wave_size(first) - len(first))
+        wave += self._more(self._wave_size(wave) - len(wave))
         while wave:
             self._train_wave(wave)
             if self.interrupted or self.budget.over:
@@ -132,8 +135,9 @@ class Search:
             size = min(size, max(SMALLEST_WAVE, int(WAVE_BYTES / (kept * n_folds))))
         if self.budget.left is None or self._setting_seconds is None:
             return size
-        # A last wave that would come too late is of the size that the time allows.
-        return int(np.clip(self.budget.left / self._setting_seconds, 1, size))
+        # A last wave is of the size that the time allows, and one or two settings are none.
+        affordable = int(self.budget.left / self._setting_seconds)
+        return min(size, affordable) if affordable >= _SMALLEST_LAST else 0
 
     def _train_wave(self, wave):
         began, tried = time.perf_counter(), len(wave)
@@ -162,22 +166,11 @@ class Search:
         return self.interrupted or self.budget.left == 0.0
 
     def train(self, wave, epochs, limited=True):
-        """Train the nets of trials up to so many epochs, or to their end."""
-        pending = [
-            (trial, i)
-            for trial in wave
-            for i in range(len(trial.jobs))
-            if not trial.results or trial.results[i].stopped_by == "paused"
-        ]
+        """Train the nets of trials up to so many epochs, or to their end where that is None."""
+        pending = [(trial, i) for trial in wave for i in trial.pending(epochs)]
         if not pending:
             return
-        jobs, before = [], []
-        for trial, i in pending:
-            job = trial.jobs[i]
-            job.pause = epochs
-            job.resume = trial.results[i].checkpoint if trial.results else None
-            jobs.append(job)
-            before.append(trial.results[i].n_steps if trial.results else 0)
+        jobs = [trial.going_on(i, epochs) for trial, i in pending]
         began = time.perf_counter()
         try:
             results = submit_in_block(jobs, seconds=self.budget.left if limited else None)
@@ -189,33 +182,19 @@ class Search:
             return
         seconds = time.perf_counter() - began
         work = np.array(
-            [
-                (result.n_steps - steps) * job.spec.batch_size * net_of(job).work
-                for job, result, steps in zip(jobs, results, before, strict=True)
-            ],
-            dtype=np.float64,
+            [trial.work(i, result) for (trial, i), result in zip(pending, results, strict=True)]
         )
         shares = seconds * work / max(work.sum(), 1.0)
         for (trial, i), result, share in zip(pending, results, shares, strict=True):
-            if not trial.results:
-                trial.results = [None] * len(trial.jobs)
-                trial.fit_seconds = [0.0] * len(trial.jobs)
-            trial.results[i] = result
-            trial.fit_seconds[i] += share
-        for job in jobs:
-            job.resume = None
+            trial.take(i, result, share)
         for trial in {trial.number: trial for trial, _ in pending}.values():
-            if not trial.rung:  # what was measured before the first rung, for the speed, is no rung
-                trial.losses, trial.epochs, trial.times = [], [], []
-            trial.losses.append(trial.pooled_loss())
-            trial.epochs.append(max(result.n_iter for result in trial.results))
-            trial.times.append(self.budget.seconds)
+            trial.note(self.budget.seconds)
         self.interrupted = self.interrupted or any(result.interrupted for result in results)
 
     def _finish(self, wave):
         """Predict out of fold by the trials that came to the end, and keep the best of all."""
         wave = [trial for trial in wave if trial.trained and np.isfinite(trial.loss)]
-        if self._is_over() and self.kept:
+        if self._is_over():
             wave = sorted(wave, key=lambda trial: trial.loss)[:_CUT_SHORT]
         for trial in wave:
             trial.state = "finished"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from skreg.estimators.scoring import GivenRows, make_score, numbers_of_kept
 from skreg.estimators.target import predictions, smoothed_shares
 from skreg.estimators.weights import drop_unweighted, weigh
 from skreg.train.feed import batches_of
+from skreg.train.plan import net_of
 
 
 @dataclass
@@ -101,6 +102,42 @@ class Trial:
             return np.inf
         weights = [_mass(job) for job in self.jobs]
         return float(np.average([result.best_loss for result in self.results], weights=weights))
+
+    def pending(self, epochs):
+        """Numbers of the nets that have not come to so many epochs, or to their end where that is None."""
+        if not self.results:
+            return list(range(len(self.jobs)))
+        return [
+            i
+            for i, result in enumerate(self.results)
+            if result.stopped_by == "paused" and (epochs is None or result.n_iter < epochs)
+        ]
+
+    def going_on(self, i, epochs):
+        """The job that trains a net up to so many epochs, or to its end where that is None."""
+        resume = self.results[i].checkpoint if self.results else None
+        return replace(self.jobs[i], pause=epochs, resume=resume)
+
+    def work(self, i, result):
+        """How much there was to do for a result, on top of what was done before, in multiply-adds."""
+        steps = result.n_steps - (self.results[i].n_steps if self.results else 0)
+        return float(steps * self.jobs[i].spec.batch_size * net_of(self.jobs[i]).work)
+
+    def take(self, i, result, seconds):
+        """Take in what became of a net, and the seconds that it took."""
+        if not self.results:
+            self.results = [None] * len(self.jobs)
+            self.fit_seconds = [0.0] * len(self.jobs)
+        self.results[i] = result
+        self.fit_seconds[i] += seconds
+
+    def note(self, seconds):
+        """Note the loss at a rung or at the end, so many seconds after the search began."""
+        if not self.rung:  # what was measured before the first rung, for the speed, is no rung
+            self.losses, self.epochs, self.times = [], [], []
+        self.losses.append(self.pooled_loss())
+        self.epochs.append(max(result.n_iter for result in self.results))
+        self.times.append(seconds)
 
     def drop(self):
         """Forget nets, weights and predictions, which are large."""
