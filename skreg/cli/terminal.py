@@ -160,7 +160,10 @@ def show_fit(report: FitReport) -> None:
         if scores is None:
             continue
         header = ["", f"{measure.words} ({name})", ""]
-        rows = [("", [row.model, *_score_cells(row), row.what]) for row in scores.itertuples()]
+        largest = scores["score"].abs().max()
+        rows = [
+            ("", [row.model, _score_cell(row, largest), row.what]) for row in scores.itertuples()
+        ]
         print()
         _show_plain(header, rows)
         print(f"\n{fill(caption, WIDTH)}")
@@ -175,11 +178,11 @@ def show_fit(report: FitReport) -> None:
     print()
 
 
-def _score_cells(row: Any) -> list[str]:
+def _score_cell(row: Any, like: float) -> str:
     if row.score != row.score:
-        return ["not known"]
-    spread = "" if row.spread != row.spread else f" \u00b1 {number(row.spread, row.score)}"
-    return [number(row.score) + spread]
+        return "not known"
+    spread = "" if row.spread != row.spread else f" \u00b1 {number(row.spread, like)}"
+    return number(row.score, like) + spread
 
 
 def _title(result: Comparison) -> str:

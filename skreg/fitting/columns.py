@@ -12,7 +12,7 @@ import pandas as pd
 
 from skreg.comparison.cleaning import clean_features, file_decimal, is_text, stripped, without_words
 from skreg.comparison.columns import left_out, looks_like_dates
-from skreg.comparison.numbers import tidy, usual_missing
+from skreg.comparison.numbers import read_known_numbers, tidy, usual_missing
 from skreg.comparison.preparing import LARGEST, is_free_text
 from skreg.comparison.reading import TableError, read_table
 from skreg.comparison.tables import Table, with_grouped
@@ -250,7 +250,8 @@ def _numbers(
     found = {}
     for name in names:
         cells = clean[name]
-        values = pd.to_numeric(cells, errors="coerce").astype(float)
+        values = read_known_numbers(cells, decimal) if is_text(cells) else cells
+        values = pd.Series(values, index=frame.index).astype(float)
         values = values.mask(values.abs() > LARGEST)
         lost = cells[cells.notna() & values.isna()]
         if len(lost) and values.isna().all():

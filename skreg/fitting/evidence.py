@@ -23,7 +23,8 @@ OUT_OF_FOLD = (
 )
 NESTED = (
     "Nested: for each fold the whole search was done again without its rows, and then predicted them. This "
-    "is what to expect of new rows of the same kind. Mean over the folds \u00b1 standard deviation."
+    "is what to expect of new rows of the same kind, or slightly less, since these searches had fewer rows "
+    "to learn from. Mean over the folds \u00b1 standard deviation."
 )
 CONSTANT = "constant"
 DEFAULT = "default net"

@@ -57,12 +57,15 @@ def render_fit_page(report):
 
 def _lead(report):
     """One line: the score, and what a constant and a default net reach."""
-    decimals = decimals_for(report.scores["score"])
-    values = [format_value(value, "score", decimals) for value in report.scores["score"]]
+    scores, how = report.scores, "out of fold"
+    if report.nested is not None:
+        scores, how = report.nested, "on rows that no decision has seen"
+    decimals = decimals_for(scores["score"])
+    values = [format_value(value, "score", decimals) for value in scores["score"]]
     metric = report.measure.words
     return (
-        f"{metric[0].upper()}{metric[1:]} {values[0]} out of fold ({report.measure.better}); "
-        f"a default net has {values[2]}, a constant {values[-1]}."
+        f"{metric[0].upper()}{metric[1:]} {values[0]} {how} ({report.measure.better}); "
+        f"a default net has {values[-2]}, a constant {values[-1]}."
     )
 
 

@@ -1,0 +1,172 @@
+"""Reports on models: the scores are those of the folds, and columns that matter are found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss, r2_score
+
+from skreg.comparison.tables import load_table
+from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg.fitting import fit_table
+from skreg.fitting.evidence import constant_predictions
+from skreg.fitting.importance import column_importance
+
+
+@pytest.fixture
+def table(folder):
+    return load_table(folder / "classes.csv", target="churn")
+
+
+def test_scores_out_of_fold(classes, table):
+    search, scores = classes.model.estimator, classes.scores.set_index("what")["score"]
+    labels = (table.y == "yes").astype(int)
+    assert scores["the model in the file"] == pytest.approx(
+        log_loss(labels, search.oof_decision_), rel=1e-6
+    )
+    assert scores.iloc[2] == pytest.approx(-search.cv_results_["pooled_test_score"][0])
+    assert scores.iloc[1] == pytest.approx(-search.best_score_)
+    assert scores["the shares of the classes"] == pytest.approx(
+        log_loss(labels, constant_predictions(search.cv, table.y, None, True)), rel=1e-6
+    )
+    assert classes.measure.better == "smaller is better"
+    assert classes.scores["score"].is_monotonic_increasing
+    assert classes.further["metric"][0] == "accuracy (larger is better)"
+
+
+def test_scores_of_numbers_and_nested(numbers, folder):
+    table = load_table(folder / "numbers.csv", target="price")
+    search, scores = numbers.model.estimator, numbers.scores["score"]
+    assert scores[0] == pytest.approx(r2_score(table.y, search.oof_predictions_), rel=1e-6)
+    nested = numbers.nested.set_index("model")["score"]
+    assert list(nested.index) == ["ensemble of a search", "default net", "constant"]
+    assert nested.iloc[0] > 0.5 > 0.1 > nested["constant"]
+    assert numbers.columns is None
+
+
+def test_the_constant_knows_classes_that_a_fold_lacks():
+    y = np.array(["a", "a", "b", "b", "c"], dtype=object)
+    folds = [(np.array([0, 1, 2]), np.array([3, 4])), (np.array([2, 3, 4]), np.array([0, 1, 2]))]
+    found = constant_predictions(folds, y, None, True)
+    np.testing.assert_allclose(found[3], [2 / 3, 1 / 3, 0])
+    np.testing.assert_allclose(found[0], [0, 2 / 3, 1 / 3])
+    weights = np.array([1.0, 1, 2, 1, 1])
+    np.testing.assert_allclose(constant_predictions(folds, y, weights, True)[3], [1 / 2, 1 / 2, 0])
+
+
+def test_columns_that_matter_come_first(classes):
+    assert set(classes.columns["column"][:2]) == {"visits", "job"}
+    assert classes.columns["importance"].is_monotonic_decreasing
+    assert (classes.columns["spread"] >= 0).all()
+
+
+def test_little_time_leaves_fewer_rows_and_repeats(classes, table):
+    from skreg.fitting.columns import learn_columns
+
+    search = classes.model.estimator
+    X = learn_columns(table)[0]
+    found = column_importance(
+        search, search.cv, X, table.y, None, classes.measure, seconds=1e-9, random_state=0
+    )
+    assert sorted(found["column"]) == sorted(X)
+
+
+def test_the_ensemble_is_told_by_what_it_changes(classes):
+    settings = classes.settings
+    assert settings["weight"].sum() == pytest.approx(1)
+    usual = classes.model.estimator.estimators_[0].__class__().get_params()
+    for params in settings["params"]:
+        assert all(usual[name] != value for name, value in params.items())
+
+
+def test_knobs_are_told_where_the_search_tells_them(table, monkeypatch):
+    knobs = pd.DataFrame({"knob": ["dropout"], "importance": [0.5], "std": [0.1]})
+    monkeypatch.setattr(
+        RegularizedMLPClassifierCV, "knob_importance", lambda search: knobs, raising=False
+    )
+    assert fit_table(table, n_settings=1).knobs is knobs
+
+    def few(search):
+        raise ValueError("too few settings")
+
+    monkeypatch.setattr(RegularizedMLPClassifierCV, "knob_importance", few, raising=False)
+    assert fit_table(table, n_settings=1).knobs is None
+
+
+def test_groups_stay_in_one_fold_and_small_classes_are_named(table):
+    groups = np.arange(len(table.y)) // 10
+    y = table.y.copy()
+    y[:2] = "rare"
+    report = fit_table(replace(table, y=y, groups=groups), n_settings=1, look=False)
+    for train, test in report.model.estimator.cv:
+        kept = groups[2:]
+        assert not set(kept[train]) & set(kept[test])
+    assert list(report.model.estimator.classes_) == ["no", "yes"]
+    assert any("1 of 3 classes have fewer than 5 rows" in note for note in report.notes)
+    assert report.method["Folds"].endswith("groups kept together")
+
+
+def test_one_group_is_no_fold(table):
+    with pytest.raises(ValueError, match="1 fold cannot be made of 1 group"):
+        fit_table(replace(table, groups=np.zeros(len(table.y))), n_settings=1)
+    with pytest.raises(ValueError, match="500 folds cannot be made of 120 rows"):
+        fit_table(table, n_settings=1, nested=500)
+
+
+def test_a_column_that_tells_the_target_is_warned_of(table):
+    X = table.X.assign(copy=(table.y == "yes").astype(int))
+    report = fit_table(replace(table, X=X), n_settings=1, look=False)
+    assert "copy (balanced accuracy 1.000) predicts the target alone" in report.warnings[0]
+
+
+def test_weights_count_in_the_scores(table):
+    weights = np.where(table.y == "yes", 3.0, 1.0)
+    report = fit_table(replace(table, weights=weights), n_settings=1, look=False)
+    labels = (table.y == "yes").astype(int)
+    found = report.model.estimator.oof_decision_
+    expected = log_loss(labels, found, sample_weight=weights)
+    assert report.scores["score"][0] == pytest.approx(expected, rel=1e-6)
+    assert report.scores["score"][2] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_interrupt_leaves_the_best_so_far(table, monkeypatch):
+    fit = RegularizedMLPClassifierCV.fit
+
+    def interrupted(search, *args, **options):
+        fit(search, *args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RegularizedMLPClassifierCV, "fit", interrupted)
+    report = fit_table(table, n_settings=1, nested=2)
+    assert report.interrupted and report.columns is None and report.nested is None
+    assert len(report.model.predict(table_rows(table))) == 5
+
+
+def table_rows(table):
+    from skreg.fitting.columns import learn_columns
+
+    return learn_columns(table)[0].iloc[:5]
+
+
+def test_an_interrupt_before_anything_is_fitted_is_one(table, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RegularizedMLPClassifierCV, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit_table(table, n_settings=1)
+
+
+def test_an_interrupt_while_looking_keeps_the_model(folder, monkeypatch):
+    table = load_table(folder / "numbers.csv", target="price")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skreg.fitting.run.column_importance", interrupted)
+    report = fit_table(table, n_settings=1)
+    assert report.interrupted and isinstance(report.model.estimator, RegularizedMLPRegressorCV)
+    assert report.method["Settings"].startswith("1 tried")
