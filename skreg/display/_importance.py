@@ -22,7 +22,7 @@ class ImportanceFigure:
         """Draw it."""
         table = self.table
         (ax,) = new_axes("ImportanceFigure.plot", ax, figsize=rows_figsize(len(table)))
-        decimals = decimals_for(table["importance"].head(3))
+        decimals = decimals_for([table["importance"].abs().max()])
         texts = [fixed(value, decimals) for value in table["importance"]]
         set_rows(ax, table["name"].astype(str).tolist(), texts)
         ax.axvline(0.0, color=COLORS["grey"], linewidth=1, zorder=1)

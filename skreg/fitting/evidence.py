@@ -61,8 +61,10 @@ def out_of_fold(
             "the model in the file",
         )
     ]
+    single = [("best single setting", search.best_index_, f"setting {search.best_index_}")]
+    single = single if chosen > 1 else []
     for name, number, what in (
-        ("best single setting", search.best_index_, f"setting {search.best_index_}"),
+        *single,
         (DEFAULT, 0, "one net with no parameter changed, setting 0"),
     ):
         rows.append(

@@ -58,7 +58,7 @@ def test_what_is_on_the_page(report):
     page = render_fit_page(report)
     for text in (
         "Log loss 0.388 out of fold (smaller is better); a default net has –, a constant 0.690.",
-        "Somewhat too good. `skreg fit --nested K` measures",
+        "Somewhat too good. With --nested K, skreg fit measures",
         "dropout=0.123, hidden_layer_sizes=(8,)",
         "nothing",
         "75 %",
@@ -72,6 +72,13 @@ def test_what_is_on_the_page(report):
     assert page.count("<svg") == 4
     assert "<b>" not in page and "alert(1)</script>" not in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_score_that_is_all_but_zero_asks_for_no_more_decimals(report):
+    report.scores["score"] = [1e-9, 2e-9, 3e-9, 0.69]
+    page = render_fit_page(report)
+    assert "Log loss 0.000 out of fold" in page and "a constant 0.690." in page
+    assert "0.0000" not in page
 
 
 def test_identifiers_of_figures_differ(report):

@@ -22,7 +22,7 @@ COLUMN_CAPTION = (
     "trained on; the bar is the standard deviation over the folds. Columns that say the same share their "
     "importance, and each of them looks as if it did not matter."
 )
-TRUST = " `skreg fit --nested K` measures the whole search on rows that it has not seen."
+TRUST = " With --nested K, skreg fit measures the whole search on rows that it has not seen."
 KNOB_CAPTION = (
     "How far a knob of the nets explains the validation loss of the settings that were tried, with the "
     "standard deviation of that. A knob that does not matter was in a good range all the way, or has no "
@@ -45,8 +45,8 @@ def render_fit_page(report):
     """
     target = report.model.target
     sections = [
-        _how_good(report),
         _warnings(report),
+        _how_good(report),
         _figures(report),
         _settings(report),
         _further(report),
@@ -60,7 +60,7 @@ def _lead(report):
     scores, how = report.scores, "out of fold"
     if report.nested is not None:
         scores, how = report.nested, "on rows that no decision has seen"
-    decimals = decimals_for(scores["score"])
+    decimals = _decimals(scores["score"])
     values = [format_value(value, "score", decimals) for value in scores["score"]]
     metric = report.measure.words
     return (
@@ -84,10 +84,17 @@ def _how_good(report):
             Column(c.name, c.label.format(score=label), c.kind, c.with_names) for c in SCORE_COLUMNS
         ]
         caption += "" if report.nested is not None else TRUST
-        body.append(_boxed(rich_table(frame, columns, f"{label}; {measure.better}."), "small"))
+        decimals = {"score": _decimals(frame["score"])}
+        table = rich_table(frame, columns, f"{label}; {measure.better}.", decimals=decimals)
+        body.append(_boxed(table, "small"))
         body.append(f'<p class="note">{escape(caption)}</p>')
         body.append(download(frame, file))
     return section("How good is it?", "\n".join(body))
+
+
+def _decimals(scores):
+    """Decimals that the largest of some scores asks for: one that is all but zero needs no more."""
+    return decimals_for([scores.abs().max()])
 
 
 def _boxed(table, size=""):
@@ -141,8 +148,8 @@ def _settings(report):
     caption = (
         "The ensemble: each setting has one net for each fold, and their predictions are averaged."
     )
-    table = rich_table(frame, columns, caption)
-    body = _boxed(table)
+    decimals = {"score": _decimals(report.scores["score"])}
+    body = _boxed(rich_table(frame, columns, caption, decimals=decimals))
     return section(
         "Which settings", f"{body}\n{download(frame.drop(columns='params'), 'settings.csv')}"
     )
