@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skreg.comparison.wording import counted
+from skreg.estimators.search.parts import rows_of_folds
 from skreg.fitting.measure import Measure
 
 __all__ = ["NESTED", "OUT_OF_FOLD", "further_scores", "nested_scores", "out_of_fold"]
@@ -31,7 +32,7 @@ DEFAULT = "default net"
 
 
 def out_of_fold(
-    search: Any, folds: list, X: pd.DataFrame, y: NDArray, weights: NDArray | None, measure: Measure
+    search: Any, X: pd.DataFrame, y: NDArray, weights: NDArray | None, measure: Measure
 ) -> pd.DataFrame:
     """Scores on the rows that each net was not trained on, pooled, of what the search found and of less.
 
@@ -39,8 +40,6 @@ def out_of_fold(
     ----------
     search : BaseSearch
         Fitted.
-    folds : list of (train, test)
-        Its ``cv``.
     X, y, weights : the rows
     measure : Measure
 
@@ -50,7 +49,7 @@ def out_of_fold(
         Columns model, score, spread (standard deviation over folds), what. A score is NaN where it is
         not known.
     """
-    found = predicted_outside(search)
+    folds, found = folds_of_search(search, len(y)), predicted_outside(search)
     results, sign = search.cv_results_, measure.sign
     chosen = len(search.ensemble_)
     rows = [
@@ -85,6 +84,11 @@ def out_of_fold(
         )
     )
     return pd.DataFrame(rows, columns=["model", "score", "spread", "what"])
+
+
+def folds_of_search(search: Any, n: int) -> list:
+    """The rows that each split of a search trained on and predicted."""
+    return [(np.setdiff1d(np.arange(n), test), test) for test in rows_of_folds(search)]
 
 
 def predicted_outside(search: Any) -> NDArray:
@@ -133,7 +137,6 @@ def _spread(
 
 def further_scores(
     search: Any,
-    folds: list,
     X: pd.DataFrame,
     y: NDArray,
     weights: NDArray | None,
@@ -146,7 +149,7 @@ def further_scores(
     DataFrame
         Columns metric, ensemble, constant; metrics without a value are left out.
     """
-    found = predicted_outside(search)
+    folds, found = folds_of_search(search, len(y)), predicted_outside(search)
     fixed = constant_predictions(folds, y, weights, hasattr(search, "classes_"))
     rows = [
         (

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from skreg.estimators.search.parts import of_fold
+from skreg.estimators.search.parts import parts_of_folds
 from skreg.fitting.measure import Measure
 
 __all__ = ["column_importance"]
@@ -22,7 +22,6 @@ FEWEST_ROWS = 50
 
 def column_importance(
     search: Any,
-    folds: list,
     X: pd.DataFrame,
     y: NDArray,
     weights: NDArray | None,
@@ -37,8 +36,6 @@ def column_importance(
     ----------
     search : BaseSearch
         Fitted.
-    folds : list of (train, test)
-        Its ``cv``.
     X, y, weights : the rows
     measure : Measure
     seconds : float
@@ -56,8 +53,9 @@ def column_importance(
     ----------
     Breiman, L. (2001). Random forests. Machine Learning, 45, 5-32.
     """
-    parts = [(of_fold(search, k), test) for k, (_, test) in enumerate(folds)]
-    parts = [(part, test) for part, test in parts if _judged(part, X, y, test, measure)]
+    parts = [
+        (part, test) for part, test in parts_of_folds(search) if _judged(part, X, y, test, measure)
+    ]
     if not parts:
         return None
     repeats, share = _affordable(parts, X, y, measure, seconds)

@@ -137,26 +137,26 @@ def fit_table(
     began = time.perf_counter()
     X, columns, notes = learn_columns(table)
     notes = [*table.notes, *notes]
-    table, X, folds = _in_folds(table, X, notes, random_state)
+    table, X, count = _in_folds(table, X, notes)
     y, weights = table.y, table.weights
     search = SEARCHES[table.task](
         max_time=max_time,
         n_settings=n_settings,
-        cv=folds,
+        cv=count,
         random_state=random_state,
         verbose=verbose,
     )
     measure = choose_measure(scoring, y, table.task, search, positive)
     search.set_params(scoring=measure.in_search)
-    outer = None if nested is None else _folds(table, nested, random_state + 1)
-    interrupted = _fitted(search, X, y, weights)
+    outer = None if nested is None else _outer_folds(table, nested, random_state)
+    interrupted = _fitted(search, X, table)
     seconds = time.perf_counter() - began
     model = Model(search, columns, table.target_name, table.task, list(missing), table.decimal)
     report = FitReport(
         model,
         measure,
-        out_of_fold(search, folds, X, y, weights, measure),
-        further_scores(search, folds, X, y, weights, further_measures(table.task, measure, y)),
+        out_of_fold(search, X, y, weights, measure),
+        further_scores(search, X, y, weights, further_measures(table.task, measure, y)),
         _changes(search),
         notes=notes,
         interrupted=interrupted,
@@ -167,44 +167,42 @@ def fit_table(
     try:
         if look and not interrupted:
             say("Which columns matter?")
-            _look(report, folds, X, y, weights, max_time or seconds, random_state)
+            _look(report, X, y, weights, max_time or seconds, random_state)
         if outer is not None and not interrupted:
-            report.nested = _nested(search, outer, X, table, measure, say, random_state)
+            report.nested = _nested(search, outer, X, table, measure, say)
     except KeyboardInterrupt:  # the model is there
         report.interrupted = True
-    report.method = _method(table, X, search, measure, folds, seconds, random_state)
+    report.method = _method(table, X, search, measure, seconds, random_state)
     return report
 
 
-def _in_folds(
-    table: Table, X: pd.DataFrame, notes: list[str], random_state: int
-) -> tuple[Table, pd.DataFrame, list]:
-    """The table without classes too small for the folds, and the folds."""
+def _in_folds(table: Table, X: pd.DataFrame, notes: list[str]) -> tuple[Table, pd.DataFrame, int]:
+    """The table without rows that cannot count, and the number of folds."""
+    if table.weights is not None:
+        table, X = _taken(table, X, np.flatnonzero(table.weights > 0))
     count = FOLDS if len(table.y) >= FEW_ROWS else MORE_FOLDS
     if table.task == "classification":
         rows, note = drop_rare_classes(table.y, MIN_CLASS_ROWS)
         if note:
             notes.append(note)
-            X = X.iloc[rows].reset_index(drop=True)
-            groups, weights = (
-                None if a is None else a[rows] for a in (table.groups, table.weights)
-            )
-            table = replace(
-                table,
-                X=table.X.iloc[rows].reset_index(drop=True),
-                y=table.y[rows],
-                groups=groups,
-                weights=weights,
-            )
+            table, X = _taken(table, X, rows)
         # so that a class is in all of them
-        smallest = int(pd.Series(table.y).value_counts().min())
-        count = min(count, max(smallest, MIN_CLASS_ROWS))
+        count = min(count, int(pd.Series(table.y).value_counts().min()))
     if table.groups is not None:
         count = min(count, len(np.unique(table.groups)))
-    return table, X, _folds(table, count, random_state)
+    _check_count(table, count)
+    return table, X, count
 
 
-def _folds(table: Table, count: int, random_state: int) -> list:
+def _taken(table: Table, X: pd.DataFrame, rows: NDArray) -> tuple[Table, pd.DataFrame]:
+    """Some of the rows."""
+    groups, weights = (None if a is None else a[rows] for a in (table.groups, table.weights))
+    own = table.X.iloc[rows].reset_index(drop=True)
+    table = replace(table, X=own, y=table.y[rows], groups=groups, weights=weights)
+    return table, X.iloc[rows].reset_index(drop=True)
+
+
+def _check_count(table: Table, count: int) -> None:
     groups = table.groups
     most = len(table.y) if groups is None else len(np.unique(groups))
     if not 2 <= count <= most:
@@ -213,24 +211,28 @@ def _folds(table: Table, count: int, random_state: int) -> list:
             f"{counted(count, 'fold')} cannot be made of {counted(most, unit)}. At least two folds are "
             "needed, and no more than that."
         )
+
+
+def _outer_folds(table: Table, count: int, random_state: int) -> list:
+    _check_count(table, count)
     splitter = folds_of(
         count,
         stratify=table.task == "classification",
-        grouped=groups is not None,
+        grouped=table.groups is not None,
         random_state=random_state,
     )
-    return list(splitter.split(np.zeros((len(table.y), 1)), table.y, groups))
+    return list(splitter.split(np.zeros((len(table.y), 1)), table.y, table.groups))
 
 
-def _fitted(search: Any, X: pd.DataFrame, y: NDArray, weights: NDArray | None) -> bool:
+def _fitted(model: Any, X: pd.DataFrame, table: Table) -> bool:
     """Fit; whether the user stopped it, with the best so far."""
     with warnings.catch_warnings():
         # columns of codes stand in the notes
         warnings.filterwarnings("ignore", message=".*and is taken for categories")
         try:
-            search.fit(X, y, sample_weight=weights)
+            model.fit(X, table.y, sample_weight=table.weights, groups=table.groups)
         except KeyboardInterrupt:
-            if not hasattr(search, "estimators_"):
+            if not hasattr(model, "estimators_"):
                 raise
             return True
     return False
@@ -249,7 +251,6 @@ def _changes(search: Any) -> pd.DataFrame:
 
 def _look(
     report: FitReport,
-    folds: list,
     X: pd.DataFrame,
     y: NDArray,
     weights: NDArray | None,
@@ -260,7 +261,6 @@ def _look(
     search = report.model.estimator
     report.columns = column_importance(
         search,
-        folds,
         X,
         y,
         weights,
@@ -282,17 +282,13 @@ def _nested(
     table: Table,
     measure: Measure,
     say: Callable[[str], None],
-    random_state: int,
 ) -> pd.DataFrame:
     def fit(model: Any, train: NDArray) -> Any:
-        y = table.y[train]
-        weights = None if table.weights is None else table.weights[train]
-        if model._parameter_constraints.get("cv"):
-            groups = None if table.groups is None else table.groups[train]
-            part = replace(table, X=table.X.iloc[train], y=y, groups=groups, weights=weights)
-            count = min(len(search.cv), len(y) if groups is None else len(np.unique(groups)))
-            model.set_params(cv=_folds(part, count, random_state))
-        if _fitted(model, X.iloc[train], y, weights):
+        part, own = _taken(table, X, train)
+        if "cv" in model.get_params(deep=False):
+            most = len(train) if part.groups is None else len(np.unique(part.groups))
+            model.set_params(cv=min(search.cv, most))
+        if _fitted(model, own, part):
             raise KeyboardInterrupt
         return model
 
@@ -304,7 +300,6 @@ def _method(
     X: pd.DataFrame,
     search: Any,
     measure: Measure,
-    folds: list,
     seconds: float,
     random_state: int,
 ) -> dict[str, str]:
@@ -316,10 +311,12 @@ def _method(
         "Rows and columns": f"{len(table.y):,} rows, {X.shape[1]:,} columns",
         "Target": f"{table.target_name} ({table.task})",
         "Metric": f"{measure.words}, {measure.better}",
-        "Folds": f"{len(folds)}" + (", groups kept together" if table.groups is not None else ""),
+        "Folds": f"{search.n_splits_}"
+        + (", groups kept together" if table.groups is not None else ""),
         "Settings": f"{tried:,} tried, {ended:,} trained to the end, "
         f"{counted(len(search.ensemble_), 'setting')} chosen",
-        "Nets in the file": f"{len(search.estimators_):,}, one for each fold of each chosen setting",
+        "Nets in the file": f"{len(search.estimators_):,}: one for each fold of each chosen setting"
+        + (f", trained on {search.n_repeats_} draws of folds" if search.n_repeats_ > 1 else ""),
         "Seconds of the search": f"{seconds:.1f}",
         "Seed": str(random_state),
     }

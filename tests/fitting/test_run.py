@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss, r2_score
 from skreg.comparison.tables import load_table
 from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg.fitting import fit_table
-from skreg.fitting.evidence import constant_predictions
+from skreg.fitting.evidence import constant_predictions, folds_of_search
 from skreg.fitting.importance import column_importance
 
 
@@ -33,7 +33,8 @@ def test_scores_out_of_fold(classes, table):
         best = scores[f"setting {search.best_index_}"]
         assert best == pytest.approx(-search.best_score_)
     assert scores["the shares of the classes"] == pytest.approx(
-        log_loss(labels, constant_predictions(search.cv, table.y, None, True)), rel=1e-6
+        log_loss(labels, constant_predictions(folds_of_search(search, 120), table.y, None, True)),
+        rel=1e-6,
     )
     assert classes.measure.better == "smaller is better"
     assert classes.scores["score"].is_monotonic_increasing
@@ -72,7 +73,7 @@ def test_little_time_leaves_fewer_rows_and_repeats(classes, table):
     search = classes.model.estimator
     X = learn_columns(table)[0]
     found = column_importance(
-        search, search.cv, X, table.y, None, classes.measure, seconds=1e-9, random_state=0
+        search, X, table.y, None, classes.measure, seconds=1e-9, random_state=0
     )
     assert sorted(found["column"]) == sorted(X)
 
@@ -104,8 +105,8 @@ def test_groups_stay_in_one_fold_and_small_classes_are_named(table):
     y = table.y.copy()
     y[:2] = "rare"
     report = fit_table(replace(table, y=y, groups=groups), n_settings=1, look=False)
-    for train, test in report.model.estimator.cv:
-        kept = groups[2:]
+    kept = groups[2:]
+    for train, test in folds_of_search(report.model.estimator, len(kept)):
         assert not set(kept[train]) & set(kept[test])
     assert list(report.model.estimator.classes_) == ["no", "yes"]
     assert any("1 of 3 classes have fewer than 5 rows" in note for note in report.notes)
@@ -127,17 +128,19 @@ def test_a_column_that_tells_the_target_is_warned_of(table):
 
 def test_weights_count_in_the_scores(table):
     weights = np.where(table.y == "yes", 3.0, 1.0)
+    weights[:7] = 0.0  # as if they were not there
     report = fit_table(replace(table, weights=weights), n_settings=1, look=False)
     labels = (table.y == "yes").astype(int)
     found = report.model.estimator.oof_decision_
-    expected = log_loss(labels, found, sample_weight=weights)
+    expected = log_loss(labels[7:], found, sample_weight=weights[7:])
     assert report.scores["score"][0] == pytest.approx(expected, rel=1e-6)
     assert list(report.scores["model"]) == [
         "the one setting that was chosen",
         "default net",
         "constant",
     ]
-    assert report.scores["score"][1] == pytest.approx(expected, rel=1e-5)
+    default = report.model.estimator.cv_results_["pooled_test_score"][0]
+    assert report.scores["score"][1] == pytest.approx(-default)
 
 
 def test_an_interrupt_leaves_the_best_so_far(table, monkeypatch):

@@ -145,9 +145,7 @@ def _settings(report):
         Column("score", report.measure.words[0].upper() + report.measure.words[1:], "score"),
         Column("changed", "What it changes of the default net", "wide"),
     )
-    caption = (
-        "The ensemble: each setting has one net for each fold, and their predictions are averaged."
-    )
+    caption = "The ensemble: each setting has a net for each fold, and the predictions of all are averaged."
     decimals = {"score": _decimals(report.scores["score"])}
     body = _boxed(rich_table(frame, columns, caption, decimals=decimals))
     return section(

@@ -10,22 +10,37 @@ from skreg.estimators.probes import predicting
 from skreg.estimators.search.mixture import Mixture
 
 
-def of_fold(search, number):
-    """A search whose ensemble are the nets of one fold, which were not trained on the rows of that fold.
+def parts_of_folds(search):
+    """The nets of each fold, as searches whose ensemble they are, and the rows that they were not trained on.
 
     Parameters
     ----------
     search : BaseSearch
         Fitted, with ``refit=False``.
-    number : int
-        Of the fold, from 0.
+
+    Returns
+    -------
+    list of (BaseSearch, ndarray of int)
+        In the order of the folds, those of the search first. Rows of X, or of ``X_val`` where it was passed.
     """
+    nets = {}
+    for number, rows in enumerate(search._outside):
+        nets.setdefault(rows.tobytes(), (rows, []))[1].append(number)
+    return [(_with_nets(search, numbers), rows) for rows, numbers in nets.values()]
+
+
+def _with_nets(search, numbers):
     part = copy.copy(search)
-    part.estimators_ = search.estimators_[number :: search.n_splits_]
-    weights = search.estimator_weights_[number :: search.n_splits_]
+    part.estimators_ = [search.estimators_[number] for number in numbers]
+    weights = search.estimator_weights_[numbers]
     part.estimator_weights_ = weights / weights.sum()
     part._mixture = Mixture(part.estimators_, part.estimator_weights_)
     return part
+
+
+def rows_of_folds(search):
+    """The rows that each split of a search predicts, in its first training."""
+    return search._outside[: search.n_splits_]
 
 
 def that_says(search, found):
@@ -49,9 +64,9 @@ def to_predict(search):
     kept = copy.copy(search)
     for name, value in list(vars(kept).items()):
         records = isinstance(value, pd.DataFrame) or name.startswith(("oof_d", "oof_p"))
-        if records or name in ("cv_results_", "_mixture"):
+        if records or name in ("cv_results_", "_mixture", "_outside"):
             delattr(kept, name)
-    # Splits are numbers of rows, and a scorer is a function with options.
+    # Splits may be numbers of rows, and a scorer is a function with options.
     kept.cv = kept.n_splits_
     if not isinstance(kept.scoring, str):
         kept.scoring = "loss"

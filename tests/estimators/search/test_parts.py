@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold
 
 from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
-from skreg.estimators.search.parts import made_whole, of_fold, that_says, to_predict
+from skreg.estimators.search.parts import (
+    made_whole,
+    parts_of_folds,
+    rows_of_folds,
+    that_says,
+    to_predict,
+)
 
 SMALL = {"learning_rate_init": [0.01, 0.03], "hidden_layer_sizes": [(8,), (6,)]}
 
@@ -21,11 +28,10 @@ def rows():
 @pytest.fixture(scope="module", params=[RegularizedMLPClassifierCV, RegularizedMLPRegressorCV])
 def search(request, rows):
     X, y = rows
-    order = np.arange(90)
-    cv = [(order[order % 3 != k], order[order % 3 == k]) for k in range(3)]
     if request.param is RegularizedMLPClassifierCV:
         y = np.where(y > -0.5, "up", "down")
-    return request.param(param_grid=SMALL, cv=cv, halving=False, random_state=0).fit(X, y)
+    search = request.param(param_grid=SMALL, cv=3, n_repeats=2, halving=False, random_state=0)
+    return search.fit(X, y)
 
 
 def outputs(search, X):
@@ -38,14 +44,36 @@ def outside(search):
 
 def test_the_nets_of_a_fold_predict_its_rows_as_out_of_fold(search, rows):
     X, _ = rows
-    for k, (_, test) in enumerate(search.cv):
-        part = of_fold(search, k)
+    parts = parts_of_folds(search)
+    assert len(parts) == 6 and search.n_repeats_ == 2
+    mean = np.zeros_like(outside(search))
+    for part, test in parts:
         assert part.estimator_weights_.sum() == pytest.approx(1)
+        assert len(part.estimators_) == len(search.ensemble_)
+        mean[test] += outputs(part, X[test]) / 2
+    np.testing.assert_allclose(mean, outside(search), rtol=1e-4, atol=1e-5)
+    # The search itself is as it was.
+    assert len(search.estimators_) == 6 * len(search.ensemble_)
+
+
+def test_rows_of_the_folds_of_a_search(search):
+    rows = rows_of_folds(search)
+    np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(90))
+    assert len(rows) == 3
+
+
+def test_trainings_on_the_same_folds_are_one_part(rows):
+    X, y = rows
+    cv = KFold(3)
+    search = RegularizedMLPRegressorCV(param_grid=SMALL, cv=cv, n_repeats=2, random_state=0).fit(
+        X, y
+    )
+    parts = parts_of_folds(search)
+    assert len(parts) == 3
+    for part, test in parts:
         np.testing.assert_allclose(
             outputs(part, X[test]), outside(search)[test], rtol=1e-4, atol=1e-5
         )
-    # The search itself is as it was.
-    assert len(search.estimators_) == 3 * len(search.ensemble_)
 
 
 def test_what_is_kept_predicts_the_same_and_has_no_records(search, rows):
@@ -55,7 +83,7 @@ def test_what_is_kept_predicts_the_same_and_has_no_records(search, rows):
         assert not hasattr(kept, name)
     assert kept.cv == 3
     np.testing.assert_array_equal(outputs(made_whole(kept), X), outputs(search, X))
-    assert hasattr(search, "cv_results_") and isinstance(search.cv, list)
+    assert hasattr(search, "cv_results_")
 
 
 def test_given_predictions_are_said(search, rows):
