@@ -268,11 +268,10 @@ def _look(
         seconds=float(np.clip(LOOK_SHARE * seconds, *LOOK_BOUNDS)),
         random_state=random_state,
     )
-    if hasattr(search, "knob_importance"):
-        try:
-            report.knobs = search.knob_importance()
-        except ValueError:  # too few settings to tell
-            report.knobs = None
+    try:
+        report.knobs = search.knob_importance(random_state=random_state)
+    except ValueError:  # too few settings to tell
+        report.knobs = None
 
 
 def _nested(

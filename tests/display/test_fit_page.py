@@ -31,7 +31,7 @@ def report():
         {"importance": [0.3, 0.1, -0.01], "spread": [0.1, 0.05, 0.02]}, index=range(3)
     )
     return SimpleNamespace(
-        model=SimpleNamespace(target=EVIL),
+        model=SimpleNamespace(target=EVIL, estimator=None),
         measure=SimpleNamespace(words="log loss", sign=-1, better="smaller is better"),
         scores=scores("ensemble of 2 settings"),
         nested=None,

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import log_loss, r2_score
 
 from skreg.comparison.tables import load_table
+from skreg.display.page import render_fit_page
 from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg.fitting import fit_table
 from skreg.fitting.evidence import constant_predictions, folds_of_search
@@ -89,14 +90,14 @@ def test_the_ensemble_is_told_by_what_it_changes(classes):
 def test_knobs_are_told_where_the_search_tells_them(table, monkeypatch):
     knobs = pd.DataFrame({"knob": ["dropout"], "importance": [0.5], "std": [0.1]})
     monkeypatch.setattr(
-        RegularizedMLPClassifierCV, "knob_importance", lambda search: knobs, raising=False
+        RegularizedMLPClassifierCV, "knob_importance", lambda search, random_state: knobs
     )
     assert fit_table(table, n_settings=1).knobs is knobs
 
-    def few(search):
+    def few(search, random_state):
         raise ValueError("too few settings")
 
-    monkeypatch.setattr(RegularizedMLPClassifierCV, "knob_importance", few, raising=False)
+    monkeypatch.setattr(RegularizedMLPClassifierCV, "knob_importance", few)
     assert fit_table(table, n_settings=1).knobs is None
 
 
@@ -181,3 +182,10 @@ def test_an_interrupt_while_looking_keeps_the_model(folder, monkeypatch):
     report = fit_table(table, n_settings=1)
     assert report.interrupted and isinstance(report.model.estimator, RegularizedMLPRegressorCV)
     assert report.method["Settings"].startswith("1 tried")
+
+
+def test_the_page_shows_the_course_of_the_search(classes):
+    pytest.importorskip("matplotlib")
+    page = render_fit_page(classes)
+    assert "<h2>The search</h2>" in page and "<h2>Which columns matter</h2>" in page
+    assert page.count("<svg") == 4

@@ -7,11 +7,19 @@ from html import escape
 
 from .._importance import ImportanceFigure
 from .._style import decimals_for
+from ..search import SearchDisplay
 from ._parts import NO_FIGURES, download, figure, full_page, section
 from ._table import Column, format_value, plain_table, rich_table
 from ._text import text_to_html
 
-SHOWN_COLUMNS = 25
+SHOWN = {"column": 25, "knob": 12}
+# for the height of the figure
+COURSE_ROWS = 10
+COURSE = "The search"
+COURSE_CAPTION = (
+    "A point is the validation loss of a setting, pooled over the folds, where it was compared with others "
+    "or came to its end; a line joins the points of a setting."
+)
 SCORE_COLUMNS = (
     Column("model", "Model", "text"),
     Column("score", "{score}", "score", ("spread",)),
@@ -25,7 +33,7 @@ COLUMN_CAPTION = (
 TRUST = " With --nested K, skreg fit measures the whole search on rows that it has not seen."
 KNOB_CAPTION = (
     "How far a knob of the nets explains the validation loss of the settings that were tried, with the "
-    "standard deviation of that. A knob that does not matter was in a good range all the way, or has no "
+    "standard error of that. A knob that does not matter was in a good range all the way, or has no "
     "effect on this table."
 )
 
@@ -110,7 +118,7 @@ def _warnings(report):
 
 def _figures(report):
     """Columns and knobs that matter, each in a wide and in a narrow version."""
-    drawn = []
+    drawn = [_course(report.model.estimator)]
     for frame, name, heading, caption in (
         (
             report.columns,
@@ -123,7 +131,7 @@ def _figures(report):
         if frame is None or frame.empty:
             continue
         frame = frame.rename(columns={name: "name", "std": "spread"})
-        shown = frame.head(SHOWN_COLUMNS)
+        shown = frame.head(SHOWN[name])
         if len(frame) > len(shown):
             caption += f" The first {len(shown)} of {len(frame):,}; the file has all."
         try:
@@ -131,7 +139,20 @@ def _figures(report):
         except ImportError:
             body = f'<p class="note">{NO_FIGURES}</p>{plain_table(shown, caption)}'
         drawn.append(section(heading, f"{body}\n{download(frame, f'{name}s.csv')}"))
+    drawn = [part for part in drawn if part]
     return '<div class="figures">\n' + "\n".join(drawn) + "\n</div>" if drawn else ""
+
+
+def _course(search):
+    """The losses of all settings over time; nothing for a search without records."""
+    if not hasattr(search, "history_"):
+        return ""
+    try:
+        display = SearchDisplay.from_estimator(search, plot=False)
+        body = figure(display, COURSE_ROWS, COURSE, COURSE_CAPTION)
+    except ImportError:
+        body = f'<p class="note">{NO_FIGURES}</p>'
+    return section(COURSE, body)
 
 
 def _settings(report):

@@ -127,6 +127,10 @@ class BaseSearch(BaseEstimator):
 
     _net: ClassVar[type]
 
+    def __getstate__(self):
+        """Without the numbers of the rows of each fold, which are of use where the rows are."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_outside"}
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

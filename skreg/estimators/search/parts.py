@@ -24,7 +24,7 @@ def parts_of_folds(search):
         In the order of the folds, those of the search first. Rows of X, or of ``X_val`` where it was passed.
     """
     nets = {}
-    for number, rows in enumerate(search._outside):
+    for number, rows in enumerate(_outside(search)):
         nets.setdefault(rows.tobytes(), (rows, []))[1].append(number)
     return [(_with_nets(search, numbers), rows) for rows, numbers in nets.values()]
 
@@ -40,7 +40,17 @@ def _with_nets(search, numbers):
 
 def rows_of_folds(search):
     """The rows that each split of a search predicts, in its first training."""
-    return search._outside[: search.n_splits_]
+    return _outside(search)[: search.n_splits_]
+
+
+def _outside(search):
+    """Of each net, the rows that it predicts out of fold."""
+    if getattr(search, "_outside", None) is None:
+        raise ValueError(
+            "This search does not know which rows its nets were not trained on: it was copied, pickled, or "
+            "fitted with refit='all'. Fit it, with refit=False."
+        )
+    return search._outside
 
 
 def that_says(search, found):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import KFold
 
 from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
@@ -90,3 +93,17 @@ def test_given_predictions_are_said(search, rows):
     X, _ = rows
     said = that_says(search, outside(search))
     np.testing.assert_allclose(outputs(said, X), outside(search), rtol=1e-10)
+
+
+def test_a_pickle_does_not_know_its_rows(search, rows):
+    again = pickle.loads(pickle.dumps(search))
+    with pytest.raises(ValueError, match="was copied, pickled, or fitted with refit='all'"):
+        parts_of_folds(again)
+    refitted = clone(search).set_params(refit="all", n_repeats=1).fit(*_rows_of(search, rows))
+    with pytest.raises(ValueError, match="Fit it, with refit=False"):
+        rows_of_folds(refitted)
+
+
+def _rows_of(search, rows):
+    X, y = rows
+    return X, (np.where(y > -0.5, "up", "down") if hasattr(search, "classes_") else y)
