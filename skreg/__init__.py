@@ -25,6 +25,7 @@ _HOMES = {
     "l1_max": "skreg.estimators.linear",
     "compare": "skreg.comparison",
     "Comparison": "skreg.comparison",
+    "load_model": "skreg.fitting",
     "last_rounds": "skreg.parallel",
     "TrainingCurveDisplay": "skreg.display",
     "ValidationPathDisplay": "skreg.display",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     )
     from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
     from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+    from skreg.fitting import load_model
     from skreg.parallel import last_rounds
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "compare",
     "l1_max",
     "last_rounds",
+    "load_model",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from skreg.comparison.wording import metric_words, number, p_text, signed
 
 if TYPE_CHECKING:
     from skreg.comparison import Comparison
+    from skreg.fitting import FitReport
 
-__all__ = ["progress_bar", "show", "speak_any_console"]
+__all__ = ["print_lines", "progress_bar", "show", "show_fit", "speak_any_console"]
 
 WIDTH = 120
 VERDICT_STYLES = {"pays": "bold green", "costs": "red", "failed": "bold red"}
@@ -97,6 +99,30 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
         yield update
 
 
+def print_lines(show: Callable[[], None], lines: list[str]) -> int:
+    """Print what a function prints, then lines; a console that takes nothing is no error of ours.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 1 where it could not be printed.
+    """
+    try:
+        show()
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        code = 0  # whoever read the output has seen enough
+    except OSError as error:
+        print(f"skreg: the result could not be printed: {error.strerror}.", file=sys.stderr)
+        code = 1
+    # what is still buffered has nowhere to go; Python would try again as it ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
 def show(result: Comparison) -> None:
     """Print the table and the summary of a comparison.
 
@@ -115,6 +141,48 @@ def show(result: Comparison) -> None:
     print(f"{_title(result)}\n")
     _show_plain(header, rows)
     print(f"\n{fill(_caption(result), WIDTH)}\n\n{result.summary()}")
+
+
+def show_fit(report: FitReport) -> None:
+    """Print how good a fitted model is, and what a reader should know of it.
+
+    Parameters
+    ----------
+    report : FitReport
+        What `fit_table` returned.
+    """
+    method, measure = report.method, report.measure
+    print(f"{method['Table']}: {method['Rows and columns']}; target {method['Target']}")
+    for name, scores, caption in (
+        ("out of fold", report.scores, report.about_scores),
+        ("nested", report.nested, report.about_nested),
+    ):
+        if scores is None:
+            continue
+        header = ["", f"{measure.words} ({name})", ""]
+        largest = scores["score"].abs().max()
+        rows = [
+            ("", [row.model, _score_cell(row, largest), row.what]) for row in scores.itertuples()
+        ]
+        print()
+        _show_plain(header, rows)
+        print(f"\n{fill(caption, WIDTH)}")
+    if report.nested is None:
+        print("With --nested K the whole search is measured on rows that it has not seen.")
+    print(f"\nSettings: {method['Settings']}.")
+    for title, lines in (("Look at this", report.warnings), ("Notes", report.notes)):
+        if lines:
+            print(f"\n{title}")
+            for line in lines:
+                print(fill(line, WIDTH, initial_indent="- ", subsequent_indent="  "))
+    print()
+
+
+def _score_cell(row: Any, like: float) -> str:
+    if row.score != row.score:
+        return "not known"
+    spread = "" if row.spread != row.spread else f" \u00b1 {number(row.spread, like)}"
+    return number(row.score, like) + spread
 
 
 def _title(result: Comparison) -> str:

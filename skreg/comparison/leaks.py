@@ -72,7 +72,7 @@ def tells_the_target(X: Any, y: NDArray, task: str, *, random_state: int = 0) ->
     text = (
         f"{joined(shown)} {'predicts' if len(found) == 1 else 'predict'} the target alone.{more} If "
         "this is known only once the target is, all scores here promise too much: leave "
-        f"{'it' if len(found) == 1 else 'them'} out (--drop on the command line) and compare again."
+        f"{'it' if len(found) == 1 else 'them'} out (--drop on the command line) and try again."
     )
     return Finding(TITLE, text, False, figures)
 

@@ -21,6 +21,7 @@ __all__ = [
     "NumberColumn",
     "decimal_votes",
     "holds_codes",
+    "read_known_numbers",
     "read_numbers",
     "tidy",
     "usual_missing",
@@ -249,6 +250,36 @@ def read_numbers(column: pd.Series, hint: str | None = None) -> NumberColumn | N
     if odd_minus:
         notations, example = [*notations, "typographic minus signs"], example or odd_minus[0]
     return NumberColumn(found, n_numbers, int(counts.sum()), words, notations, example)
+
+
+def read_known_numbers(column: pd.Series, hint: str | None = None) -> NDArray[np.float64]:
+    """Read cells of a column that is known to hold numbers, be it one cell only.
+
+    Parameters
+    ----------
+    column : Series of str
+        Stripped cells, at least one of them not missing.
+    hint : {".", ","} or None, default=None
+        As of `read_numbers`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        NaN where a cell is missing or no number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skreg.comparison.numbers import read_known_numbers
+    >>> read_known_numbers(pd.Series(["1,5", "soon"])).tolist()
+    [1.5, nan]
+    """
+    codes, cells = _distinct(column)
+    texts = [tidy(text) for text in cells]
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    shapes = _shapes(texts, counts)
+    mark = _decimal(shapes, hint) or hint or "."
+    return np.append(_values(texts, shapes, mark), np.nan)[codes]
 
 
 def _distinct(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-__all__ = ["LARGEST", "is_text_only", "make_preprocessor", "needs_preparing"]
+__all__ = ["LARGEST", "is_free_text", "is_text_only", "make_preprocessor", "needs_preparing"]
 
 SCALERS = ("standard", "squash")
 # a text column with more distinct values than this is free text, not a set of categories
@@ -97,9 +97,13 @@ def _is_no_category(column: Any) -> bool:
     kinds = {type(value) for value in column.dropna().head(1000)}
     if not kinds <= {str, bool}:
         return True
+    return is_free_text(column) or _numeric_share(column) > 0.5
+
+
+def is_free_text(column: Any) -> bool:
+    """Whether a column of text has too many values, of which hardly one returns, to hold categories."""
     distinct = column.nunique()
-    long = distinct > CATEGORY_LIMIT and distinct > column.notna().sum() / 2
-    return long or _numeric_share(column) > 0.5
+    return bool(distinct > CATEGORY_LIMIT and distinct > column.notna().sum() / 2)
 
 
 def _check_size_of_numbers(X: Any) -> None:
@@ -174,8 +178,7 @@ def is_text_only(X: Any) -> bool:
         column = X[name].dropna()
         if not (column.dtype == object or str(column.dtype) in ("str", "string", "category")):
             return False
-        distinct = column.astype(str).nunique()
-        if distinct <= CATEGORY_LIMIT or distinct <= len(column) / 2:
+        if not is_free_text(column.astype(str)):
             return False
         if _numeric_share(column) > 0.5:
             return False

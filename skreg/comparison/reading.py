@@ -141,7 +141,7 @@ def _bytes(path: Path) -> bytes:
     if str(path) == "-":
         if sys.stdin.isatty():
             raise TableError(
-                "Nothing is piped into standard input: `cat table.csv | skreg compare -`."
+                "Nothing is piped into standard input: `cat table.csv | skreg COMMAND -`."
             )
         return sys.stdin.buffer.read()
     data = _existing(path).read_bytes()

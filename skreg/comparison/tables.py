@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,14 @@ from skreg.comparison.reading import RawTable, TableError, read_table
 from skreg.comparison.tasks import check_target, infer_task
 from skreg.comparison.wording import counted
 
-__all__ = ["Table", "TableError", "bundled_table", "load_table"]
+__all__ = [
+    "Table",
+    "TableError",
+    "bundled_table",
+    "column_named",
+    "load_table",
+    "with_grouped",
+]
 
 # rows that a table, and each of two classes, must have
 MIN_ROWS, MIN_CLASS_ROWS = 10, 5
@@ -38,7 +45,7 @@ MIN_ROWS, MIN_CLASS_ROWS = 10, 5
 
 @dataclass
 class Table:
-    """A table ready for `compare`.
+    """A table ready for `compare` or a search.
 
     Attributes
     ----------
@@ -54,6 +61,10 @@ class Table:
         Columns that were asked for.
     notes : list of str
         What was done to the data.
+    decimal : {".", ","} or None
+        The decimal mark that the file shows, or that was given.
+    ticked : list of str
+        Columns of one value and gaps, in which a gap was taken for a value of its own.
     """
 
     X: pd.DataFrame
@@ -64,6 +75,8 @@ class Table:
     groups: NDArray | None = None
     weights: NDArray | None = None
     notes: list[str] = field(default_factory=list)
+    decimal: str | None = None
+    ticked: list[str] = field(default_factory=list)
 
 
 def bundled_table() -> Table:
@@ -148,7 +161,7 @@ def load_table(
     frame, target, found = _with_target(frame, target, (groups, weights))
     notes += found
     special = [
-        _column(frame, name, what)
+        column_named(frame, name, what)
         for name, what in ((groups, "groups"), (weights, "weights"))
         if name is not None
     ]
@@ -161,15 +174,17 @@ def load_table(
     frame, found = without_footer(frame)
     notes += found
     decimal = decimal or file_decimal(frame, raw.semicolons)
-    frame = _with_grouped(frame, raw, decimal)
+    frame = with_grouped(frame, raw, decimal)
     frame[target], found = clean_target(frame[target], target, task, decimal)
     notes += found
     frame, y, task, found = _labelled(frame, target, special, task)
     notes += found
     X, found = clean_features(frame.drop(columns=[target, *special]), decimal)
     notes += found
+    before = X
     X, found = _without_idle_columns(X, target)
     notes += found
+    ticked = [name for name in X if X[name].dtype == bool and before[name].dtype != bool]
     table = Table(
         X,
         y,
@@ -179,6 +194,8 @@ def load_table(
         groups=None if groups is None else _groups(frame[groups]),
         weights=None if weights is None else _weights(frame[weights], weights, decimal),
         notes=notes,
+        decimal=decimal,
+        ticked=ticked,
     )
     return _drawn(table, max_rows, random_state)
 
@@ -186,13 +203,12 @@ def load_table(
 def _check_size(frame: pd.DataFrame, name: str) -> None:
     if frame.shape[1] < 2:
         raise TableError(
-            f"{name} has {counted(frame.shape[1], 'column')}: a comparison needs a target and at "
-            "least one feature. Are the columns separated by commas, semicolons or tabs?"
+            f"{name} has {counted(frame.shape[1], 'column')}: a target and at least "
+            "one feature are needed. Are the columns separated by commas, semicolons or tabs?"
         )
     if len(frame) < MIN_ROWS:
         raise TableError(
-            f"{name} has {counted(len(frame), 'row')}: too few for a comparison, which needs at least "
-            f"{MIN_ROWS}."
+            f"{name} has {counted(len(frame), 'row')}: too few, at least {MIN_ROWS} are needed."
         )
 
 
@@ -201,7 +217,7 @@ def _without_columns(frame: pd.DataFrame, drop: Sequence[str]) -> pd.DataFrame:
     for given in drop:
         # a name may hold a comma itself
         parts = [given] if given in frame.columns else [part.strip() for part in given.split(",")]
-        names += [_column(frame, part, "columns to drop") for part in parts if part]
+        names += [column_named(frame, part, "columns to drop") for part in parts if part]
     return frame.drop(columns=names)
 
 
@@ -210,10 +226,10 @@ def _with_target(
 ) -> tuple[pd.DataFrame, str, list[str]]:
     """Leave out empty columns, and find the target among the others."""
     if target is not None:
-        target = _column(frame, target, "target")
+        target = column_named(frame, target, "target")
     if frame.shape[1] < 2:
         rest = f" besides {frame.columns[0]!r}" if frame.shape[1] else ""
-        raise TableError(f"There is no column{rest}: a comparison needs a target and a feature.")
+        raise TableError(f"There is no column{rest}: a target and a feature are needed.")
     empty = [name for name in empty_columns(frame) if name not in (target, *special)]
     notes = []
     last = str(frame.columns[-1])
@@ -243,7 +259,7 @@ def _repeated(names: Sequence[str], target: str) -> list[str]:
     ]
 
 
-def _with_grouped(frame: pd.DataFrame, raw: RawTable, decimal: str | None) -> pd.DataFrame:
+def with_grouped(frame: pd.DataFrame, raw: RawTable, decimal: str | None) -> pd.DataFrame:
     """Where commas are decimal marks, 1.234 may be 1234: have such columns as text again."""
     if decimal != "," or raw.as_text is None:
         return frame
@@ -275,7 +291,7 @@ def _labelled(
         if len(frame) < MIN_ROWS:
             raise TableError(
                 f"Only {counted(len(frame), 'row')} of {len(present):,} have a value in {columns}: too "
-                f"few for a comparison, which needs at least {MIN_ROWS}."
+                f"few, at least {MIN_ROWS} are needed."
             )
     if task == "auto":
         task = found[0]
@@ -312,7 +328,8 @@ def _check_classes(y: NDArray, target: str) -> None:
     )
 
 
-def _column(frame: pd.DataFrame, name: str, what: str) -> str:
+def column_named(frame: pd.DataFrame, name: str, what: str) -> str:
+    """A column that the user names; an error that says which there are where it is not there."""
     if name in frame.columns:
         return name
     names = [str(column) for column in frame.columns]
@@ -343,7 +360,7 @@ def _without_idle_columns(X: pd.DataFrame, target: str) -> tuple[pd.DataFrame, l
     if is_text_only(kept):
         raise TableError(
             "Every column is free text. Turn it into numbers first, for example with skrub's "
-            "TextEncoder or scikit-learn's TfidfVectorizer, and call skreg.compare on those."
+            "TextEncoder or scikit-learn's TfidfVectorizer, and use skreg from Python on those."
         )
     return kept, notes
 
@@ -379,12 +396,10 @@ def _drawn(table: Table, max_rows: int | None, random_state: int) -> Table:
     def pick(values: Any) -> Any:
         return None if values is None else values[rows]
 
-    return Table(
-        table.X.iloc[rows].reset_index(drop=True),
-        table.y[rows],
-        table.task,
-        table.name,
-        table.target_name,
+    return replace(
+        table,
+        X=table.X.iloc[rows].reset_index(drop=True),
+        y=table.y[rows],
         groups=pick(table.groups),
         weights=pick(table.weights),
         notes=[*table.notes, note],

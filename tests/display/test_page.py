@@ -12,7 +12,7 @@ import pytest
 
 from skreg.comparison.result import Comparison
 from skreg.display.page import render_notebook, render_page
-from skreg.display.page._render import _asset
+from skreg.display.page._parts import asset
 from skreg.display.page._table import candidates_table, format_value, plain_table
 from skreg.display.page._text import split_sections, text_to_html
 
@@ -270,7 +270,7 @@ def test_notebook_is_short_and_has_no_script(comparison):
     assert "Highest balanced_accuracy" in page.text
     assert "Epochs" not in page.text
     assert "Best: all together." in page.text
-    selectors = re.findall(r"^([^{}\n]+)\{", _asset("notebook.css"), flags=re.MULTILINE)
+    selectors = re.findall(r"^([^{}\n]+)\{", asset("notebook.css"), flags=re.MULTILINE)
     # A rule that reached beyond would change the notebook.
     for selector in ",".join(selectors).split(","):
         assert selector.strip().startswith(".skreg-comparison ")
@@ -324,7 +324,7 @@ def _contrast(one, other):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("ground", ["paper", "panel"])
 def test_colors_are_readable(scheme, ground):
-    light, dark = _asset("page.css").split("@media (prefers-color-scheme: dark)", 1)
+    light, dark = asset("page.css").split("@media (prefers-color-scheme: dark)", 1)
     colors = _variables(light if scheme == "light" else dark.split("* {")[0])
     assert len(colors) == 10
     for name in ("ink", "soft", "link", "blue", "vermillion", "green"):

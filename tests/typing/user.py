@@ -44,6 +44,7 @@ from skreg import (
     compare,
     l1_max,
     last_rounds,
+    load_model,
 )
 from skreg.display import OverfitGapDisplay, weight_norm, zero_share
 
@@ -162,6 +163,9 @@ def batched() -> None:
     )
     with parallel_config(backend="skreg"):
         search.fit(X, labels)
+    model = load_model("model.skops")
+    predicted: pd.DataFrame = model.predict(model.read("new.csv", missing=["-"]).X)
+    print(predicted, model.target, [column.name for column in model.columns])
     for report in last_rounds():
         assert_type(report.jobs + report.stacks + max(report.epochs), int)
         assert_type(report.gflops / report.seconds, float)
@@ -278,4 +282,6 @@ def mistakes() -> None:
     ValidationPathDisplay.from_search(net, others="worst")  # type: ignore[arg-type]
     SearchDisplay.from_estimator(X)  # type: ignore[arg-type]
     last_rounds(3)  # type: ignore[call-arg]
+    load_model()  # type: ignore[call-arg]
+    load_model("model.skops", trusted=[])  # type: ignore[call-arg]
     skreg.RegularizedMlpClassifier()  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from .._style import COLORS, require_matplotlib
 INK = "#010203"
 VARIABLES = {
     INK: "currentColor",
+    "#000000": "currentColor",
     "#ffffff": "var(--paper)",
     **{color.lower(): f"var(--{name})" for name, color in COLORS.items()},
 }

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
-from importlib import resources
-from string import Template
 
 from .._comparison_data import BASELINE, CANDIDATE, SCORE, read_frame
 from .._style import decimals_for
 from ..comparison import ComparisonDisplay
 from ..overfit_gap import OverfitGapDisplay
-from ._figures import draw_svg
+from ._parts import NO_FIGURES, asset, download, figure, full_page, section
 from ._table import candidates_table, format_value, plain_table
 from ._text import split_sections, text_to_html
 
 MOST_ROWS = 2000
-NO_FIGURES = (
-    "The figures are left out, because matplotlib is not installed where this page was written "
-    "(pip install skreg[plot])."
-)
 MARKS = {True: ("better", "all is well"), False: ("worse", "look at this"), None: ("unclear", "")}
 
 
@@ -60,13 +53,7 @@ def render_page(comparison):
         _measured(comparison),
         _splits(comparison),
     ]
-    return Template(_asset("page.html")).substitute(
-        title=escape(title),
-        lead=f'<p class="lead">{escape(_lead(comparison, frame))}</p>',
-        css=_asset("page.css").strip(),
-        js=_asset("page.js").strip(),
-        sections="\n".join(section for section in sections if section),
-    )
+    return full_page(title, _lead(comparison, frame), sections)
 
 
 def render_notebook(comparison):
@@ -95,15 +82,11 @@ def render_notebook(comparison):
     )
     return (
         '<div class="skreg-comparison">\n'
-        f"<style>{_asset('notebook.css').strip()}</style>\n"
+        f"<style>{asset('notebook.css').strip()}</style>\n"
         f"<p>{escape(_lead(comparison, frame))}</p>\n{table}\n"
         f"<details><summary>In words</summary>\n{text_to_html(_words(comparison), level=4)}\n"
         "</details>\n</div>"
     )
-
-
-def _asset(name):
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
 def _baseline(comparison):
@@ -129,11 +112,6 @@ def _lead(comparison, frame):
     return f"Highest {_scoring(comparison)} of {len(frame)} candidates: {best}, {score}."
 
 
-def _section(heading, body, *, classes=""):
-    name = f' class="{classes}"' if classes else ""
-    return f"<section{name}>\n<h2>{escape(heading)}</h2>\n{body}\n</section>"
-
-
 def _summary(comparison):
     """What the comparison says, without the parts that have a section of their own."""
     elsewhere = set()
@@ -146,7 +124,7 @@ def _summary(comparison):
     if not kept:
         return ""
     words = text_to_html("\n\n".join(kept).replace("# \n", ""))
-    return _section("Summary", f'<div class="summary">\n{words}\n</div>')
+    return section("Summary", f'<div class="summary">\n{words}\n</div>')
 
 
 def _candidates(comparison, frame):
@@ -156,16 +134,7 @@ def _candidates(comparison, frame):
     scroll = (
         f'<div class="scroll" role="region" aria-label="Candidates" tabindex="0">\n{table}\n</div>'
     )
-    return _section("Candidates", f"{scroll}\n{_download(frame, 'candidates.csv')}")
-
-
-def _download(frame, name):
-    """A link that holds the table itself."""
-    data = base64.b64encode(frame.to_csv(index=False).encode()).decode()
-    return (
-        f'<p class="note"><a download="{name}" href="data:text/csv;base64,{data}">'
-        f"Save this table ({name})</a></p>"
-    )
+    return section("Candidates", f"{scroll}\n{download(frame, 'candidates.csv')}")
 
 
 def _figures(comparison, frame):
@@ -189,26 +158,14 @@ def _figures(comparison, frame):
     ):
         try:
             display = display_class.from_comparison(comparison, plot=False)
-            body = _figure(display, len(frame), heading, caption)
+            body = figure(display, len(frame), heading, caption)
         except ImportError:
-            return _section("Figures", f'<p class="note">{NO_FIGURES}</p>')
+            return section("Figures", f'<p class="note">{NO_FIGURES}</p>')
         except ValueError:
             # The table has no columns for this figure, so there is nothing to show.
             continue
-        drawn.append(_section(heading, body))
+        drawn.append(section(heading, body))
     return '<div class="figures">\n' + "\n".join(drawn) + "\n</div>" if drawn else ""
-
-
-def _figure(display, n_rows, heading, caption):
-    parts = []
-    for size in ("wide", "narrow"):
-        prefix = f"{type(display).__name__}-{size}"
-        svg = draw_svg(display, n_rows, narrow=size == "narrow", prefix=prefix)
-        label = escape(heading, quote=True)
-        svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-        parts.append(f'<div class="{size}">\n{svg}\n</div>')
-    body = "\n".join(parts)
-    return f"<figure>\n{body}\n<figcaption>{escape(caption)}</figcaption>\n</figure>"
 
 
 def _diagnosis(comparison):
@@ -220,7 +177,7 @@ def _diagnosis(comparison):
         style, word = MARKS[finding.ok]
         mark = f' <span class="{style}">({word})</span>' if word else ""
         items.append(f"<dt>{escape(finding.title)}{mark}</dt>\n<dd>{escape(finding.text)}</dd>")
-    return _section("Diagnosis", "<dl>\n" + "\n".join(items) + "\n</dl>")
+    return section("Diagnosis", "<dl>\n" + "\n".join(items) + "\n</dl>")
 
 
 def _measured(comparison):
@@ -236,7 +193,7 @@ def _measured(comparison):
     body = f"<dl>\n{items}\n</dl>" if items else ""
     if notes:
         body += "\n" + text_to_html("\n".join(f"- {note}" for note in notes))
-    return _section("How it was measured", body)
+    return section("How it was measured", body)
 
 
 def _splits(comparison):
@@ -255,7 +212,7 @@ def _splits(comparison):
         parts.append(
             f"<details>\n<summary>{escape(caption)} ({len(frame):,} rows)</summary>\n"
             f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0">\n'
-            f"{shown}\n</div>\n{cut if len(frame) > MOST_ROWS else ''}{_download(frame, name)}\n"
+            f"{shown}\n</div>\n{cut if len(frame) > MOST_ROWS else ''}{download(frame, name)}\n"
             "</details>"
         )
     return "\n".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from numbers import Real
 
@@ -26,8 +26,8 @@ class Column:
         Its name in the frame, by which it is sorted.
     label : str
         Its heading.
-    kind : {"score", "signed", "p", "share", "count", "seconds", "text"}
-        How its values are written.
+    kind : {"score", "signed", "p", "share", "count", "seconds", "text", "wide"}
+        How its values are written; a wide one is a text of several lines.
     with_names : tuple of str
         Columns whose values follow in the same cell: a spread, or both ends of an interval.
     """
@@ -89,7 +89,7 @@ def format_value(value, kind, decimals=3):
     """
     if _is_missing(value):
         return DASH
-    if kind == "text" or not isinstance(value, Real):
+    if kind in ("text", "wide") or not isinstance(value, Real):
         return str(value)
     value = float(value)
     if kind in ("score", "signed"):
@@ -147,27 +147,63 @@ def candidates_table(frame, *, baseline, scoring, short=False, sortable=True):
     columns = [column for column in columns if _has_values(frame, column)]
     if short:
         columns = [column for column in columns if column.name in SHORT_COLUMNS]
-    heads = "".join(
-        f'<th scope="col" data-kind="{"text" if column.kind == "text" else "number"}"'
-        f"{_class(column)}>{escape(column.label.format(baseline=baseline))}</th>"
-        for column in columns
-    )
+    columns = [replace(column, label=column.label.format(baseline=baseline)) for column in columns]
     # Differences and gaps get as many decimals as the scores they are made of.
     own = {name: decimals_for(frame[name]) for name in ("mean_score", "log_loss") if name in frame}
-    rows = "\n".join(
-        "<tr>"
-        + "".join(
-            _cell(row, column, own.get(column.name, own.get("mean_score"))) for column in columns
-        )
-        + "</tr>"
-        for row in frame.to_dict(orient="records")
+    decimals = {column.name: own.get(column.name, own.get("mean_score")) for column in columns}
+    caption = f"{len(frame)} candidates by {scoring}; greater is better."
+    return rich_table(frame, columns, caption, decimals=decimals, sortable=sortable)
+
+
+def rich_table(frame, columns, caption, *, decimals=None, sortable=False, by_row=False):
+    """A table whose columns say how they are written.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    columns : sequence of Column
+        The first is the head of its row.
+
+    caption : str
+        Plain words.
+
+    decimals : dict of str to int or None, default=None
+        Of scores, by the name of their column; None takes what the column itself asks for.
+
+    sortable : bool, default=False
+        Whether the page's script may sort it.
+
+    by_row : bool, default=False
+        Whether the scores of each row, and not those of each column, are of one kind.
+
+    Returns
+    -------
+    html : str
+        A ``table`` element.
+    """
+    heads = "".join(
+        f'<th scope="col" data-kind="{"number" if _is_number(column) else "text"}"'
+        f"{_class(column)}>{escape(column.label)}</th>"
+        for column in columns
     )
-    caption = f"{len(frame)} candidates by {escape(scoring)}; greater is better."
+    scores = [column.name for column in columns if column.kind in ("score", "signed")]
+    if decimals is None:
+        decimals = {name: decimals_for(frame[name]) for name in scores}
+    rows = []
+    for k, row in enumerate(frame.to_dict(orient="records")):
+        if by_row:
+            decimals = dict.fromkeys(scores, decimals_for(frame[scores].iloc[k]))
+        cells = [
+            _cell(row, column, decimals.get(column.name), first=column is columns[0])
+            for column in columns
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    body = "\n".join(rows)
     attribute = ' class="sortable"' if sortable else ""
     return (
         f"<table{attribute}>\n"
-        f"<caption><span>{caption}</span></caption>\n"
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+        f"<caption><span>{escape(caption)}</span></caption>\n"
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
     )
 
 
@@ -230,16 +266,22 @@ def _has_values(frame, column):
 
 
 def _class(column):
-    if column.kind != "text":
+    if _is_number(column):
         return _NUMBER
+    if column.kind == "wide":
+        return ' class="words"'
     return ' class="wrap"' if column.name == "strength" else ""
 
 
-def _cell(row, column, decimals):
+def _is_number(column):
+    return column.kind not in ("text", "wide")
+
+
+def _cell(row, column, decimals, *, first):
     """One cell; the first one is the head of its row."""
     value = row[column.name]
     text = escape(format_value(value, column.kind, decimals))
-    if column.name == "candidate":
+    if first:
         name = escape(str(value), quote=True)
         short = escape(shorten(value, LONGEST_NAME))
         title = f' title="{name}"' if short != text else ""

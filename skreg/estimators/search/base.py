@@ -73,7 +73,7 @@ CONSTRAINTS = {
 }
 
 #: Fitted attributes without an underscore at the end.
-_PRIVATE = ("_levels", "_mixture", "_template", "_shares")
+_PRIVATE = ("_levels", "_mixture", "_outside", "_template", "_shares")
 
 
 class BaseSearch(BaseEstimator):
@@ -126,6 +126,10 @@ class BaseSearch(BaseEstimator):
     feature_names_in_: types.Array
 
     _net: ClassVar[type]
+
+    def __getstate__(self):
+        """Without the numbers of the rows of each fold, which are of use where the rows are."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_outside"}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -322,7 +326,8 @@ class BaseSearch(BaseEstimator):
             found, shares = zip(*((trial.found, trial.shares) for trial in kept), strict=True)
             weights, _ = select(found, shares, search.judge.score)
         pairs = zip(kept, weights, strict=False)
-        return [Chosen.of(trial, weight) for trial, weight in pairs if weight > 0]
+        folds = search.trainees.folds
+        return [Chosen.of(trial, weight, folds) for trial, weight in pairs if weight > 0]
 
     def _set_results(self, search, chosen):
         best, folds = search.kept[0], search.trainees.folds
@@ -339,6 +344,7 @@ class BaseSearch(BaseEstimator):
     def _set_nets(self, search, chosen, nets):
         """Keep the nets of each chosen setting, which share its weight."""
         self.estimators_ = [net for own in nets for net in own]
+        self._outside = None if self.refit else [rows for own in chosen for rows in own.outside]
         self.estimator_weights_ = np.concatenate(
             [
                 np.full(len(some), own.weight / len(some))

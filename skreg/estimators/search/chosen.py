@@ -21,6 +21,8 @@ class Chosen:
     weight : float
     nets : list of BaseRegularizedMLP
         Fitted.
+    outside : list of ndarray of int
+        Of each net, the rows that it predicts out of fold.
     found, shares : ndarray
         As a trial's; means over the trainings.
     times : int
@@ -30,22 +32,29 @@ class Chosen:
     trial: Trial
     weight: float
     nets: list
+    outside: list
     found: Any
     shares: Any
     times: int = 1
 
     @classmethod
-    def of(cls, trial, weight):
-        """A trial that was chosen."""
-        return cls(trial, float(weight), list(fitted_nets(trial)), trial.found, trial.shares)
+    def of(cls, trial, weight, folds):
+        """A trial that was chosen, and its folds."""
+        nets, outside = list(fitted_nets(trial)), _rows_outside(folds)
+        return cls(trial, float(weight), nets, outside, trial.found, trial.shares)
 
-    def add(self, trial):
+    def add(self, trial, folds):
         """Take in another training of the setting."""
         self.times += 1
         self.nets = [*self.nets, *fitted_nets(trial)]
+        self.outside = [*self.outside, *_rows_outside(folds)]
         self.found = self.found + (trial.found - self.found) / self.times
         if self.shares is not None:
             self.shares = self.shares + (trial.shares - self.shares) / self.times
+
+
+def _rows_outside(folds):
+    return [test.places for _, test in folds.splits]
 
 
 def mean_of(chosen):
@@ -80,7 +89,7 @@ def train_again(search, chosen, splits, seeds):
         for own, trial in zip(chosen, trials, strict=True):
             if trial.whole:
                 trainees.predict(trial)
-                own.add(trial)
+                own.add(trial, trainees.folds)
         search.say(f"the {len(chosen)} chosen settings on other folds; {budget.seconds:.0f} s")
 
 
