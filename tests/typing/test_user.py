@@ -6,12 +6,15 @@ import inspect
 import typing
 from numbers import Integral, Real
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils._param_validation import Interval, Options
 
 import skreg
 import skreg.estimators.base
 import skreg.typing
+from skreg.cli import main
 
 ESTIMATORS = [
     skreg.RegularizedMLPClassifier,
@@ -20,6 +23,8 @@ ESTIMATORS = [
     skreg.BaggedMLPRegressor,
     skreg.RegularizedLinearClassifier,
     skreg.RegularizedLinearRegressor,
+    skreg.RegularizedMLPClassifierCV,
+    skreg.RegularizedMLPRegressorCV,
 ]
 
 #: What the annotations are written with, which the package itself imports for type checkers only.
@@ -87,6 +92,16 @@ def user():
 @pytest.mark.filterwarnings("ignore:On the validation rows this:UserWarning")
 def test_what_a_user_writes_runs(user, name):
     getattr(user, name)()
+
+
+def test_a_model_of_a_file_runs(user, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(60, 3)), columns=list("abc"))
+    table["y"] = np.where(table["a"] > 0, "yes", "no")
+    table.to_csv(tmp_path / "table.csv", index=False)
+    words = ["--settings", "1", "--target", "y", "--quiet", "--output", str(tmp_path / "m.skops")]
+    assert main(["fit", str(tmp_path / "table.csv"), *words]) == 0
+    user.a_model_of_a_file(str(tmp_path / "m.skops"), str(tmp_path / "table.csv"))
 
 
 @pytest.mark.filterwarnings("ignore:On the validation rows this:UserWarning")

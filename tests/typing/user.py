@@ -163,9 +163,6 @@ def batched() -> None:
     )
     with parallel_config(backend="skreg"):
         search.fit(X, labels)
-    model = load_model("model.skops")
-    predicted: pd.DataFrame = model.predict(model.read("new.csv", missing=["-"]).X)
-    print(predicted, model.target, [column.name for column in model.columns])
     for report in last_rounds():
         assert_type(report.jobs + report.stacks + max(report.epochs), int)
         assert_type(report.gflops / report.seconds, float)
@@ -196,6 +193,13 @@ def searching() -> None:
     knobs = KnobDisplay.from_estimator(search, knobs=["dropout"], ax=course.ax_)
     assert_type(knobs.plot(y="loss").axes_, list[Axes])
     assert_type(EnsembleDisplay.from_estimator(search, plot=False), EnsembleDisplay)
+
+
+def a_model_of_a_file(model_file: str, table: str) -> None:
+    """What `skreg fit` has written, and new rows."""
+    model = load_model(model_file)
+    predicted: pd.DataFrame = model.predict(model.read(table, missing=["-"]).X)
+    print(predicted, model.target, [column.name for column in model.columns])
 
 
 def comparing(folder: Path) -> None:
