@@ -19,6 +19,7 @@ NAMES = (
     "scaling",
     "bagging",
     "predicting",
+    "searching",
     "footprint",
     "gpu",
 )

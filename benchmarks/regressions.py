@@ -63,6 +63,11 @@ def _predicting(result):
             yield f"{case} of {rows}, to scikit-learn", Figure(found["to scikit-learn"])
 
 
+def _searching(result):
+    for case, found in result.items():
+        yield f"settings a minute, {case}, to GridSearchCV", Figure(found["times as many"], True)
+
+
 def _gpu(result):
     yield "search A, times skorch takes", Figure(result["search"]["times faster"]["skorch"], True)
 
@@ -79,6 +84,7 @@ READERS = {
     "search": _search,
     "bagging": _bagging,
     "predicting": _predicting,
+    "searching": _searching,
     "gpu": _gpu,
 }
 
