@@ -141,12 +141,15 @@ def test_on_other_processes():
     on = dataclasses.replace(job, resume=paused.checkpoint)
     endless = trainer.with_deadline([make_job(**ENDLESS)], 6)[0]
     late = trainer.with_deadline([make_job()], -1)[0]
-    executor = get_reusable_executor(max_workers=1)
-    found = []
-    for one in (dataclasses.replace(job, pause=2), on, endless, late):
-        light, arrays = pack([one])
-        future = executor.submit(train_remotely, light, arrays, Fingerprint.of_all([one]), {})
-        found.append(future.result()[0][0])
+    executor, found = get_reusable_executor(max_workers=1), []
+    try:
+        for one in (dataclasses.replace(job, pause=2), on, endless, late):
+            light, arrays = pack([one])
+            future = executor.submit(train_remotely, light, arrays, Fingerprint.of_all([one]), {})
+            found.append(future.result()[0][0])
+    finally:
+        # joblib would go on with it, and misses what it puts into its own.
+        executor.shutdown(wait=True, kill_workers=True)
     again, result, ended, unbegun = found
     assert again.stopped_by == "paused"
     assert again.checkpoint.epochs == 2
