@@ -87,6 +87,7 @@ def test_the_ensemble_is_told_by_what_it_changes(classes):
         assert all(usual[name] != value for name, value in params.items())
 
 
+@pytest.mark.slow
 def test_knobs_are_told_where_the_search_tells_them(table, monkeypatch):
     knobs = pd.DataFrame({"knob": ["dropout"], "importance": [0.5], "std": [0.1]})
     monkeypatch.setattr(

@@ -238,6 +238,7 @@ def test_means_of_probabilities_far_from_a_half():
     np.testing.assert_allclose(MeanOfClasses(weights)(classes), [[known, 0.0]], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_shap_values_of_a_regressor_add_up_to_its_predictions():
     """Hooks see each module once, also where nets share a preparation."""
