@@ -73,7 +73,7 @@ CONSTRAINTS = {
 }
 
 #: Fitted attributes without an underscore at the end.
-_PRIVATE = ("_levels", "_mixture", "_outside", "_template", "_shares")
+_PRIVATE = ("_levels", "_mixture", "_outside", "_template", "_shift")
 
 
 class BaseSearch(BaseEstimator):

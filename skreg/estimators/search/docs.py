@@ -5,7 +5,7 @@ from __future__ import annotations
 from skreg.estimators.forward import LARGE
 from skreg.estimators.search.budget import SETTINGS
 from skreg.estimators.search.folds import FEW_ROWS, FOLDS, MORE_FOLDS
-from skreg.estimators.search.greedy import POOL, ROUNDS
+from skreg.estimators.search.greedy import POOL, ROUNDS, START
 from skreg.estimators.search.halving import RUNGS
 
 COURSE = """
@@ -113,9 +113,9 @@ REFERENCES = """
 NOTES = """
     Notes
     -----
-    The greedy selection takes at most {rounds} rounds among the {pool} best settings, on the predictions of
-    all folds together, and prefers a setting that is in already where it is nearly as good: with few rows
-    the predictions would else be fitted, and not the table.
+    The greedy selection begins with the {start} best settings and has {rounds} rounds, among the {pool} best, on
+    the predictions of all folds together. It prefers a setting that is in already where it is nearly as good:
+    with few rows the predictions would else be fitted, and not the table.
 
     Predictions are computed in float64, as if of each row by itself. Where rows times parameters of all
     nets exceed {large:.0e}, and all nets were trained in float32, the whole call is computed in float32, in
@@ -135,7 +135,8 @@ def describe(head, tail, *, parameters="", attributes="", **words):
         "pool": POOL,
         "rounds": ROUNDS,
         "large": LARGE,
-        "rungs": " and ".join(f"{part:.0%}" for part, _ in RUNGS),
+        "start": START,
+        "rungs": ", ".join(f"{100 * part:.0f}" for part, _ in RUNGS) + " %",
     }
     shared = (COURSE + PARAMETERS + ATTRIBUTES + NOTES).format(**words)
     return head.rstrip() + "\n" + shared + REFERENCES + tail

@@ -49,7 +49,7 @@ class Sometimes:
         return self.distribution.rvs(random_state=random_state)
 
 
-#: Of each knob a distribution. What the ranges rest on stands in the guide (docs/guide/search.rst).
+#: Of each knob a distribution. What the ranges rest on stands in the guide (docs/user_guide/search.rst).
 SPACE = {
     "learning_rate_init": loguniform(1e-3, 2e-2),
     "hidden_layer_sizes": Choice(_SHAPES),
