@@ -113,9 +113,9 @@ REFERENCES = """
 NOTES = """
     Notes
     -----
-    The greedy selection begins with the {start} best settings and has {rounds} rounds, among the {pool} best, on
-    the predictions of all folds together. It prefers a setting that is in already where it is nearly as good:
-    with few rows the predictions would else be fitted, and not the table.
+    The greedy selection begins with the {start} best settings and has {rounds} rounds, among the {pool}
+    best, on the predictions of all folds together. It prefers a setting that is in already where it is nearly
+    as good: with few rows the predictions would else be fitted, and not the table.
 
     Predictions are computed in float64, as if of each row by itself. Where rows times parameters of all
     nets exceed {large:.0e}, and all nets were trained in float32, the whole call is computed in float32, in
