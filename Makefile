@@ -62,7 +62,7 @@ bench: $(VENV)/.bench  ## Measure speed; the pages go to docs/benchmarks
 
 clean:  ## Remove the environments and everything generated
 	rm -rf $(VENV) $(OLDEST) build dist skreg.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	rm -rf docs/_build docs/api/generated docs/auto_examples docs/sg_execution_times.rst examples/output
+	rm -rf docs/_build docs/api/generated docs/api/backreferences docs/auto_examples docs/sg_execution_times.rst examples/output
 	find skreg tests benchmarks docs examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Environments. torch and all the rest come from one call of pip, so that one set of versions is resolved.
