@@ -37,7 +37,7 @@ test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions
 	$(OLDEST)/bin/python -m pytest -n logical --maxprocesses 4 tests/backends/cpu $(PYTEST_ARGS)
 
 doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the user guide
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skreg docs/user_guide $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skreg docs/quickstart.rst docs/user_guide $(PYTEST_ARGS)
 
 types: $(VENV)/.types  ## Check that a type checker takes documented use of skreg and refuses mistakes
 	$(BIN)/mypy
@@ -55,7 +55,7 @@ docs: $(VENV)/.docs  ## Build the documentation; its gallery runs the examples
 	@echo "open docs/_build/html/index.html"
 
 examples: $(VENV)/.cli  ## Run every example, without a screen
-	@set -e; for script in examples/plot_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(wildcard examples/plot_*.py examples/*/plot_*.py); do echo "== $$script"; $(BIN)/python $$script; done
 
 bench: $(VENV)/.bench  ## Measure speed; the pages go to docs/benchmarks
 	$(BIN)/python -m benchmarks

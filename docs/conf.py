@@ -97,6 +97,10 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "within_subsection_order": "FileNameSortKey",
+    "subsection_order": [
+        *("../examples/basics", "../examples/regularizers", "../examples/search"),
+        *("../examples/ensembles", "../examples/verdict", "*"),
+    ],
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
