@@ -42,9 +42,10 @@ doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the user gu
 types: $(VENV)/.types  ## Check that a type checker takes documented use of skreg and refuses mistakes
 	$(BIN)/mypy
 
-lint: $(VENV)/.lint  ## Check style and formatting
+lint: $(VENV)/.lint  ## Check style, formatting and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 format: $(VENV)/.lint  ## Mend style and formatting where ruff can
 	$(BIN)/ruff check --fix .
@@ -79,9 +80,9 @@ $(BIN)/python:
 $(OLDEST)/bin/python:
 	$(call create_venv,$(OLDEST))
 
-# ruff alone is enough to lint, so that `make lint` does not wait for torch.
+# These two are enough to lint, so that `make lint` does not wait for torch.
 $(VENV)/.lint: constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install -c constraints.txt ruff
+	$(BIN)/python -m pip install -c constraints.txt codespell ruff
 	@touch $@
 
 $(VENV)/.cli: pyproject.toml constraints.txt | $(BIN)/python

@@ -105,6 +105,14 @@ def _rule(text, name, x, gain, sign):
     return text, name, len(both), f"{rho:+.2f}", f"{p:.3f}", answer
 
 
+def columns_used(verdicts):
+    """Mean over tables of the share of the columns that models with L1 use, of those without it."""
+    used = verdicts.pivot(index="dataset", columns="candidate", values="n_features_used")
+    for name, without in (("+ L1", "plain net"), ("linear L1", "linear L2")):
+        share = (used[name] / used[without]).dropna()
+        yield name, without, len(share), f"{share.mean():.0%}", f"{share.min():.0%}"
+
+
 def rates(rows, ranges):
     """A line a setting: its difference to the net without dropout, by half of the tables.
 
@@ -157,6 +165,12 @@ def page(verdicts, tables, rows, notes, ranges):
     text += table(
         ("rule", "against", "tables", "correlation", "p", "answer"), rules(verdicts, tables)
     )
+    text += heading("Columns that are left")
+    text += (
+        "At the strength of L1 that scored best in the training folds, the columns with a weight that is not "
+        "zero, as a share of those without L1.\n\n"
+    )
+    text += table(("model", "against", "tables", "mean", "least"), columns_used(verdicts))
     text += heading("Rates of dropout")
     text += (
         "The default net (two layers of 256 units, batch norm, weight decay, early stopping) with other "

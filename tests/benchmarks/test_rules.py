@@ -50,6 +50,16 @@ def test_a_rule_is_not_seen_where_there_is_no_order():
     assert found["The fewer rows, the more it gains: + L2"][1] == "leans that way, not sure"
 
 
+def test_columns_are_counted_against_the_model_without_l1():
+    counts = {"+ L1": 2, "plain net": 4, "linear L1": 3, "linear L2": 3}
+    rows = [{"dataset": "t", "candidate": name, "n_features_used": n} for name, n in counts.items()]
+    found = list(rules.columns_used(pd.DataFrame(rows)))
+    assert found == [
+        ("+ L1", "plain net", 1, "50%", "50%"),
+        ("linear L1", "linear L2", 1, "100%", "100%"),
+    ]
+
+
 def test_rates_are_compared_with_no_dropout():
     rows = pd.DataFrame(
         {
