@@ -1,6 +1,6 @@
 """
-13. Missing values, text and outliers
-=====================================
+Missing values, text and outliers
+=================================
 
 Real tables have gaps, words, and columns in which one value is a thousand times as large as the rest. The
 network takes them as they are. What it makes of each column is learned from the training rows, and can be

@@ -1,6 +1,6 @@
 """
-4. How sure is it? Monte-Carlo dropout
-======================================
+How sure is it? Monte-Carlo dropout
+===================================
 
 Dropout is off at prediction. Left on, each forward pass asks another random part of the network,
 and where the parts disagree, the network does not know (Gal and Ghahramani 2016).

@@ -1,6 +1,6 @@
 """
-6. Many nets, one mean: bagging
-===============================
+Many nets, one mean: bagging
+============================
 
 The mean of k independent guesses of variance sigma^2 has the variance sigma^2 / k. Networks that are
 trained on the same rows are not independent: with a correlation rho between any two of them, the

@@ -1,6 +1,6 @@
 """
-15. Where members disagree
-==========================
+Where members disagree
+======================
 
 An ensemble knows two kinds of doubt. Where classes overlap, all members say "one half". Where there were no
 training rows, each says something else. ``disagreement`` is the second kind alone, in nats; it can be used

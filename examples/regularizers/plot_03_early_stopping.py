@@ -1,6 +1,6 @@
 """
-3. Early stopping and its curve
-===============================
+Early stopping and its curve
+============================
 
 A network that trains on and on learns its training rows by heart. Early stopping holds some rows
 out, looks at their loss after each epoch, and gives back the weights of the best one.

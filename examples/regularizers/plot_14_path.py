@@ -1,6 +1,6 @@
 """
-14. The path of a knob
-======================
+The path of a knob
+==================
 
 How strong should a regularizer be? Fit a row of strengths, and look at training and validation score along
 them: on the left the net overfits, on the right it can no longer learn, and the best strength lies between.

@@ -1,6 +1,6 @@
 """
-7. The search: all knobs at once
-================================
+The search: all knobs at once
+=============================
 
 A grid over three knobs says nothing about the other seventeen. ``RegularizedMLPClassifierCV`` draws settings
 of all of them, trains settings and folds side by side, gives up what falls behind, and makes an ensemble of

@@ -1,6 +1,6 @@
 """
-8. Which knobs mattered
-=======================
+Which knobs mattered
+====================
 
 A search leaves behind how every setting fared, those included that were given up. A random forest over
 settings tells which knobs went with that, and with what certainty; of most knobs it says that nothing can be

@@ -1,6 +1,6 @@
 """
-12. Which regularizer pays here?
-================================
+Which regularizer pays here?
+============================
 
 ``compare`` lets a plain network, the same network with one regularizer at a time, linear models and a bagged
 network compete on the same splits, and says which differences are certain. It chooses the strength of each
