@@ -122,5 +122,13 @@ def _mend_references(app, what, name, obj, options, lines):
         lines[:] = text.split("\n")
 
 
+def _keep_shapes(app, what, name, obj, options, lines):
+    """Show the section on shapes that functions on tensors have: numpydoc knows none of that name."""
+    for i in range(len(lines) - 1):
+        if lines[i] == "Shape" and set(lines[i + 1]) == {"-"}:
+            lines[i : i + 2] = ["Notes", "-----", "**Shapes.**"]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", _keep_shapes, priority=100)  # before numpydoc
     app.connect("autodoc-process-docstring", _mend_references)
