@@ -174,6 +174,16 @@ ATTRIBUTES = """
         The net as a skorch net with its history.
 """
 
+SEE_ALSO = """
+    See Also
+    --------
+    RegularizedMLP{kind}CV : Searches all parameters at once and makes an ensemble of the best.
+    BaggedMLP{kind} : An ensemble of such nets, trained side by side.
+    RegularizedLinear{kind} : The same objective without hidden layers, by exact solvers.
+    TrainingCurveDisplay : Draws ``history_``.
+    ValidationPathDisplay : Draws the scores of a search along a parameter.
+"""
+
 REFERENCES = """
     .. [1] Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
        JMLR 15, 2014.
@@ -202,7 +212,7 @@ def _architecture():
     )
 
 
-def describe(head, parameters, attributes, tail):
+def describe(head, parameters, attributes, tail, *, kind):
     """A numpydoc docstring of shared parts and parts of one estimator."""
     return (
         head.rstrip()
@@ -216,6 +226,7 @@ def describe(head, parameters, attributes, tail):
         + "\n    Attributes\n    ----------\n"
         + attributes.strip("\n")
         + ATTRIBUTES
+        + SEE_ALSO.format(kind=kind)
         + "\n    References\n    ----------"
         + REFERENCES
         + "\n"
