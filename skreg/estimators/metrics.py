@@ -59,7 +59,7 @@ def metrics_of(net):
     ValueError, TypeError
         Where a name is no scorer's, or the column that it would have is another's.
     """
-    metrics = net.metrics
+    metrics = getattr(net, "metrics", None)  # not every kind of net has the parameter
     if metrics is None:
         return []
     own = isinstance(metrics, Mapping)
