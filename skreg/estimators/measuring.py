@@ -4,35 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from skreg.estimators.forward import raw_outputs
 from skreg.estimators.metrics import metrics_of
 from skreg.estimators.rows import warn
 from skreg.estimators.scoring import make_score
-from skreg.train.job import Measure, Standing
-
-
-class OfTraining:
-    """Calls a score with what a net puts out for the rows that it was trained on.
-
-    Parameters
-    ----------
-    score : Score
-    """
-
-    def __init__(self, score):
-        self.score = score
-
-    def __call__(self, raw, nets):
-        """The score; ``nets()`` gives the `Standing` of the net."""
-        (standing,) = nets()
-        result, job = standing.result(), standing.job
-        raw = raw_outputs(result.params, job.spec, job.X)
-        if not np.isfinite(raw).all():
-            return math.nan
-        shown = Standing(job, raw, lambda: result)
-        return self.score(raw, lambda: [shown])
+from skreg.train.job import Measure
 
 
 def set_metrics(net, job, rows, valid, shown):
@@ -91,9 +66,7 @@ def measure_of(metric, kind, score, encoded):
             once_in_searches=True,
         )
         return Measure(column, _no_value, of_training=kind == "train")
-    if kind == "train":
-        return Measure(column, OfTraining(score), shows_nets=True, of_training=True)
-    return Measure(column, score, score.shows_nets)
+    return Measure(column, score, score.shows_nets, of_training=kind == "train")
 
 
 def _no_value(raw):

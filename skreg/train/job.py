@@ -116,12 +116,13 @@ class Measure:
     name : str
         Of its column in the history.
     score : callable
-        As `Job.score`; where ``of_training`` it is called without outputs, ``score(None, nets)``.
+        As `Job.score`, of the outputs of the validation rows or, where ``of_training``, of the training
+        rows, which are then those that its nets show.
     shows_nets : bool
         As `Job.shows_nets`.
     of_training : bool
-        Whether it looks at training rows: in a cohort each net is measured by itself then, and
-        not their mean.
+        Whether it looks at training rows. In a cohort each net is measured by itself then, and not
+        their mean.
     """
 
     name: str

@@ -32,8 +32,13 @@ def measure(stack, places, outputs=None):
     if stack.watch is not None:
         stack.watch.flush(members, stack.feed.steps)
     if outputs is None:
-        outputs = _outputs_of(stack, places)
-    epoch = _Epoch(members, places, outputs, Shows(stack.kept, stack.epoch + 1, stack.steps_done))
+        groups = [(group.members, group.rows) for group in stack.feed.groups]
+        outputs = _outputs_of(stack, places, groups)
+    seen = [k for k in places if any(one.of_training for one in members[k].job.measures)]
+    streams = list(zip(stack.feed.streams, stack.feed.rows, strict=True))
+    trained = _outputs_of(stack, seen, streams)
+    shows = Shows(stack.kept, stack.epoch + 1, stack.steps_done)
+    epoch = _Epoch(members, places, outputs, trained, shows)
     for k in places:
         member = members[k]
         try:
@@ -43,48 +48,58 @@ def measure(stack, places, outputs=None):
             member.ended, member.error = "error", error
 
 
-def _outputs_of(stack, places):
-    """Raw validation outputs of some members by place; those without validation rows are left out."""
+def _outputs_of(stack, places, tables):
+    """Raw outputs (o, n) of some members by place; those that have no table are left out.
+
+    Parameters
+    ----------
+    stack : Stack
+    places : list of int
+    tables : list of (slice, Table)
+        Rows, and the members that they are of.
+    """
     outputs = {}
-    for group in stack.feed.groups:
-        wanted = [k for k in places if group.members.start <= k < group.members.stop]
-        if wanted:
-            chunks = group.chunks(stack.net)
-            parts = [stack.step.outputs(stack.kept, group.members, rows) for rows, _, _ in chunks]
-            raw = torch.cat(parts, dim=2).cpu().double().numpy()
-            outputs.update((k, raw[k - group.members.start]) for k in wanted)
+    for members, rows in tables:
+        wanted = [k for k in places if members.start <= k < members.stop]
+        if not wanted:
+            continue
+        parts = [
+            stack.step.outputs(stack.kept, members, rows.chunk(part.start, part.stop))
+            for part in rows.parts(members, stack.net)
+        ]
+        raw = torch.cat(parts, dim=2).cpu().double().numpy()
+        outputs.update((k, raw[k - members.start]) for k in wanted)
     return outputs
 
 
 class _Epoch:
     """Members at the end of an epoch; what is measured of a cohort is measured once."""
 
-    def __init__(self, members, places, outputs, shows):
+    def __init__(self, members, places, outputs, trained, shows):
         self.members = members
         self.places = places
         self.outputs = outputs
+        self.trained = trained
         self.shows = shows
         self._of_cohorts = {}
 
     def measured(self, one, k):
         """One number of member k, or of its cohort."""
         cohort = self.members[k].cohort
-        if one.of_training:
-            return ask(one, None, lambda: [self._standing(k)])[0]
-        if cohort is None:
-            return _taken(one, self.outputs[k], lambda: [self._standing(k)])
+        if one.of_training or cohort is None:
+            raw = (self.trained if one.of_training else self.outputs)[k]
+            return _taken(one, raw, lambda: [self._standing(k, raw)])
         key = id(cohort), one.name
         if key not in self._of_cohorts:
             members = [(j, self.members[j]) for j in self.places]
             count = [j for j, m in members if m.cohort is cohort and m.ended != "diverged"]
-            nets = [self._standing(j) for j in count]
+            nets = [self._standing(j, self.outputs[j]) for j in count]
             self._of_cohorts[key] = _taken(one, cohort.raw, lambda: nets)
         return self._of_cohorts[key]
 
-    def _standing(self, k):
-        member, raw = self.members[k], self.outputs.get(k)
-        raw = None if raw is None else raw.T
-        return self.shows.standing(member, k, raw, member.history["valid_loss"][-1])
+    def _standing(self, k, raw):
+        member = self.members[k]
+        return self.shows.standing(member, k, raw.T, member.history["valid_loss"][-1])
 
 
 def _taken(one, raw, nets):

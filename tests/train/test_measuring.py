@@ -21,13 +21,14 @@ def mean_of(raw):
 
 def first_weight(raw, nets):
     (standing,) = nets()
-    assert raw is None
+    np.testing.assert_array_equal(raw, standing.outputs)
     return float(standing.result().params["weight_0"][0, 0])
 
 
 MEASURES = (
     Measure("valid_mean", mean_of),
     Measure("train_weight", first_weight, shows_nets=True, of_training=True),
+    Measure("train_mean", mean_of, of_training=True),
 )
 NAMES = [measure.name for measure in MEASURES]
 
@@ -68,7 +69,9 @@ def test_it_sees_what_would_be_kept(implementation):
         raw = outputs(result.params, job.spec, job.X_val)
         assert result.history["valid_mean"][-1] == pytest.approx(raw.mean(), abs=1e-12)
         assert result.history["train_weight"][-1] == result.params["weight_0"][0, 0]
-        assert [len(values) for values in result.history.values()] == [epochs] * 7
+        raw = outputs(result.params, job.spec, job.X)
+        assert result.history["train_mean"][-1] == pytest.approx(raw.mean(), abs=1e-12)
+        assert [len(values) for values in result.history.values()] == [epochs] * 8
 
 
 @both
