@@ -36,8 +36,8 @@ test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions
 	$(OLDEST)/bin/python -m pip install -q -c constraints-oldest.txt numba
 	$(OLDEST)/bin/python -m pytest -n logical --maxprocesses 4 tests/backends/cpu $(PYTEST_ARGS)
 
-doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the user guide
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skreg docs/quickstart.rst docs/user_guide $(PYTEST_ARGS)
+doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the guides
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skreg docs/quickstart.rst docs/user_guide docs/coming_from docs/how_to $(PYTEST_ARGS)
 
 types: $(VENV)/.types  ## Check that a type checker takes documented use of skreg and refuses mistakes
 	$(BIN)/mypy
