@@ -71,6 +71,7 @@ def plain(**changes: Any) -> dict[str, Any]:
      'dropout': 0.0,
      'early_stopping': False,
      'ema_decay': 0.0,
+     'group_l1': 0.0,
      'input_dropout': 0.0,
      'input_noise': 0.0,
      'l1': 0.0,
