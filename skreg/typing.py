@@ -50,6 +50,9 @@ Decision: TypeAlias = Mapping[Any, float] | Literal["argmax", "balanced"]
 Scorer: TypeAlias = Callable[[Any, Any, Any], float]
 
 Units: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
+#: A class of modules, or a function that returns one.
+ModuleFactory: TypeAlias = Callable[..., Any]
+Shape: TypeAlias = Sequence[int] | None
 PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.integer[Any]]
 Activation: TypeAlias = Literal[
     "relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"

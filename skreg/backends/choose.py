@@ -32,7 +32,7 @@ def step_type(job, implementation="auto"):
     implementation : {"auto", "fused", "reference"} or type, default="auto"
         "auto" is fused on the CPU where numba can be used, and on CUDA where triton can be used and all
         blocks of the net can be launched; in both cases `skreg.backends.self_check` has to find nothing
-        wrong. A type is taken as it is.
+        wrong. The reference trains modules of the user's in any case. A type is taken as it is.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def step_type(job, implementation="auto"):
     """
     if isinstance(implementation, type):
         return implementation
-    if implementation == "reference":
+    if implementation == "reference" or job.spec.module is not None:
         return ReferenceStep
     device = job.spec.device
     on_device = {"cpu": _on_cpu, "cuda": _on_cuda}.get(torch.device(device).type, _nowhere)

@@ -37,7 +37,8 @@ def set_fitted(net, job, result):
     net.stopped_by_ = result.stopped_by
     net.device_ = job.spec.device
     net.n_outputs_ = job.spec.n_outputs
-    net.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
+    if job.spec.module is None:
+        net.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
     net.n_layers_ = job.spec.n_layers + 1
     if result.stopped_by == "diverged":
         warn(
@@ -105,50 +106,14 @@ class FittedNet:
     stopped_by_: types.StoppedBy
     n_layers_: int
     n_outputs_: int
-    embedded_features_: types.Array
     device_: str
-
-    @property
-    def coefs_(self) -> list[types.Array]:
-        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
-
-        With embedded columns the first one has three more rows for each of them, after the rows of
-        the columns themselves.
-        """
-        return [weight for weight, _ in self._folded()]
-
-    @property
-    def input_names_(self) -> types.Array:
-        """Names of the inputs of the first layer, which the rows of ``coefs_[0]`` belong to.
-
-        ``"age"``; where it had gaps ``"age missing"``; of its embedding ``"age~1"`` to ``"age~3"``; a level
-        of a category ``"job=clerk"``, and the numbers of its vector ``"job~1"``, ``"job~2"``, ...
-        """
-        self._needs_fit("input_names_")
-        names = self._columns.names(getattr(self, "feature_names_in_", None))
-        return np.array(self._net_of_blocks().input_names(names), dtype=object)
-
-    @property
-    def input_features_(self) -> types.Array:
-        """The column of X that each input of the first layer was made of, shape (n_inputs,)."""
-        self._needs_fit("input_features_")
-        return self._net_of_blocks().owner.copy()
 
     def _net_of_blocks(self):
         return Net.of(self._spec, self._columns.n_out)
 
-    @property
-    def intercepts_(self) -> list[types.Array]:
-        """Biases, (n_out,) each, batch norm folded in."""
-        return [bias for _, bias in self._folded()]
-
     def _forward(self):
         """What predicts its rows, made ready once and kept beside it."""
         return kept_forward(self, [(self._params, self._spec)], self._columns.n_out)
-
-    def _folded(self):
-        self._needs_fit("coefs_")
-        return folded(self._params, self._spec, self._columns.n_out)
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -173,15 +138,15 @@ class FittedNet:
 
     @property
     def n_weights_(self) -> int:
-        """Number of weights of the linear layers, which l1 and l2 act on."""
+        """Number of weights which l1 and l2 act on: those of linear layers, and of convolutions."""
         self._needs_fit("n_weights_")
-        return sum(self._params[f"weight_{i}"].size for i in range(self._spec.n_layers))
+        return sum(self._params[name].size for name in self._net_of_blocks().penalised)
 
     @property
     def n_zero_weights_(self) -> int:
         """Number of those weights that are exactly zero."""
         self._needs_fit("n_zero_weights_")
-        weights = [self._params[f"weight_{i}"] for i in range(self._spec.n_layers)]
+        weights = [self._params[name] for name in self._net_of_blocks().penalised]
         return int(sum(w.size - np.count_nonzero(w) for w in weights))
 
     @property
@@ -227,3 +192,44 @@ class FittedNet:
         from skreg.estimators.summary import summarise
 
         return summarise(self, self._spec)
+
+
+class FittedMLP(FittedNet):
+    """What a fitted multi-layer perceptron tells of its layers besides."""
+
+    embedded_features_: types.Array
+
+    @property
+    def coefs_(self) -> list[types.Array]:
+        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
+
+        With embedded columns the first one has three more rows for each of them, after the rows of
+        the columns themselves.
+        """
+        return [weight for weight, _ in self._folded()]
+
+    @property
+    def input_names_(self) -> types.Array:
+        """Names of the inputs of the first layer, which the rows of ``coefs_[0]`` belong to.
+
+        ``"age"``; where it had gaps ``"age missing"``; of its embedding ``"age~1"`` to ``"age~3"``; a level
+        of a category ``"job=clerk"``, and the numbers of its vector ``"job~1"``, ``"job~2"``, ...
+        """
+        self._needs_fit("input_names_")
+        names = self._columns.names(getattr(self, "feature_names_in_", None))
+        return np.array(self._net_of_blocks().input_names(names), dtype=object)
+
+    @property
+    def input_features_(self) -> types.Array:
+        """The column of X that each input of the first layer was made of, shape (n_inputs,)."""
+        self._needs_fit("input_features_")
+        return self._net_of_blocks().owner.copy()
+
+    @property
+    def intercepts_(self) -> list[types.Array]:
+        """Biases, (n_out,) each, batch norm folded in."""
+        return [bias for _, bias in self._folded()]
+
+    def _folded(self):
+        self._needs_fit("coefs_")
+        return folded(self._params, self._spec, self._columns.n_out)

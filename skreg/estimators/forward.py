@@ -14,8 +14,9 @@ import numpy as np
 
 from skreg.backends.prediction import kernel_for
 from skreg.backends.threads import available, side_by_side
+from skreg.estimators.module_forward import ModuleForward
 from skreg.net.net import Net
-from skreg.net.prediction import WIDEST, Add, Affine, Keep, Random, in_precision, some_nets
+from skreg.net.prediction import LARGE, WIDEST, Add, Affine, Keep, Random, in_precision, some_nets
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
@@ -27,9 +28,6 @@ _TOGETHER = 1 << 17
 #: Multiply-adds, some milliseconds of them, from which on threads share out the rows; and the most rows
 #: that one takes at a time: what a step leaves behind should still be in its cache at the next.
 _SHARED, _MOST_SHARED = 1 << 27, 512
-
-#: Multiply-adds from which on float32 pays where it will do: float64 takes some hundredths of a second.
-LARGE = 1 << 31
 
 #: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB, and half of
 #: that again where they predict in float32.
@@ -248,7 +246,8 @@ def folded(params, spec, n_columns):
 
 def raw_outputs(params, spec, X):
     """Outputs before the link, shape (n, o), of rows of any precision and order, dense or CSR."""
-    return Forward([(params, spec)], X.shape[1]).raw(X)
+    kind = Forward if spec.module is None else ModuleForward
+    return kind([(params, spec)], X.shape[1]).raw(X)
 
 
 #: By the estimator, what it predicts by and what that was made of. Kept outside of it, so that pickles and
@@ -269,7 +268,10 @@ def kept_forward(owner, nets, n_columns, columns=None, tables=None):
     forward, known = _kept.get(owner, (None, ()))
     if len(known) == len(made_of) and all(a is b for a, b in zip(known, made_of, strict=True)):
         return forward
-    forward = Forward(nets, n_columns, columns, tables)
+    if nets[0][1].module is None:
+        forward = Forward(nets, n_columns, columns, tables)
+    else:
+        forward = ModuleForward(nets, n_columns)
     if forward.n_numbers <= _MOST_KEPT:
         _kept[owner] = forward, made_of
     return forward

@@ -231,7 +231,8 @@ def check_parameters(estimator):
     }
     for block in BLOCKS:
         block.check(values)
-    return {**values, "device": resolve_device(estimator.device, estimator.dtype)}
+    device = resolve_device(estimator.device, estimator.dtype)
+    return {**values, "activation": estimator.activation, "device": device}
 
 
 def _resolved(knob, estimator, n_hidden):
@@ -267,9 +268,10 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     Spec
     """
     e = estimator
-    if e.input_dropout and n_features * (1 - e.input_dropout) < 0.5:
+    dropped = parts["input_dropout"]
+    if dropped and n_features * (1 - dropped) < 0.5:
         raise ValueError(
-            f"input_dropout={e.input_dropout:g} leaves {n_features * (1 - e.input_dropout):.2g} "
+            f"input_dropout={dropped:g} leaves {n_features * (1 - dropped):.2g} "
             f"inputs of n_features={n_features} on average: most rows would be empty. Use at most "
             f"{1 - 0.5 / n_features:.2g} here."
         )
@@ -277,7 +279,6 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     fields = {
         **parts,
         "n_outputs": n_outputs,
-        "activation": e.activation,
         "loss": loss,
         "quantile": float(getattr(e, "quantile", 0.5)),
         "label_smoothing": float(getattr(e, "label_smoothing", 0.0)),

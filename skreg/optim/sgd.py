@@ -21,6 +21,7 @@ def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, neste
     p, grad, m : tensors, shape (k, ...)
         Parameters, gradient of the loss, velocity.
     learning_rate, weight_decay, l1, l2 : tensors that broadcast against p
+        ``l1`` may be None where it is 0 everywhere.
     momentum : float
     nesterov : bool
 
@@ -36,11 +37,12 @@ def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, neste
     origin = p * (1 - learning_rate * weight_decay)
     w = origin - learning_rate * (grad + l2 * p)
     if nesterov:
-        w = soft_threshold(w, learning_rate * l1)
+        w = w if l1 is None else soft_threshold(w, learning_rate * l1)
         speed = w - (origin - momentum * m)
         p.copy_(w + momentum * speed)
     else:
-        w = soft_threshold(w + momentum * m, learning_rate * l1)
+        w = w + momentum * m
+        w = w if l1 is None else soft_threshold(w, learning_rate * l1)
         speed = w - origin
         p.copy_(w)
     m.copy_(speed)
