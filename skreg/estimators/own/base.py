@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +17,17 @@ from skreg.estimators.own.wiring import PREFIX, check_parameters, row_shape, wir
 from skreg.estimators.tables import as_numpy
 
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Self
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def named_parameters_alone(init: Decorated) -> Decorated:
+    """Let a signature show no ``**``, whose name scikit-learn's checks would take for a parameter."""
+    signature = inspect.signature(init)
+    named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    init.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]
+    return init
 
 
 class BaseRegularizedNet(BaseNet):
@@ -68,14 +80,13 @@ class BaseRegularizedNet(BaseNet):
 
     def _read(self, X, y, *, first):
         X = _as_array(X)
-        if first and getattr(X, "ndim", 0) >= 2:
-            shape = row_shape(self, X)
+        shape = tuple(X.shape[1:]) if getattr(X, "ndim", 2) > 2 else None
         options = {"multi_output": True, "y_numeric": is_regressor(self)}
         X, y = read(
             self, self._flat(X, first), y, None, reset=first, ensure_all_finite=True, **options
         )
         if first:
-            self.input_shape_ = shape
+            self.input_shape_ = row_shape(self.input_shape, shape or X.shape[1:])
         return X, y
 
     def _read_to_predict(self, X):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skreg.estimators.own.base import BaseRegularizedNet
+from skreg.estimators.own.base import BaseRegularizedNet, named_parameters_alone
 from skreg.estimators.own.docs import describe
 from skreg.estimators.predicting import ClassPredictions, NumberPredictions
 from skreg.estimators.resolve import CONSTRAINTS as OF_TABLES
@@ -126,6 +126,7 @@ class RegularizedNetClassifier(ClassifierMixin, ClassPredictions, ClassTargets, 
         "decision": [StrOptions({"argmax", "balanced"}), dict],
     }
 
+    @named_parameters_alone
     def __init__(
         self,
         module: types.ModuleFactory,
@@ -272,6 +273,7 @@ default="squared_error"
         "clip": ["boolean"],
     }
 
+    @named_parameters_alone
     def __init__(
         self,
         module: types.ModuleFactory,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 import torch
@@ -45,33 +46,38 @@ def check_parameters(estimator):
     }
 
 
-def row_shape(estimator, X):
-    """The shape of one row of X, which is a table or has more dimensions.
+def row_shape(wanted, shape):
+    """The shape of one row as the module takes it.
+
+    Parameters
+    ----------
+    wanted : tuple of int or None
+        ``input_shape`` of the estimator.
+    shape : tuple of int
+        Of one row of X.
 
     Raises
     ------
     ValueError
-        Where it does not fit ``input_shape``.
+        Where they do not fit.
     """
-    given = estimator.input_shape
-    shape = tuple(X.shape[1:])
-    if given is None:
+    if wanted is None:
         return shape
     try:
-        given = tuple(int(n) for n in given)
+        given = tuple(operator.index(n) for n in wanted)
         valid = len(given) > 0 and min(given) >= 1
-    except (TypeError, ValueError):
+    except TypeError:
         valid = False
     if not valid:
         raise ValueError(
-            f"input_shape={estimator.input_shape!r} must be the shape of one row, a tuple of ints >= 1 "
-            "such as (3, 32, 32), or None."
+            f"input_shape={wanted!r} must be the shape of one row, a tuple of ints >= 1 such as (3, 32, 32), "
+            "or None."
         )
-    if shape != given and (len(shape) > 1 or shape[0] != math.prod(given)):
+    size = math.prod(given)
+    if shape != given and (len(shape) > 1 or shape[0] != size):
         raise ValueError(
-            f"X has rows of shape {shape}, and input_shape={given} has {math.prod(given)} numbers. Give X of "
-            f"shape (n, {math.prod(given)}) or (n, {', '.join(map(str, given))}), or set input_shape to the "
-            "shape of one row."
+            f"X has rows of shape {shape}, and input_shape={given} has {size} numbers. Give X of shape (n, "
+            f"{size}) or (n, {', '.join(map(str, given))}), or set input_shape to the shape of one row."
         )
     return given
 

@@ -93,11 +93,11 @@ class OwnModule:
                     f"module={self.name} returned {module!r:.80}, not a torch.nn.Module. Give a subclass of "
                     "torch.nn.Module, or a function that returns a module."
                 )
-            if not isinstance(self.factory, type):
-                module = copy.deepcopy(module)  # it may give the same one each time
             module = module.cpu()
             if any(map(nn.parameter.is_lazy, [*module.parameters(), *module.buffers()])):
                 called(module.eval(), torch.zeros(2, *self.input_shape), self)
+            if not isinstance(self.factory, type):
+                module = copy.deepcopy(module)  # it may give the same one each time
         return module.train()
 
 
