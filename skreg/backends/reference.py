@@ -146,33 +146,36 @@ class ReferenceStep:
         ]
 
     def _update(self, grads, batch):
-        spec, state = self.spec, self.state
+        state = self.state
         none = torch.zeros_like(self.weight_decay)
         for name, p in state.theta.view.items():
             layer = state.net.penalised.get(name)
             penalised = layer is not None
-            strengths = {
+            selects = penalised and self.knobs.l1[layer].any()
+            options = {
                 "learning_rate": batch.learning_rate,
                 "weight_decay": self.weight_decay if penalised else none,
-                "l1": self.l1[layer] if penalised else none,
+                "l1": self.l1[layer] if selects else None,
                 "l2": self.l2[layer] if penalised else none,
             }
-            wide = {n: t.view(-1, *[1] * (p.dim() - 1)) for n, t in strengths.items()}
-            if not penalised or not self.knobs.l1[layer].any():
-                wide["l1"] = None
-            moments = [m.view[name] for m in state.moments]
-            if spec.solver == "sgd":
-                options = {"momentum": spec.momentum, "nesterov": spec.nesterov}
-                sgd_step(p, grads[name], *moments, **wide, **options)
-            else:
-                options = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, "epsilon": spec.epsilon}
-                t = state.t.reshape(-1, *[1] * (p.dim() - 1))
-                adam_step(p, grads[name], *moments, t=t, **wide, **options)
+            self._step(name, grads[name], options)
             if penalised and self.knobs.bounds_norms:
                 axis = 1 + state.net.axes[name]
                 units = p.movedim(axis, 1)
                 bounded = penalties.project_max_norm(units.flatten(2), self.max_norm)
                 p.copy_(bounded.view(units.shape).movedim(1, axis))
+
+    def _step(self, name, grad, options):
+        """A step of the optimiser on one parameter of all members; options are (k,) each, ``l1`` or None."""
+        spec, state = self.spec, self.state
+        p, moments = state.theta.view[name], [m.view[name] for m in state.moments]
+        ones = [1] * (p.dim() - 1)
+        wide = {n: t if t is None else t.view(-1, *ones) for n, t in options.items()}
+        if spec.solver == "sgd":
+            sgd_step(p, grad, *moments, **wide, momentum=spec.momentum, nesterov=spec.nesterov)
+        else:
+            fixed = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, "epsilon": spec.epsilon}
+            adam_step(p, grad, *moments, t=state.t.reshape(-1, *ones), **wide, **fixed)
 
     def take_losses(self):
         """Losses added up since the last call, shape (k,)."""

@@ -59,13 +59,19 @@ class ModuleForward:
         p, parts = self._in(torch.float64), []
         rates = torch.tensor(spec.dropout, dtype=torch.float64)
         thresholds = (rates * 2.0**32).round().long()
-        places = [place for place, rate in enumerate(spec.dropout) if rate]
+        alone = torch.zeros(1, dtype=torch.int64)
         with torch.no_grad():
             for x in self._chunks(X, torch.float64):
                 samples = []
                 for _ in range(n_samples):
                     keys = torch.from_numpy(rng.integers(1 << 32, size=(2, len(rates))))
-                    draws = {i: (rates[i], thresholds[i], *keys[:, i]) for i in places}
+                    masks = [
+                        (rates[i : i + 1], thresholds[i : i + 1], keys[:, i : i + 1])
+                        if rate
+                        else None
+                        for i, rate in enumerate(spec.dropout)
+                    ]
+                    draws = self.block.masks(masks, len(x), alone)
                     samples.append(self.block.monte_carlo(p, x, draws).T.numpy())
                 parts.append(np.stack(samples))
         return np.concatenate(parts, axis=1)

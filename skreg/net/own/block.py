@@ -17,7 +17,7 @@ from torch import nn
 from torch.func import functional_call, vmap
 
 from skreg.net.block import Block, SharedRows
-from skreg.net.own.layers import is_dropout, with_own_layers
+from skreg.net.own.layers import is_dropout, masks_of, with_own_layers
 from skreg.net.own.survey import survey_of
 from skreg.net.parameter import Parameter, Role
 
@@ -149,11 +149,7 @@ class OwnNet(Block):
 
     def train(self, p, a, minibatch):
         """See `Block.train`; buffers that the module changes are handed over in `Minibatch.became`."""
-        draws = {
-            place: (mask[0], mask[1], mask[2][0], mask[2][1])
-            for place, mask in enumerate(minibatch.masks[1:])
-            if mask is not None
-        }
+        draws = self.masks(minibatch.masks[1:], minibatch.share.shape[1], a.stream_of)
         raw, became = self._called(self._values(p), a, minibatch.share, draws, training=True)
         minibatch.became |= {PREFIX + name: value.detach() for name, value in became.items()}
         return raw
@@ -168,10 +164,19 @@ class OwnNet(Block):
 
     def monte_carlo(self, p, x, draws):
         """Raw outputs (o, b) of rows x (b, d) of one net, with masks as in training and all else as at
-        predict; ``draws`` as of `skreg.net.own.layers.Context`."""
+        predict; ``draws`` as `masks` makes them."""
         one = self._one(x, training=False)
         share = torch.full((len(x),), 1.0 / len(x), dtype=x.dtype, device=x.device)
-        return one({n: v[0] for n, v in self._values(p).items()}, x, share, draws)[0].T
+        values = {name: value[0] for name, value in self._values(p).items()}
+        return one(values, x, share, _of_member(draws, 0))[0].T
+
+    def masks(self, masks, rows, stream_of):
+        """Masks of the layers that drop, of a list as `Minibatch.masks` without the inputs'."""
+        return {
+            place: masks_of(self.survey.lines[place], rows, *mask, stream_of)
+            for place, mask in enumerate(masks)
+            if mask is not None
+        }
 
     def _values(self, p):
         """What the module is called with, by its own names; buffers are copies, which it may change."""
@@ -192,9 +197,8 @@ class OwnNet(Block):
                 self._say(error)
         numbers, results = rows.stream_of.tolist(), []
         for i, number in enumerate(numbers):
-            own = {place: tuple(t[i] for t in draw) for place, draw in draws.items()}
             of_member = {name: value[i] for name, value in values.items()}
-            results.append(one(of_member, rows.x[number], share[i], own))
+            results.append(one(of_member, rows.x[number], share[i], _of_member(draws, i)))
         raw = torch.stack([raw for raw, _ in results]).mT
         return raw, {n: torch.stack([became[n] for _, became in results]) for n in self._buffers}
 
@@ -267,6 +271,11 @@ class OwnNet(Block):
             if is_dropout(layer):
                 layer.p = next(rates)
         return [module, *([Difference()] if self.description.difference else [])]
+
+
+def _of_member(draws, i):
+    """The draws of member i."""
+    return {place: (rate[i], [mask[i] for mask in masks]) for place, (rate, masks) in draws.items()}
 
 
 def by_id_of(module, by_id):

@@ -58,36 +58,68 @@ class Context:
     share : tensor, shape (b,)
         Share of each row in statistics.
     draws : dict
-        By the number of a layer of dropout that drops, rate, threshold and the two keys of its mask, each of
-        one member.
+        By the number of a layer of dropout that drops: its rate, and for each of its calls a mask (b, lines),
+        1 / (1 - rate) where an entry stays and else 0.
+    noted : dict of list or None
+        Where calls are to be noted: by the number of a layer of dropout, the lines of each of its calls.
     """
 
     def __init__(self):
-        self.share, self.draws, self._calls, self._counters = None, {}, {}, {}
+        self.share, self.draws, self.noted, self._calls = None, {}, None, {}
 
     def begin(self, share, draws):
         """Another minibatch, or another member."""
         self.share, self.draws, self._calls = share, draws, {}
 
-    def keep(self, place, rows, lines, device):
-        """Which entries of (rows, lines) stay."""
-        _, threshold, key0, key1 = self.draws[place]
-        call = self._calls.get(place, 0)
-        self._calls[place] = call + 1
-        if call:
-            key0 = (key0 + call * _CALL_STRIDE) & 0xFFFFFFFF
-        return hash_u32(self._counter(rows, lines, device), key0, key1) >= threshold
+    def mask(self, place, lines):
+        """The rate and the mask of a call of a layer; None where it drops nothing."""
+        if self.noted is not None:
+            self.noted.setdefault(place, []).append(lines)
+        if place not in self.draws:
+            return None
+        rate, masks = self.draws[place]
+        call = self._calls[place] = self._calls.get(place, -1) + 1
+        if call >= len(masks) or masks[call].shape[-1] != lines:
+            raise ValueError(
+                "A layer of dropout is called on other shapes, or more often, than on the first rows. Its "
+                "calls must be the same for all rows of one shape."
+            )
+        return rate, masks[call]
 
-    def _counter(self, rows, lines, device):
-        """Numbers of the entries of a mask, as `skreg.net.dropout.keep_mask` counts them."""
-        key = rows, lines, device
-        if key not in self._counters:
-            if len(self._counters) > 16:
-                self._counters.clear()
-            starts = torch.arange(lines, device=device) * LINE_STRIDE
-            counter = starts + torch.arange(rows, device=device).unsqueeze(1)
-            self._counters[key] = counter & 0xFFFFFFFF
-        return self._counters[key]
+
+def masks_of(lines, rows, rate, threshold, keys, stream_of):
+    """What `Context.draws` has of a layer of dropout, for several members.
+
+    Members of one stream have the same keys, whose bits are drawn once.
+
+    Parameters
+    ----------
+    lines : list of int
+        Of each of its calls.
+    rows : int
+    rate, threshold : tensor, shape (k,)
+    keys : pair of int64 tensors, shape (k,)
+    stream_of : int64 tensor, shape (k,)
+
+    Returns
+    -------
+    rate : tensor, shape (k,)
+    masks : list of tensor, shape (k, rows, lines)
+    """
+    numbers = stream_of.tolist()
+    first = [i for i, number in enumerate(numbers) if number not in numbers[:i]]
+    place = {numbers[i]: at for at, i in enumerate(first)}
+    which = [place[number] for number in numbers] if len(first) > 1 else [0]
+    key0, key1 = (key[first].view(-1, 1, 1) for key in keys)
+    limit, scale = threshold.view(-1, 1, 1), (1 / (1 - rate)).view(-1, 1, 1)
+    masks, device = [], rate.device
+    for call, n in enumerate(lines):
+        # Entries have the numbers of `skreg.net.dropout.keep_mask`, each call keys of its own.
+        counter = torch.arange(rows, device=device).unsqueeze(1)
+        counter = (counter + torch.arange(n, device=device) * LINE_STRIDE) & 0xFFFFFFFF
+        bits = hash_u32(counter, (key0 + call * _CALL_STRIDE) & 0xFFFFFFFF, key1)
+        masks.append((bits[which] >= limit) * scale)
+    return rate, masks
 
 
 def with_own_layers(module):
@@ -111,20 +143,16 @@ def with_own_layers(module):
 
 def _drop(context, place, channels, alpha, x):
     """Inverted dropout of x (b, ...), or of its channels (b, c); rows come first."""
-    if place not in context.draws:
-        return x
-    rate = context.draws[place][0]
-    rows = context.share.shape[0]
-    if x.shape[0] % rows:
-        rows = x.shape[0]
     shape = x.shape[:2] if channels else x.shape
-    keep = context.keep(place, rows, math.prod(shape) // rows, x.device).reshape(shape)
-    if channels:
-        keep = keep.reshape(*shape, *[1] * (x.dim() - 2))
+    drawn = context.mask(place, math.prod(shape) // context.share.shape[0])
+    if drawn is None:
+        return x
+    rate, mask = drawn
+    mask = mask.reshape(*shape, *[1] * (x.dim() - len(shape)))
     if not alpha:
-        return torch.where(keep, x / (1 - rate), torch.zeros_like(x))
+        return x * mask
     scale = ((1 - rate) * (1 + rate * _ALPHA**2)) ** -0.5
-    return scale * (torch.where(keep, x, torch.full_like(x, _ALPHA)) - rate * _ALPHA)
+    return scale * (torch.where(mask > 0, x, torch.full_like(x, _ALPHA)) - rate * _ALPHA)
 
 
 def _normalise(context, layer, x):

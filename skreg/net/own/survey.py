@@ -58,6 +58,8 @@ class Survey:
         In the order in which the module defines them.
     rates : list of float
         Of its layers of dropout.
+    lines : list of list of int
+        For each of these and each of its calls, the entries of a row that it drops one by one.
     n_weights : int
         Number of layers whose weights are penalised.
     n_outputs : int
@@ -73,6 +75,7 @@ class Survey:
     template: Any
     layers: list = field(default_factory=list)
     rates: list = field(default_factory=list)
+    lines: list = field(default_factory=list)
     n_weights: int = 0
     n_outputs: int = 0
     entries: int = 0
@@ -110,7 +113,7 @@ def survey_of(description):
     with BUILDING, seeded(0):
         x = torch.randn(2, *description.input_shape)
         order = _watch(found, x, description)
-        _refuse_own_randomness(found, x, description)
+        _call_in_training(found, x, description)
     found.normed = any(is_norm(module) for module in template.modules())
     if order and isinstance(order[-1], _PROBABILITIES):
         found.probabilities = f"it ends in {type(order[-1]).__name__}"
@@ -182,12 +185,17 @@ def _note(found, layer, order, module, inputs, out):
         found.work += module.weight.numel() // module.weight.shape[0] * places
 
 
-def _refuse_own_randomness(found, x, description):
-    """A module may drop by its layers of dropout alone: of other random numbers the engine knows nothing."""
+def _call_in_training(found, x, description):
+    """Note the calls of layers of dropout.
+
+    A module may drop by these alone: of other random numbers the engine knows nothing.
+    """
     twin, context = with_own_layers(found.template)
     context.begin(torch.full((len(x),), 1.0 / len(x)), {})
+    context.noted = {}
     before = torch.default_generator.get_state()
     called(twin.train(), x, description)
+    found.lines = [context.noted.get(place, []) for place in range(len(found.rates))]
     if not torch.equal(before, torch.default_generator.get_state()):
         raise ValueError(
             f"module={description.name} draws random numbers of its own in training. Use layers of "

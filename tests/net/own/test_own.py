@@ -14,7 +14,7 @@ from torch import nn
 from skreg.net.block import Minibatch, SharedRows
 from skreg.net.own import OwnModule, OwnNet, survey_of
 from skreg.net.own.block import PREFIX
-from skreg.net.own.layers import with_own_layers
+from skreg.net.own.layers import masks_of, with_own_layers
 from skreg.net.parameter import Role
 
 # -- descriptions ----------------------------------------------------------------------------------
@@ -98,9 +98,13 @@ def test_roles_and_costs():
 def dropped(layer, x, rate, keys=(7, 9)):
     """Rows x through a layer of dropout, by the engine's masks."""
     twin, context = with_own_layers(nn.Sequential(layer))
-    rate = torch.tensor(rate, dtype=torch.float64)
-    draws = {0: (rate, (rate * 2**32).long(), *map(torch.tensor, keys))}
-    context.begin(torch.full((len(x),), 1 / len(x)), draws)
+    context.begin(torch.full((len(x),), 1 / len(x)), {})
+    context.noted = {}
+    twin(x)  # to note its calls
+    rate, keys = torch.tensor([rate], dtype=torch.float64), torch.tensor(keys).unsqueeze(1)
+    one = torch.zeros(1, dtype=torch.int64)
+    rate, masks = masks_of(context.noted[0], len(x), rate, (rate * 2**32).long(), keys, one)
+    context.begin(context.share, {0: (rate[0], [mask[0] for mask in masks])})
     return twin(x)
 
 
