@@ -54,6 +54,8 @@ Units: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 ModuleFactory: TypeAlias = Callable[..., Any]
 Shape: TypeAlias = Sequence[int] | None
 PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.integer[Any]]
+#: One for all hidden layers, or one for each.
+Flags: TypeAlias = bool | Sequence[bool] | NDArray[np.bool_]
 Activation: TypeAlias = Literal[
     "relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"
 ]

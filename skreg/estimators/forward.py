@@ -16,7 +16,7 @@ from skreg.backends.prediction import kernel_for
 from skreg.backends.threads import available, side_by_side
 from skreg.estimators.module_forward import ModuleForward
 from skreg.net.net import Net
-from skreg.net.prediction import LARGE, WIDEST, Add, Affine, Keep, Random, in_precision, some_nets
+from skreg.net.prediction import WIDEST, Add, Affine, Keep, Random, in_precision, some_nets
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 64, 4096
@@ -28,6 +28,9 @@ _TOGETHER = 1 << 17
 #: Multiply-adds, some milliseconds of them, from which on threads share out the rows; and the most rows
 #: that one takes at a time: what a step leaves behind should still be in its cache at the next.
 _SHARED, _MOST_SHARED = 1 << 27, 512
+
+#: Multiply-adds from which on float32 pays where it will do: float64 takes some hundredths of a second.
+LARGE = 1 << 31
 
 #: Nets of more numbers than these are made ready anew for each prediction and not kept: 128 MiB, and half of
 #: that again where they predict in float32.

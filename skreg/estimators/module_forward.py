@@ -6,10 +6,14 @@ import numpy as np
 import torch
 
 from skreg.net.net import Net
-from skreg.net.prediction import LARGE, WIDEST
+from skreg.net.prediction import WIDEST
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 16, 4096
+
+#: Multiply-adds from which on a module of float32 predicts in float32, some tens of milliseconds of them in
+#: float64: torch has no fast convolutions of that.
+_LARGE = 1 << 26
 
 
 class ModuleForward:
@@ -36,7 +40,7 @@ class ModuleForward:
 
     def raw(self, X):
         """Outputs before the link, float64, shape (n, o), of rows (n, d), dense or CSR."""
-        large = self.spec.dtype == "float32" and X.shape[0] * self.block.work >= LARGE
+        large = self.spec.dtype == "float32" and X.shape[0] * self.block.work >= _LARGE
         dtype = torch.float32 if large else torch.float64
         p = self._in(dtype)
         with torch.no_grad():

@@ -258,6 +258,12 @@ def switches(spec):
     return {knob.name: getattr(spec, knob.name) != knob.off for knob in SPLITTING}
 
 
+def normed_layers(spec):
+    """Which hidden layers have batch norm, a tuple of bools."""
+    each = spec.batch_norm
+    return each if isinstance(each, tuple) else (bool(each),) * len(spec.hidden)
+
+
 @functools.lru_cache(maxsize=256)
 def _net(n_columns, *wiring):
     """The net for so many columns. Nets are not changed once they are made, so they are shared."""
@@ -272,9 +278,10 @@ def _blocks(n_columns, spec):
     last, first = len(spec.hidden), _first(n_columns, spec)
     blocks, n_in = [*_augmenting(n_columns, spec), first], first.n_out
     gain = KINDS[spec.activation].gain
+    normed = normed_layers(spec)
     for layer, units in enumerate(spec.hidden):
-        own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
-        if spec.batch_norm:
+        own = [Linear(layer, n_in, units, gain=gain, bias=not normed[layer])]
+        if normed[layer]:
             own.append(BatchNorm(layer, units))
         if spec.layer_norm:
             own.append(LayerNorm(layer, units))
@@ -292,7 +299,7 @@ def _first(n_columns, spec):
     n_numeric, owners = n_columns - len(spec.levels), owners_of(n_columns, spec.owners)
     own = None if spec.owners is None else tuple(owners[:n_numeric].tolist())
     if spec.embedded:
-        before_norm = spec.batch_norm and len(spec.hidden) > 0
+        before_norm = any(normed_layers(spec)[:1])
         embedding = EMBEDDINGS[spec.embedding]
         first = embedding(spec.embedded, n_numeric, before_norm=before_norm, owners=own)
     else:

@@ -13,9 +13,6 @@ import numpy as np
 #: Largest number of entries of the widest array of one net in a step, its inputs included: 16 MiB.
 WIDEST = 1 << 21
 
-#: Multiply-adds from which on float32 pays where it will do: float64 takes some hundredths of a second.
-LARGE = 1 << 31
-
 #: Largest number of periodic functions that are held at a time: half a MiB, which stays in the cache.
 WAVES = 1 << 16
 

@@ -19,6 +19,8 @@ from skreg.estimators.tables import as_numpy
 if TYPE_CHECKING:
     from typing import Self
 
+    import torch
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -72,6 +74,11 @@ class BaseRegularizedNet(BaseNet):
         super().set_params(**{name: v for name, v in params.items() if name not in own})
         self._store(own)
         return self
+
+    @property
+    def module_(self) -> torch.nn.Module:
+        """The trained module in evaluation mode, on the CPU; see the attributes of the class."""
+        return super().module_
 
     # -- what a net is, see `BaseNet` -------------------------------------------------------------
 
