@@ -279,7 +279,6 @@ def mistakes() -> None:
     BaggedMLPRegressor(stopping="never")  # type: ignore[arg-type]
     RegularizedNetClassifier()  # type: ignore[call-arg]
     RegularizedNetRegressor(own, loss="hubert")  # type: ignore[arg-type]
-    RegularizedNetRegressor(own).coefs_  # type: ignore[attr-defined]
     RegularizedLinearClassifier(l1=[0.1, 0.2])  # type: ignore[arg-type]
     RegularizedLinearRegressor(loss="huber")  # type: ignore[arg-type]
 

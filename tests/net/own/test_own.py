@@ -16,6 +16,8 @@ from skreg.net.own import OwnModule, OwnNet, survey_of
 from skreg.net.own.block import PREFIX
 from skreg.net.own.layers import masks_of, with_own_layers
 from skreg.net.parameter import Role
+from skreg.train.job import Job, Spec
+from skreg.train.run import train_stack
 
 # -- descriptions ----------------------------------------------------------------------------------
 
@@ -209,6 +211,29 @@ def test_padding_counts_nothing_and_batch_norm_is_torchs():
     for name, value in module.named_buffers():
         torch.testing.assert_close(became[PREFIX + name][0], value.double(), atol=1e-12, rtol=0)
         torch.testing.assert_close(same[PREFIX + name][0], value.double(), atol=1e-12, rtol=0)
+
+
+def test_a_pause_changes_nothing():
+    description = OwnModule.of(net_with_everything, {}, (2, 4))
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 8)), rng.standard_normal((40, 2))
+    spec = Spec(
+        **{
+            "module": description,
+            "n_outputs": 2,
+            "batch_norm": True,
+            "max_iter": 5,
+            "batch_size": 16,
+        },
+        **{"dropout": (0.2, 0.1), "l1": (1e-3,) * 3, "l2": (0.0,) * 3, "ema_decay": 0.5},
+        dtype="float64",
+    )
+    (whole,), _ = train_stack([Job(spec, X, y, seed=3)])
+    (part,), _ = train_stack([Job(spec, X, y, seed=3, pause=2)])
+    (rest,), _ = train_stack([Job(spec, X, y, seed=3, resume=part.checkpoint)])
+    assert part.stopped_by == "paused"
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(rest.params[name], value, err_msg=name)
 
 
 def test_the_template_is_never_changed():
