@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from skreg.net.net import Net
-from skreg.net.prediction import WIDEST
 
 #: Least and largest number of rows that are predicted at a time.
 _FEWEST, _MOST = 16, 4096
+
+#: Entries of the widest activation of the rows that are predicted at a time: 1 MiB, which stays in the cache.
+_ENTRIES = 1 << 18
 
 #: Multiply-adds from which on a module of float32 predicts in float32, some tens of milliseconds of them in
 #: float64: torch has no fast convolutions of that.
@@ -35,7 +37,7 @@ class ModuleForward:
         ((self._params, self.spec),) = nets
         self.block = Net.of(self.spec, n_columns).blocks[0]
         self.n_numbers = sum(a.size for a in self._params.values())
-        self.size = int(np.clip(WIDEST // self.block.width, _FEWEST, _MOST))
+        self.size = int(np.clip(_ENTRIES // self.block.width, _FEWEST, _MOST))
         self._tensors = {}
 
     def raw(self, X):
