@@ -65,11 +65,15 @@ REFERENCES = """
 """
 
 
+def _without(text, first, after):
+    """A text without the entries from one to another."""
+    return text[: text.index(f"    {first} : ")] + text[text.index(f"    {after} : ") :]
+
+
 def _attributes():
-    """Those of all nets, without the embedding of columns and in the words of a module."""
-    start = ATTRIBUTES.index("    embedded_features_")
-    stop = ATTRIBUTES.index("    device_")
-    text = ATTRIBUTES[:start] + ATTRIBUTES[stop:]
+    """Those of all nets, without what multi-layer perceptrons have, and in the words of a module."""
+    text = _without(ATTRIBUTES, "input_names_", "n_iter_")
+    text = _without(text, "embedded_features_", "device_")
     start, stop = text.index("    module_ : "), text.index("    net_ : ")
     module = """\
     input_shape_ : tuple of int
@@ -94,7 +98,10 @@ def describe(head, parameters, attributes, tail):
         + "\n    Parameters\n    ----------"
         + PARAMETERS
         + parameters.strip("\n")
-        + TRAINING.rstrip()
+        + TRAINING.rstrip().replace(
+            "Prediction is in float64.",
+            "Prediction is in float64, of many rows in that of training.",
+        )
         + MODULE_PARAMETERS
         + "\n    Attributes\n    ----------\n"
         + attributes.strip("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -64,6 +65,14 @@ def test_history_and_its_curve(fitted):
 def test_what_belongs_to_perceptrons_is_not_there(fitted):
     for name in ("coefs_", "intercepts_", "input_names_", "embedded_features_"):
         assert not hasattr(fitted, name)
+
+
+def test_attributes_that_are_documented_are_there(fitted):
+    part = type(fitted).__doc__.split("Attributes\n")[1].split("See Also")[0]
+    named = re.findall(r"^    (\w+_(?:, \w+_)*) :", part, re.MULTILINE)
+    names = {name for line in named for name in line.split(", ")} - {"feature_names_in_"}
+    assert {"module_", "input_shape_", "n_weights_", "class_prior_"} <= names
+    assert [name for name in names if not hasattr(fitted, name)] == []
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
