@@ -1,7 +1,7 @@
 """The step of a module of the user's on the CPU: torch's gradients, and a compiled optimiser.
 
-In torch operations the optimiser goes through all numbers of a stack a dozen times, which takes a third of
-the time of a small convolutional net; compiled it goes through them once.
+In torch operations the optimiser goes through all numbers of a stack a dozen times, which takes a quarter
+of the time of a small convolutional net; compiled it goes through them once.
 """
 
 from __future__ import annotations
