@@ -20,6 +20,7 @@ NAMES = (
     "bagging",
     "predicting",
     "searching",
+    "own_nets",
     "footprint",
     "gpu",
 )

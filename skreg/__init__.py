@@ -18,6 +18,8 @@ _HOMES = {
     "BaggedMLPRegressor": "skreg.estimators.bagging",
     "RegularizedMLPClassifier": "skreg.estimators.mlp",
     "RegularizedMLPRegressor": "skreg.estimators.mlp",
+    "RegularizedNetClassifier": "skreg.estimators.own",
+    "RegularizedNetRegressor": "skreg.estimators.own",
     "RegularizedMLPClassifierCV": "skreg.estimators.search",
     "RegularizedMLPRegressorCV": "skreg.estimators.search",
     "RegularizedLinearClassifier": "skreg.estimators.linear",
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         l1_max,
     )
     from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+    from skreg.estimators.own import RegularizedNetClassifier, RegularizedNetRegressor
     from skreg.estimators.presets import plain
     from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
     from skreg.fitting import load_model
@@ -71,6 +74,8 @@ __all__ = [
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
+    "RegularizedNetClassifier",
+    "RegularizedNetRegressor",
     "SearchDisplay",
     "TrainingCurveDisplay",
     "ValidationPathDisplay",
