@@ -19,12 +19,19 @@ from skreg.comparison.models import NOTHING, ModelFacts, model_facts
 if TYPE_CHECKING:
     from skreg.comparison.nested import Part, Plan, SplitRows
 
-__all__ = ["fit", "inner_score", "is_net", "judge", "takes_weights"]
+__all__ = ["fit", "inner_score", "is_net", "judge", "n_nets", "takes_weights"]
 
 
 def is_net(candidate: Candidate) -> bool:
     """Whether its fits are trained in rounds with those of others."""
     return candidate.kind in ("net", "ensemble")
+
+
+def n_nets(candidate: Candidate) -> int:
+    """Nets that one fit of it trains in rounds with others."""
+    if candidate.kind == "ensemble":
+        return int(candidate.estimator.get_params(deep=False).get("n_estimators", 1))
+    return int(is_net(candidate))
 
 
 def takes_weights(estimator: Any) -> bool:

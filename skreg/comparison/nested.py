@@ -18,7 +18,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg.comparison.candidates import Candidate
-from skreg.comparison.fits import inner_score, judge
+from skreg.comparison.fits import inner_score, judge, n_nets
 from skreg.comparison.origins import origins_of
 from skreg.comparison.splits import OuterSplit, inner_splits
 from skreg.comparison.ticker import Progress, Ticker, fits_in
@@ -123,13 +123,20 @@ def evaluate(
     with fits_in(plan.backend) as watch:
         parts = [prepare(plan, split) for split in splits]
         chosen, strengths = _choose(plan, candidates, parts, watch)
-        tick = watch(Ticker(plan.progress, len(parts) * len(candidates), "judging"))
+        fits = list(candidates.values()) * len(parts)
+        tick = watch(_ticker(plan, fits, "judging"))
         rows = Parallel(n_jobs=plan.n_jobs)(
             delayed(judge)(plan, name, candidates[name], chosen[name, i], part, tick)
             for i, part in enumerate(parts)
             for name in candidates
         )
     return rows, strengths
+
+
+def _ticker(plan: Plan, fits: list[Candidate], what: str) -> Ticker:
+    """What counts the fits of a wave, a candidate each."""
+    nets = [n_nets(candidate) for candidate in fits]
+    return Ticker(plan.progress, len(fits), what, sum(n > 0 for n in nets), sum(nets))
 
 
 def prepare(plan: Plan, split: OuterSplit) -> Part:
@@ -193,7 +200,7 @@ def _choose(
         for k in range(len(candidate.points))
         for fit, valid in part.inner
     ]
-    tick = watch(Ticker(plan.progress, len(tasks), "choosing strengths"))
+    tick = watch(_ticker(plan, [searched[task[0]] for task in tasks], "choosing strengths"))
     results = Parallel(n_jobs=plan.n_jobs)(
         delayed(inner_score)(
             plan, searched[name], searched[name].points[k], parts[i].train, fit, valid, tick

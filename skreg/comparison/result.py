@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,7 +216,7 @@ class Comparison:
         try:
             source = source_of(estimator)
         except NotWritableError:
-            asked = "" if name == self.recommendation_.name else repr(name)
+            asked = "" if name == self.recommendation_.name else json.dumps(name)
             source = f"model = comparison.estimator({asked})"
         return Text(f"{source}\nmodel.fit(X, y)")
 

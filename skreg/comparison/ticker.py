@@ -70,24 +70,38 @@ class Ticker:
 
     In a batched round many fits finish at once, so training that is under way counts as well: each
     net of a stack by the share of its epochs that is done.
+
+    Parameters
+    ----------
+    progress : callable(done, total, what) or None
+    total : int
+        Fits.
+    what : str
+        What the fits are for.
+    net_fits, nets : int, default=0
+        Fits among them that are trained in rounds, and the nets that these consist of.
     """
 
-    def __init__(self, progress: Progress | None, total: int, what: str) -> None:
+    def __init__(
+        self, progress: Progress | None, total: int, what: str, net_fits: int = 0, nets: int = 0
+    ) -> None:
         self.progress, self.total, self.what = progress, total, what
+        self.net_fits, self.nets = net_fits, nets
         if progress is not None:
             progress(0, total, what)
-        self.done = self._nets_done = self._shown = 0
+        self.done = self._net_fits_done = self._shown = 0
         self._stacks: dict[int, float] = {}
 
     def __call__(self, is_net: bool = False) -> None:
         self.done += 1
-        self._nets_done += is_net
+        self._net_fits_done += is_net
         self._tell(self.done)
 
     def watch(self, stack: StackProgress) -> None:
         """Take note of a stack after one of its epochs."""
         self._stacks[stack.stack] = stack.trained
-        underway = max(0, int(sum(self._stacks.values())) - self._nets_done)
+        share = min(1.0, sum(self._stacks.values()) / max(self.nets, 1))
+        underway = max(0, int(share * self.net_fits) - self._net_fits_done)
         self._tell(min(self.total - 1, self.done + underway))
 
     def _tell(self, done: int) -> None:
