@@ -102,7 +102,7 @@ def _standing(order: Order, name: str, taken: str | None) -> str:
         return "take this"
     if order.is_beaten(name):
         return "beaten"
-    return "may be as good" if order.is_no_dummy(name) else "not above the dummy"
+    return "may be as good" if order.is_no_dummy(name) else "not surely above the dummy"
 
 
 def _add_tests(frame: pd.DataFrame, scores: PairedScores, order: Order, baseline: str) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 import skreg
 from skreg.comparison.candidates import Candidate
@@ -83,5 +83,13 @@ def ready_estimators(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         point = next(p for p in candidate.points if candidate.label(p) == label)
         estimator = clone(candidate.estimator).set_params(**point)
         prepared = plan.preprocessor is not None and not candidate.raw
-        found[name] = make_pipeline(clone(plan.preprocessor), estimator) if prepared else estimator
+        found[name] = _behind(clone(plan.preprocessor), estimator) if prepared else estimator
     return found
+
+
+def _behind(preprocessor: Any, estimator: Any) -> Pipeline:
+    """One pipeline, even where what stands in front is one."""
+    steps = [preprocessor]
+    if isinstance(preprocessor, Pipeline):
+        steps = [step for _, step in preprocessor.steps]
+    return make_pipeline(*steps, estimator)

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from skreg.comparison.diagnosis import Diagnosis
 from skreg.comparison.frames import candidates_frame, contenders_frame
 from skreg.comparison.order import Order, ask_in_order
-from skreg.comparison.plain import Text, plain_value, records
+from skreg.comparison.plain import Text, as_dict
 from skreg.comparison.profile import Profile
 from skreg.comparison.recommend import Recommendation, ask_about_taken
 from skreg.comparison.scores import PairedScores
@@ -244,9 +244,9 @@ class Comparison:
             - difference, difference_low, difference_high: mean paired difference to the best of
               these rows with its 95 % interval;
             - p_value: of "the best is better", as corrected for its question; NaN where it was not
-              asked;
+              asked, since another candidate has beaten this one before;
             - verdict: "take this", "may be as good", "beaten" (something is better with certainty) or
-              "not above the dummy";
+              "not surely above the dummy";
             - log_loss, strength, seconds: as in `frame`.
         """
         return contenders_frame(self._frame, self._scores, self._order, self.recommendation_.name)
@@ -407,40 +407,7 @@ class Comparison:
         dict
             NaN is None; `folds` and `candidates` are lists of rows.
         """
-        return {
-            "target": self.target_name,
-            "task": self.task,
-            "scoring": self.scoring,
-            "baseline": self.baseline_,
-            "best": self.best_,
-            "recommended": self.recommendation_.name,
-            "recommendation": f"{self.recommendation_.headline} {self.recommendation_.details}",
-            "beats_dummy": self.verdict_.beats_dummy,
-            "pays": self.verdict_.pays,
-            "costs": self.verdict_.costs,
-            "cannot_be_told_apart": self.verdict_.undecided,
-            "level_with_best": self.verdict_.level_with_best,
-            "prefer": self.verdict_.prefer,
-            "advice": [
-                {"rule": a.rule, "agrees": a.agrees, "text": a.text} for a in self.verdict_.advice
-            ],
-            "diagnosis": [
-                {
-                    "title": f.title,
-                    "ok": plain_value(f.ok),
-                    "text": f.text,
-                    "figures": {k: plain_value(v) for k, v in f.figures.items()},
-                }
-                for f in self.diagnosis_.findings
-            ],
-            "summary": self.summary(),
-            "notes": self.notes_,
-            "method": self.method_,
-            "contenders": records(self.contenders().reset_index()),
-            "candidates": records(self._frame.reset_index()),
-            "folds": records(self.folds()),
-            "strengths": records(self.strengths()),
-        }
+        return as_dict(self)
 
     def __repr__(self) -> str:
         frame = self._frame

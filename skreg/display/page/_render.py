@@ -105,10 +105,11 @@ def _title(comparison):
 def _about(comparison, frame):
     """One line: what was compared, on what, when and by which version."""
     method = getattr(comparison, "method_", None) or {}
-    target = method.get("Target")
+    target = str(method.get("Target", ""))
+    unnamed = target.startswith("target (")
     parts = [
         method.get("Rows and columns"),
-        f"target: {target}" if target else None,
+        target[8:-1] if unnamed else f"target: {target}" if target else None,
         f"{len(frame)} candidates, compared by {_scoring(comparison)}",
         method.get("Made"),
     ]

@@ -285,6 +285,8 @@ def _has_values(frame, column):
 
 
 def _class(column):
+    if column.name == "verdict":
+        return ' class="verdict"'
     if column.kind == "signed":
         return ' class="number signed"'
     if _is_number(column):
