@@ -193,6 +193,12 @@ def _details(frame: pd.DataFrame, order: Order, scoring: str, name: str, pool: l
             f"The highest score of what one may take is that of {best} ({number(mean[best])}); chance "
             f"explains the difference as well{chance}."
         )
+    first = order.ranking[0]
+    if first not in pool and first != name and mean[first] > mean[best]:
+        parts.append(
+            f"Of all candidates {first} has the highest score ({number(mean[first])}), which is no certain "
+            "gain either."
+        )
     alike = [other for other in pool if _step(order, other) == _step(order, name) and other != name]
     alike = [other for other in alike if not order.is_beaten(other) and order.is_no_dummy(other)]
     if alike and best == name:

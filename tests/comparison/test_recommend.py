@@ -97,6 +97,13 @@ def test_own_candidates_are_as_simple_as_a_net(advise):
     assert put.headline.startswith("Take mine: +0.1")
 
 
+def test_a_knob_with_a_higher_score_is_told_of(advise):
+    offsets = {"linear L2": 0.0, "default net": -0.1, "plain net": -0.1, "+ L1": 0.007}
+    put = advise(offsets, spread=0.006).recommendation_
+    assert put.name == "linear L2"
+    assert "Of all candidates + L1 has the highest score (0.8" in put.details
+
+
 def test_a_knob_that_beats_all_contenders_is_taken(advise):
     offsets = {"linear L2": 0.0, "default net": 0.0, "plain net": 0.1, "+ L1": 0.2}
     comparison = advise(offsets)

@@ -157,6 +157,18 @@ def test_what_cannot_be_told_apart_is_said_once(comparison, html):
     assert all('<span class="unclear"></span>' in cell for cell in shown)
 
 
+def test_where_none_is_taken_it_is_said_once(make_comparison):
+    class Nothing(make_comparison):
+        def contenders(self):
+            return super().contenders().assign(verdict="not surely above the dummy")
+
+    text = Page(render_page(Nothing())).text
+    assert (
+        text.count("None of them is better than the dummy with certainty, so none is taken.") == 1
+    )
+    assert "not surely above" not in text
+
+
 def test_contenders_are_not_among_the_knobs(make_comparison):
     class Both(make_comparison):
         def frame(self):

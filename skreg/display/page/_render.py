@@ -161,12 +161,22 @@ def _contenders(comparison):
 def _contenders_table(comparison, frame, **options):
     caption = (
         f"{len(frame)} contenders by {_scoring(comparison)}; greater is better. Differences are to the "
-        "best of them. Taken is the simplest that is not beaten: one without a verdict may be as good as the "
-        "best, as far as the scores can tell."
+        "best of them. "
     )
-    best = frame[CANDIDATE].iloc[0]
+    if frame["verdict"].eq("take this").any():
+        caption += (
+            "Taken is the simplest that is not beaten: one without a verdict may be as good as the best, "
+            "as far as the scores can tell."
+        )
+    else:  # said once, and not in every row
+        caption += "None of them is better than the dummy with certainty, so none is taken."
+        frame = frame.assign(verdict="")
     return candidates_table(
-        frame, other=best, caption=caption, columns=CONTENDER_COLUMNS, **options
+        frame,
+        other=frame[CANDIDATE].iloc[0],
+        caption=caption,
+        columns=CONTENDER_COLUMNS,
+        **options,
     )
 
 
@@ -174,7 +184,7 @@ def _knobs_of(frame):
     """Rows that were asked about the baseline, and whether others were not."""
     if "role" not in frame:
         return frame, False
-    asked = frame[(frame["role"] != "contender")]
+    asked = frame[frame["role"] != "contender"]
     return asked, len(asked) < len(frame)
 
 
