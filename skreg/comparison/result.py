@@ -178,7 +178,7 @@ class Comparison:
         >>> names = ["dummy", "linear L2", "plain net"]
         >>> comparison = skreg.compare(X, y, candidates=names, quick=True)
         >>> print(comparison.recommendation_.headline)
-        Take the linear model: nothing is better with certainty.
+        Take the linear model: nothing scores higher.
         >>> model = comparison.estimator().fit(X, y)
         >>> model.predict(X[:2]).tolist()
         [0, 0]
