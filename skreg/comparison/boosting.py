@@ -65,6 +65,8 @@ def boosting_for(X: Any, task: str, random_state: int = 0) -> BaseEstimator | No
         pipeline = _with_skrub(boosting(task, random_state, categorical_features="from_dtype"))
         if pipeline is not None:
             return pipeline
+    if not hasattr(X, "iloc") and not isinstance(X, np.ndarray):  # such as a DataFrame of polars
+        return boosting(task, random_state)
     words, empty = _columns_of_words(X), _all_but_empty(X)
     words = [name for name in words if name not in empty]
     if not words and not empty:

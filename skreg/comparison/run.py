@@ -111,7 +111,7 @@ def compare(
         How the table is turned into numbers. With "auto" the default candidates prepare it by themselves
         where it holds numbers and categories alone. Else, and for candidates of your own, it is done in
         front of them, fitted once on each outer training part; see
-        `skreg.comparison.preparing.make_preprocessor`.
+        `skreg.comparison.preparing.make_preprocessor`. Gradient boosting has its own preparation.
     hidden_layer_sizes : tuple of int, default=(64, 64)
         Units of each hidden layer of all default nets.
     max_iter : int or "auto", default="auto"
