@@ -100,10 +100,22 @@ def test_the_ready_estimators_fit_and_have_the_chosen_strength(cancer):
     assert label == f"C={model[-1].C:g}"
 
 
-def test_the_recommended_estimator_is_new_unfitted_and_takes_the_table_as_it_was(cancer):
+@pytest.fixture(scope="module")
+def mixed(cancer):
     X, y = cancer
-    X = X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None))
-    result = run(X, y)
+    return X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None)), y
+
+
+@pytest.fixture(scope="module")
+def result(mixed):
+    """One comparison for what is read off it."""
+    unwritable = make_pipeline(FunctionTransformer(np.arctan), LogisticRegression(C=0.001))
+    candidates = {**CLASSIFIERS, "unwritable": unwritable}
+    return run(*mixed, candidates=candidates, table_name="clinic.csv")
+
+
+def test_the_recommended_estimator_takes_the_table_as_it_was(mixed, result):
+    X, y = mixed
     assert result.recommendation_.name == "tuned"
     model = result.estimator()
     with pytest.raises(NotFittedError):
@@ -114,13 +126,17 @@ def test_the_recommended_estimator_is_new_unfitted_and_takes_the_table_as_it_was
     names = {"X": X, "y": y}
     exec(result.snippet(), names)
     assert np.array_equal(names["model"].predict(X), expected)
+
+
+def test_any_candidate_can_be_had(result):
     assert repr(result.estimator("strong")) == repr(result.estimators_["strong"])
     with pytest.raises(KeyError, match=r"'weak' was not compared\. Allowed are"):
         result.estimator("weak")
+    source = 'model = comparison.estimator("unwritable")\nmodel.fit(X, y)'
+    assert result.snippet("unwritable") == source
 
 
-def test_a_comparison_pickles(cancer):
-    result = run(*cancer)
+def test_a_comparison_pickles(result):
     copy = pickle.loads(pickle.dumps(result))
     pd.testing.assert_frame_equal(copy.contenders(), result.contenders())
     assert copy.recommendation_ == result.recommendation_
@@ -128,17 +144,15 @@ def test_a_comparison_pickles(cancer):
     assert repr(copy.estimator()) == repr(result.estimator())
 
 
-def test_the_summary_is_shown_as_it_prints(cancer):
-    summary = run(*cancer).summary()
+def test_the_summary_is_shown_as_it_prints(result):
+    summary = result.summary()
     assert repr(summary) == str(summary)
     assert summary.startswith("# Recommendation\nTake ")
 
 
-def test_estimators_without_source_are_taken_from_the_comparison(cancer):
-    X, y = cancer
-    weird = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression())
-    result = run(X, y, candidates={**CLASSIFIERS, "weird": weird})
-    assert result.snippet("weird") == 'model = comparison.estimator("weird")\nmodel.fit(X, y)'
+def test_the_table_has_a_name_and_the_page_a_date(result):
+    assert next(iter(result.method_.items())) == ("Table", "clinic.csv")
+    assert result.method_["Made"].endswith(f" with skreg {skreg.__version__}")
 
 
 class _Search(ClassifierMixin, BaseEstimator):
@@ -201,22 +215,13 @@ def test_the_search_competes_where_it_is_asked_for(cancer):
     assert "max_time=2.0" in result.snippet("search")
 
 
-def test_the_default_contenders_compete(cancer):
-    X, y = cancer
+def test_the_default_contenders_compete(mixed):
     names = ["dummy", "linear L2", "plain net", "default net", "gradient boosting"]
-    X = X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None))
-    result = run(X, y, candidates=names, quick=True, backend="skreg")
+    result = run(*mixed, candidates=names, quick=True, backend="skreg")
     frame = result.frame()
     assert frame["mean_score"].drop("dummy").min() > 0.85
     assert set(result.contenders().index) >= {"linear L2", "default net", "gradient boosting"}
-    assert "plain net" not in result.contenders().index
     assert frame.loc["default net", "n_features_used"] == 9.0
-    assert result.method_["Made"].endswith(f"with skreg {skreg.__version__}")
-
-
-def test_the_table_has_a_name(cancer):
-    assert run(*cancer, table_name="clinic.csv").method_["Table"] == "clinic.csv"
-    assert "Table" not in run(*cancer).method_
 
 
 def test_mixed_table_with_text_labels(cancer):
