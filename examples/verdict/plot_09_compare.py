@@ -1,6 +1,6 @@
 """
-9. What to take
-===============
+What to take
+============
 
 A linear model, a net, gradient boosting: which of them is worth its cost on a table? And does a regularizer
 pay there? ``compare`` cross-validates all of them on the same splits, recommends the simplest one that
