@@ -33,6 +33,11 @@ _HOMES = {
     "SearchDisplay": "skreg.display",
     "KnobDisplay": "skreg.display",
     "EnsembleDisplay": "skreg.display",
+    "FeaturePath": "skreg.selection",
+    "FeaturePathDisplay": "skreg.display",
+    "StabilitySelectionDisplay": "skreg.display",
+    "StabilitySelector": "skreg.selection",
+    "feature_path": "skreg.selection",
 }
 
 if TYPE_CHECKING:
@@ -40,8 +45,10 @@ if TYPE_CHECKING:
     from skreg.display import (
         ComparisonDisplay,
         EnsembleDisplay,
+        FeaturePathDisplay,
         KnobDisplay,
         SearchDisplay,
+        StabilitySelectionDisplay,
         TrainingCurveDisplay,
         ValidationPathDisplay,
     )
@@ -55,6 +62,7 @@ if TYPE_CHECKING:
     from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
     from skreg.fitting import load_model
     from skreg.parallel import last_rounds
+    from skreg.selection import FeaturePath, StabilitySelector, feature_path
 
 __all__ = [
     "BaggedMLPClassifier",
@@ -62,6 +70,8 @@ __all__ = [
     "Comparison",
     "ComparisonDisplay",
     "EnsembleDisplay",
+    "FeaturePath",
+    "FeaturePathDisplay",
     "KnobDisplay",
     "RegularizedLinearClassifier",
     "RegularizedLinearRegressor",
@@ -70,9 +80,12 @@ __all__ = [
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
     "SearchDisplay",
+    "StabilitySelectionDisplay",
+    "StabilitySelector",
     "TrainingCurveDisplay",
     "ValidationPathDisplay",
     "compare",
+    "feature_path",
     "l1_max",
     "last_rounds",
     "load_model",
