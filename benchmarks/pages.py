@@ -221,6 +221,13 @@ def searching_page(result, machine):
     ) + table(header, rows)
 
 
+def selection_page(result, machine):
+    """Page on the selection of columns."""
+    from benchmarks.selection_page import page
+
+    return page(result, machine)
+
+
 def footprint_page(result, machine):
     """Page on imports and pickles."""
     imports = result["imports"]
@@ -318,6 +325,7 @@ PAGES = {
     "bagging": bagging_page,
     "predicting": predicting_page,
     "searching": searching_page,
+    "selection": selection_page,
     "footprint": footprint_page,
     "gpu": gpu_page,
 }
