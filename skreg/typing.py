@@ -58,6 +58,15 @@ Activation: TypeAlias = Literal[
 Columns: TypeAlias = (
     Literal["from_dtype"] | Sequence[int] | Sequence[str] | Sequence[bool] | NDArray[Any] | None
 )
+#: A label for each column, or lists of columns that belong together.
+FeatureGroups: TypeAlias = (
+    Sequence[int]
+    | Sequence[str]
+    | Sequence[Sequence[int]]
+    | Sequence[Sequence[str]]
+    | NDArray[Any]
+    | None
+)
 CategoryEmbedding: TypeAlias = Literal["auto", "onehot", "embedding"]
 Scale: TypeAlias = Literal["standard", "robust", "quantile"] | None
 NumericEmbedding: TypeAlias = Literal["auto", "periodic", "piecewise"] | None

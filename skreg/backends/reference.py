@@ -32,6 +32,41 @@ class _Tables:
         self.rates = torch.as_tensor(epoch.rates, dtype=like.dtype, device=like.device)
 
 
+class SolverStep:
+    """A step of the solver on one parameter of all members.
+
+    Attributes
+    ----------
+    p, gradient : tensor, shape (k, ...)
+    t : ndarray of int, shape (k,)
+        Number of the step, from 1.
+    knobs, running : dict of tensor
+        Of all knobs that differ from member to member, and of what is tracked; for blocks that take part.
+    total : ndarray of int, shape (k,)
+        Steps of the whole training of each member, if nothing ends it before.
+    paths : tensor, shape (k, h)
+        As of `skreg.net.net.Net.paths`.
+    """
+
+    def __init__(self, spec, p, gradient, moments, strengths, t):
+        self.spec, self.p, self.gradient, self.t = spec, p, gradient, t
+        self._moments, self._strengths = moments, strengths
+        self.knobs, self.running, self.paths = {}, {}, None
+        self.total = None
+
+    def solve(self, prox=None):
+        """Change p in place; ``prox`` as of `skreg.optim.adam.adam_step`."""
+        spec, strengths = self.spec, self._strengths
+        if spec.solver == "sgd":
+            options = {"momentum": spec.momentum, "nesterov": spec.nesterov}
+            step = sgd_step
+        else:
+            options = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, "epsilon": spec.epsilon}
+            options["t"] = self.t.reshape(-1, *[1] * (self.p.dim() - 1))
+            step = adam_step
+        step(self.p, self.gradient, *self._moments, **strengths, **options, prox=prox)
+
+
 class ReferenceStep:
     """Forward, backward and update of a stack.
 
@@ -140,13 +175,15 @@ class ReferenceStep:
             }
             wide = {n: t.view(-1, *[1] * (p.dim() - 1)) for n, t in strengths.items()}
             moments = [m.view[name] for m in state.moments]
-            if spec.solver == "sgd":
-                options = {"momentum": spec.momentum, "nesterov": spec.nesterov}
-                sgd_step(p, grads[name], *moments, **wide, **options)
+            step = SolverStep(spec, p, grads[name], moments, wide, state.t)
+            block = state.net.stepped.get(name)
+            if block is None:
+                step.solve()
             else:
-                options = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, "epsilon": spec.epsilon}
-                t = state.t.reshape(-1, *[1] * (p.dim() - 1))
-                adam_step(p, grads[name], *moments, t=t, **wide, **options)
+                step.knobs, step.running = self.of_blocks, state.running.view
+                step.total = self.knobs.max_iter * self.feed.steps
+                step.paths = state.net.paths({**state.theta.view, **state.running.view})
+                block.step(step)
             if penalised and self.knobs.bounds_norms:
                 p.copy_(penalties.project_max_norm(p, self.max_norm))
 

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from skreg.estimators.columns import PreparedRows, prepare, within_precision
 from skreg.estimators.columns.preparation import Settings
+from skreg.estimators.feature_groups import group_labels
 from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve
 from skreg.estimators.rows import numeric_columns, sampled, warn_of_scales
 from skreg.estimators.split import hold_out
@@ -52,6 +53,7 @@ def sibling(template, random_state, columns=None):
     net = like(template, random_state)
     if columns is not None:
         net._levels = {}
+        net._group_labels = _labels_of_part(template, columns)
         vars(net).pop("feature_names_in_", None)
     take_preparation(net, template._columns if columns is None else template._columns.part(columns))
     return net
@@ -252,6 +254,7 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, more=Fa
         embedding=DEFAULT_EMBEDDING if choice in (None, "auto") else choice,
         owners=net._columns.owners,
         levels=net._columns.levels,
+        feature_groups=_groups_of_columns(net),
         **overrides,
     )
     if start is not None:
@@ -271,6 +274,22 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, more=Fa
         job.X_val, job.y_val = valid[0], net._engine_target(valid[1])
         job.sample_weight_val = valid[2]
     return job
+
+
+def _groups_of_columns(net):
+    """The group of each column of the user's table, for ``group_l1``; None where each is one."""
+    if hasattr(net, "_group_labels"):  # given a part of a prepared table
+        return net._group_labels
+    names = getattr(net, "feature_names_in_", None)
+    return group_labels(net.feature_groups, net._columns.n_columns, names)
+
+
+def _labels_of_part(template, columns):
+    """The groups of a net that is given these columns of the table that another one prepares."""
+    labels = _groups_of_columns(template)
+    if labels is None or template._columns.owners is not None:
+        return labels  # owners are the user's columns
+    return tuple(labels[j] for j in columns)
 
 
 def share_spec(net, job, **changes):

@@ -10,7 +10,8 @@ OBJECTIVE = """
 
         J = 1/sum(w) * sum_i w_i * loss(y_i, f(x_i)) + l1 * sum|W| + l2/2 * sum W^2
 
-    with W the weights of the linear layers (biases and batch norm are never penalised), the mean
+    with W the weights of the linear layers (biases and batch norm are never penalised; ``group_l1`` adds
+    to it what its entry says), the mean
     over rows and the sum over outputs. It depends neither on the batch size nor on the number of
     rows. Minibatches take the rows in random order and differ in size by one row at most, so that
     batch norm never sees a single row. Rows count by their ``sample_weight`` in the loss and in the
@@ -153,6 +154,14 @@ ATTRIBUTES = """
     stopped_by_ : {"patience", "max_iter", "max_time", "tol", "interrupt", "diverged"}
     n_weights_, n_zero_weights_ : int
         Weights of the linear layers, and how many of them are exactly zero.
+    selected_features_ : ndarray of bool, shape (n_features_in_,)
+        Columns of X that the net looks at: those with a weight in the first layer that is not zero.
+    n_features_used_ : int
+        Number of those columns.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Length of the weights of the first layer, batch norm folded in, that belong to a column, as a share
+        of the sum over columns; exactly 0 for a column that is out. It counts what leaves a column and not
+        what becomes of it: `sklearn.inspection.permutation_importance` says what a column is worth.
     n_layers_, n_outputs_ : int
     embedded_features_ : ndarray of int
         Columns that have a numeric embedding, by their numbers among those of the prepared table, in which
@@ -176,6 +185,10 @@ REFERENCES = """
        Trees on Tabular Data", NeurIPS 2024.
     .. [6] Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI
        2018.
+    .. [7] Yuan and Lin, "Model Selection and Estimation in Regression with Grouped Variables", JRSS B
+       68, 2006.
+    .. [8] Scardapane et al., "Group Sparse Regularization for Deep Neural Networks", Neurocomputing
+       241, 2017.
 """
 
 

@@ -185,6 +185,43 @@ class FittedNet:
         return int(sum(w.size - np.count_nonzero(w) for w in weights))
 
     @property
+    def selected_features_(self) -> types.Array:
+        """Columns of X that the net looks at, a bool mask of shape (n_features_in_,)."""
+        self._needs_fit("selected_features_")
+        used = self._params["weight_0"].any(axis=0)
+        return np.bincount(self.input_features_, used, self.n_features_in_) > 0
+
+    @property
+    def n_features_used_(self) -> int:
+        """Number of columns of X that the net looks at."""
+        self._needs_fit("n_features_used_")
+        return int(self.selected_features_.sum())
+
+    @property
+    def feature_importances_(self) -> types.Array:
+        """Share of each column of X in the weights of the first layer, shape (n_features_in_,).
+
+        The length of the weights that belong to a column, batch norm folded in, over the sum of those of
+        all columns; exactly 0 for a column that is out.
+        """
+        self._needs_fit("feature_importances_")
+        squares = (self.coefs_[0] ** 2).sum(axis=1)
+        lengths = np.sqrt(np.bincount(self.input_features_, squares, self.n_features_in_))
+        lengths[~self.selected_features_] = 0.0
+        return lengths / max(lengths.sum(), np.finfo(np.float64).tiny)
+
+    @property
+    def penalty(self) -> str:
+        """ "l1" with ``group_l1 > 0``, else there is no such attribute.
+
+        By it `sklearn.feature_selection.SelectFromModel` knows that a column whose importance is zero is
+        out and all others are in, where it would take those above the mean.
+        """
+        if not self.group_l1:
+            raise AttributeError(f"{type(self).__name__} has no attribute 'penalty'.")
+        return "l1"
+
+    @property
     def module_(self) -> torch.nn.Sequential:
         """The net as a `torch.nn.Sequential` in evaluation mode, on the CPU.
 

@@ -55,6 +55,7 @@ CONSTRAINTS = {
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "category_embedding": [StrOptions({"auto", "onehot", "embedding"})],
     "scale_features": [StrOptions(set(SCALES)), None],
+    "feature_groups": ["array-like", None],
     "solver": [StrOptions({"adam", "adamw", "sgd"})],
     "learning_rate_init": [_positive],
     "learning_rate": [StrOptions(set(SCHEDULES))],

@@ -10,6 +10,21 @@ import pandas as pd
 from skreg.estimators.resolve import norm_of, penalties_undone
 from skreg.net.net import Net
 
+#: Columns that are named in a summary, at most.
+_MOST_NAMED = 20
+
+
+def _columns_left(estimator):
+    """Which columns the net looks at, where it does not look at all."""
+    selected = estimator.selected_features_
+    if selected.all():
+        return ""
+    names = getattr(estimator, "feature_names_in_", [f"x{j}" for j in range(len(selected))])
+    left = [str(name) for name, there in zip(names, selected, strict=True) if there]
+    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+    named = f": {', '.join(left[:_MOST_NAMED])}{more}" if left else ""
+    return f"Columns used: {len(left)} of {len(selected)}{named}."
+
 
 def _note(spec):
     names = penalties_undone(spec)
@@ -36,6 +51,8 @@ class Summary:
         Number of all parameters, and of weights that are exactly zero.
     note : str
         Said of regularizers that cannot do what their names say; empty where all can.
+    columns : str
+        Which columns the net looks at; empty where it looks at all.
     """
 
     title: str
@@ -43,6 +60,7 @@ class Summary:
     n_parameters: int
     n_zero: int
     note: str = ""
+    columns: str = ""
 
     def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame."""
@@ -60,7 +78,8 @@ class Summary:
         foot = f"Parameters: {self.n_parameters:,}"
         if self.n_zero:
             foot += f"; weights that are exactly zero: {self.n_zero:,}"
-        notes = textwrap.wrap(self.note, max(len(rule), 60))
+        texts = (self.columns, self.note)
+        notes = [line for text in texts for line in textwrap.wrap(text, max(len(rule), 60))]
         return "\n".join([self.title, rule, lines[0], rule, *lines[1:], rule, foot, *notes])
 
     def __repr__(self) -> str:
@@ -77,4 +96,11 @@ def summarise(estimator, spec):
     if knobs := estimator._columns.knobs():
         rows.insert(0, ("Columns", f"(None, {estimator._columns.n_out})", 0, knobs))
     total = sum(n for _, _, n, _ in rows)
-    return Summary(type(estimator).__name__, rows, total, estimator.n_zero_weights_, _note(spec))
+    return Summary(
+        type(estimator).__name__,
+        rows,
+        total,
+        estimator.n_zero_weights_,
+        _note(spec),
+        _columns_left(estimator),
+    )

@@ -136,6 +136,22 @@ class BatchNorm(Block):
         """See `Block.emit`: it becomes part of the kernel of its units (`skreg.backends.cpu.units`)."""
         return program.units(a, shift=self.shift, norm=(self.gain, self.mean, self.variance))
 
+    def paths(self, p, strength):
+        """See `Block.paths`: by the running variance."""
+        return strength * p[self.gain] ** 2 / (p[self.variance] + BATCH_NORM_EPS)
+
+    def emit_paths(self, program, strength):
+        """See `Block.emit_paths`."""
+        from skreg.backends.cpu import paths
+
+        into, kernel = (
+            program.floats(self.units),
+            paths.batch_norm_kernel(program.dtype, BATCH_NORM_EPS),
+        )
+        own = {"gain": program.parameter(self.gain), "variance": program.parameter(self.variance)}
+        program.add(kernel, n=self.units, **own, out=strength, into=into)
+        return into
+
     def launch(self, tape, a):
         """See `Block.launch`."""
         return tape.units(a, shift=self.shift, norm=(self.gain, self.mean, self.variance))

@@ -37,6 +37,10 @@ class Block:
     #: Multiply-adds of a row on its way forward, kernels of the rows included: what plans are made by.
     work = 0
 
+    #: Name of a parameter of another block whose steps of the solver are this block's (`step`,
+    #: `emit_step`); None for none.
+    steps = None
+
     #: Whether it undoes the scale of the weights in front of it: penalties on them then cannot do what
     #: their names say. Its first knob is the flag that turns it on.
     undoes_scale = False
@@ -179,6 +183,58 @@ class Block:
             Where it is not written for the CPU; the reference trains such nets.
         """
         raise NotImplementedError(f"{type(self).__name__} has no kernels for the CPU")
+
+    def step(self, step):
+        """Carry out a step of the solver on the parameter that it `steps`, in the reference.
+
+        Parameters
+        ----------
+        step : skreg.backends.reference.SolverStep
+        """
+        raise NotImplementedError
+
+    def emit_step(self, program, step):
+        """Append that step to the program of a minibatch on the CPU.
+
+        Parameters
+        ----------
+        program : skreg.backends.cpu.program.Training
+        step : dict of int
+            What the row of a solver holds (`skreg.backends.cpu.optimisers.solver_kernel`).
+        """
+        raise NotImplementedError
+
+    def paths(self, p, strength):
+        """Squared strength of the paths from each of its inputs to the outputs of the net.
+
+        Parameters
+        ----------
+        p : dict of tensor
+            All parameters by name, shape (k, ...).
+        strength : tensor, shape (k, h)
+            That of the paths from each of its outputs.
+
+        Returns
+        -------
+        tensor, shape (k, d)
+        """
+        return strength
+
+    def emit_paths(self, program, strength):
+        """Append that to the program of a minibatch on the CPU.
+
+        Parameters
+        ----------
+        program : skreg.backends.cpu.program.Training
+        strength : int
+            Address of those of its outputs, (h,).
+
+        Returns
+        -------
+        int
+            Address of those of its inputs, (d,).
+        """
+        return strength
 
     def launch(self, tape, a):
         """Append its launches in training to those of a minibatch on CUDA.

@@ -71,7 +71,8 @@ class LayerNorm(Block):
         ),
     )
 
-    def __init__(self, layer, units):
+    def __init__(self, layer, units, n_in):
+        self.weight, self.n_in = f"weight_{layer}", n_in
         self.units = self.width = units
         # The rows of its kernels take about as long as five multiplications for each entry.
         self.work = 5 * units
@@ -132,6 +133,23 @@ class LayerNorm(Block):
 
         program.on_way_back(back)
         return Units(out, a.n, self.shift)
+
+    def paths(self, p, strength):
+        """See `Block.paths`: what a row is divided by depends on it; here it is as for independent inputs."""
+        square = (p[self.weight] ** 2).sum(dim=(1, 2)) / self.units
+        return strength * p[self.gain] ** 2 / square.clamp(min=LAYER_NORM_EPS).unsqueeze(1)
+
+    def emit_paths(self, program, strength):
+        """See `Block.emit_paths`."""
+        from skreg.backends.cpu import paths
+
+        into, kernel = (
+            program.floats(self.units),
+            paths.layer_norm_kernel(program.dtype, LAYER_NORM_EPS),
+        )
+        own = {"gain": program.parameter(self.gain), "weight": program.parameter(self.weight)}
+        program.add(kernel, n=self.units, d=self.n_in, **own, out=strength, into=into)
+        return into
 
     def predict(self, params, steps):
         """See `Block.predict`."""

@@ -172,6 +172,21 @@ class Linear(Block):
         program.on_way_back(back)
         return Units(z, h, self.bias)
 
+    def paths(self, p, strength):
+        """See `Block.paths`."""
+        return torch.bmm(strength.unsqueeze(1), p[self.weight] ** 2).squeeze(1)
+
+    def emit_paths(self, program, strength):
+        """See `Block.emit_paths`."""
+        from skreg.backends.cpu import paths
+
+        into, weight = program.floats(self.n_in), program.parameter(self.weight)
+        sizes = {"h": self.n_out, "d": self.n_in}
+        program.add(
+            paths.linear_kernel(program.dtype), **sizes, weight=weight, out=strength, into=into
+        )
+        return into
+
     def launch(self, tape, a):
         """See `Block.launch`; on the way back a gradient takes the place of the activations."""
         inputs, weight = tape.value(a), tape.parameter(self.weight)
@@ -209,7 +224,8 @@ class Linear(Block):
 
     def describe(self, spec):
         """See `Block.describe`."""
-        knobs = [
+        knobs = [f"group_l1={spec.group_l1:g}"] if spec.group_l1 and self.layer == 0 else []
+        knobs += [
             f"{name}={strengths[self.layer]:g}"
             for name, strengths in (("l1", spec.l1), ("l2", spec.l2))
             if strengths[self.layer]

@@ -12,6 +12,7 @@ from skreg.net.block import Block
 from skreg.net.categories import Categories
 from skreg.net.cutout import CutOut
 from skreg.net.dropout import Dropout, InputDropout, owners_of
+from skreg.net.group_lasso import GroupLasso, group_numbers
 from skreg.net.input_noise import InputNoise
 from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
@@ -24,7 +25,7 @@ from skreg.net.residual import Residual
 #: The blocks that can be told something, in the order in which the estimators document it.
 BLOCKS = (
     *(Periodic, Dropout, InputDropout, InputNoise, Mixing, CutOut),
-    *(BatchNorm, LayerNorm, Residual, Linear),
+    *(BatchNorm, LayerNorm, Residual, GroupLasso, Linear),
 )
 
 #: All knobs of nets.
@@ -46,7 +47,10 @@ SPLITTING = tuple(knob for knob in KNOBS if knob.splits)
 STARTING = tuple(knob.name for knob in KNOBS if knob.starts)
 
 #: Fields of a spec that say what the blocks of a net are.
-WIRING = ("embedded", "embedding", "owners", "levels", "hidden", "n_outputs", "activation", *SHARED)
+WIRING = (
+    *("embedded", "embedding", "owners", "levels", "feature_groups"),
+    *("hidden", "n_outputs", "activation", *SHARED),
+)
 
 
 class Net:
@@ -84,6 +88,8 @@ class Net:
         Whether rows, and with them targets, are mixed with others of their minibatch.
     penalised : dict of str to int
         Number of the linear layer by the name of each penalised parameter.
+    stepped : dict of str to Block
+        The block that carries out the steps of a parameter, where it is not the solver alone.
     """
 
     def __init__(self, blocks):
@@ -104,6 +110,7 @@ class Net:
         self.front_width = max(block.width for block in front)
         self.widest = max(part.width for part in self.parts)
         self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
+        self.stepped = {part.steps: part for part in self.parts if part.steps is not None}
         self.launched = all(type(part).launch is not Block.launch for part in self.parts)
         self.mixes = any(part.mixes for part in self.parts)
         self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
@@ -194,6 +201,28 @@ class Net:
             a = block.evaluate(p, a)
         return a
 
+    def behind_first(self):
+        """The blocks behind the first linear layer, from the last to the first."""
+        first = next(i for i, block in enumerate(self.blocks) if isinstance(block, Linear))
+        return self.blocks[:first:-1]
+
+    def paths(self, p):
+        """Squared strength (k, h) of the paths from each unit of the first linear layer to the outputs.
+
+        The sum over all paths of the product of their squared weights, norms included (Neyshabur,
+        Tomioka and Srebro, "Norm-Based Capacity Control in Neural Networks", COLT 2015).
+
+        Parameters
+        ----------
+        p : dict of tensor
+            All parameters by name, shape (k, ...).
+        """
+        weight = p["weight_0"]
+        strength = weight.new_ones(len(weight), self.sizes[-1])
+        for block in self.behind_first():
+            strength = block.paths(p, strength)
+        return strength
+
     def memory(self, drops_inputs):
         """Floats a row that a member needs for itself in training; see `Block.memory`."""
         return sum(part.memory(drops_inputs) for part in self.parts)
@@ -244,14 +273,17 @@ def _net(n_columns, *wiring):
 def _blocks(n_columns, spec):
     """The blocks of a net in their order; of knobs that set nets apart, spec says whether they are on."""
     last, first = len(spec.hidden), _first(n_columns, spec)
-    blocks, n_in = [*_augmenting(n_columns, spec), first], first.n_out
+    blocks, n_in = (
+        [*_selecting(n_columns, spec, first), *_augmenting(n_columns, spec), first],
+        first.n_out,
+    )
     gain = KINDS[spec.activation].gain
     for layer, units in enumerate(spec.hidden):
         own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
         if spec.batch_norm:
             own.append(BatchNorm(layer, units))
         if spec.layer_norm:
-            own.append(LayerNorm(layer, units))
+            own.append(LayerNorm(layer, units, n_in))
         own += [Activation(spec.activation, units), Dropout(layer, units)]
         if spec.residual and Residual.around(layer, spec.hidden):
             own = [Residual(units, own)]
@@ -272,6 +304,15 @@ def _first(n_columns, spec):
     else:
         first = InputDropout(n_numeric, own)
     return Categories(spec.levels, first, owners[n_numeric:]) if spec.levels else first
+
+
+def _selecting(n_columns, spec, first):
+    """The block that takes columns out, by what the first linear layer is given."""
+    if not spec.group_l1:
+        return []
+    groups, scaled = group_numbers(first.owner, spec.feature_groups), len(spec.hidden) > 0
+    units = (*spec.hidden, spec.n_outputs)[0]
+    return [GroupLasso(n_columns, groups, units, scaled=scaled)]
 
 
 def _augmenting(n_columns, spec):

@@ -107,6 +107,24 @@ class Residual(Block):
         program.add(add_kernel(program.dtype), n=n, x=a.at, out=out.at)
         return out
 
+    def paths(self, p, strength):
+        """See `Block.paths`."""
+        through = strength
+        for block in reversed(self.blocks):
+            through = block.paths(p, through)
+        return strength + through
+
+    def emit_paths(self, program, strength):
+        """See `Block.emit_paths`."""
+        from skreg.backends.cpu import paths
+
+        through, into = strength, program.floats(self.units)
+        for block in reversed(self.blocks):
+            through = block.emit_paths(program, through)
+        kernel = paths.sum_kernel(program.dtype)
+        program.add(kernel, n=self.units, out=strength, through=through, into=into)
+        return into
+
     def predict(self, params, steps):
         """See `Block.predict`."""
         steps.append(Keep())

@@ -12,7 +12,9 @@ import torch
 from skreg.objective.penalties import soft_threshold
 
 
-def adam_step(p, grad, m, v, *, learning_rate, weight_decay, l1, l2, beta_1, beta_2, epsilon, t):
+def adam_step(
+    p, grad, m, v, *, learning_rate, weight_decay, l1, l2, beta_1, beta_2, epsilon, t, prox=None
+):
     """One step, in place; the prox of L1 is that in the metric of the step.
 
     Parameters
@@ -23,6 +25,8 @@ def adam_step(p, grad, m, v, *, learning_rate, weight_decay, l1, l2, beta_1, bet
     beta_1, beta_2, epsilon : float
     t : int, or ndarray of int that broadcasts against p
         Number of this step, from 1.
+    prox : callable, optional
+        ``prox(w, metric)``: another proximal step behind that of L1, in the metric of the step.
 
     Examples
     --------
@@ -44,4 +48,5 @@ def adam_step(p, grad, m, v, *, learning_rate, weight_decay, l1, l2, beta_1, bet
     first, second = (torch.as_tensor(c, dtype=p.dtype, device=p.device) for c in (first, second))
     step = learning_rate / ((v / second).sqrt() + epsilon)
     w = p * (1 - learning_rate * weight_decay) - step * (m / first)
-    p.copy_(soft_threshold(w, step * l1))
+    w = soft_threshold(w, step * l1)
+    p.copy_(w if prox is None else prox(w, 1 / step))

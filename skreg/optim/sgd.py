@@ -9,7 +9,7 @@ from __future__ import annotations
 from skreg.objective.penalties import soft_threshold
 
 
-def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, nesterov):
+def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, nesterov, prox=None):
     """One step, in place.
 
     Without ``nesterov`` it is the inertial proximal step of Ochs et al., with it the accelerated one of Beck
@@ -23,6 +23,8 @@ def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, neste
     learning_rate, weight_decay, l1, l2 : tensors that broadcast against p
     momentum : float
     nesterov : bool
+    prox : callable, optional
+        ``prox(w, metric)``: another proximal step behind that of L1, in the metric of the step.
 
     Examples
     --------
@@ -35,12 +37,12 @@ def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, neste
     """
     origin = p * (1 - learning_rate * weight_decay)
     w = origin - learning_rate * (grad + l2 * p)
+    w = soft_threshold(w if nesterov else w + momentum * m, learning_rate * l1)
+    w = w if prox is None else prox(w, 1 / learning_rate)
     if nesterov:
-        w = soft_threshold(w, learning_rate * l1)
         speed = w - (origin - momentum * m)
         p.copy_(w + momentum * speed)
     else:
-        w = soft_threshold(w + momentum * m, learning_rate * l1)
         speed = w - origin
         p.copy_(w)
     m.copy_(speed)

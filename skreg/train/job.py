@@ -49,6 +49,8 @@ class Spec(_OfBlocks):
     levels : tuple of int
         Levels of each of the last columns of the net's table, which hold the numbers of levels, 0 to
         levels - 1, and get a trained embedding.
+    feature_groups : tuple of int or None
+        The group of each column of the user's table, for ``group_l1``; None where each is one.
     hidden : tuple of int
         Units of each hidden layer, L in all.
     n_outputs : int
@@ -63,6 +65,7 @@ class Spec(_OfBlocks):
     embedding: str = "periodic"
     owners: tuple[int, ...] | None = None
     levels: tuple[int, ...] = ()
+    feature_groups: tuple[int, ...] | None = None
     hidden: tuple[int, ...] = ()
     n_outputs: int = 1
     activation: str = "relu"

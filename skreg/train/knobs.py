@@ -23,6 +23,7 @@ class Knobs:
         1 / (1 - rate).
     smoothing, quantile : ndarray, shape (k,)
     ema_decay : ndarray of float64, shape (k,)
+    max_iter : ndarray of int64, shape (k,)
     """
 
     def __init__(self, specs):
@@ -40,6 +41,7 @@ class Knobs:
             if not knob.shared:
                 setattr(self, knob.name, column(knob.name))
         self.smoothing, self.quantile = column("label_smoothing"), column("quantile")
+        self.max_iter = np.array([s.max_iter for s in specs], dtype=np.int64)
         self.ema_decay = np.array([s.ema_decay for s in specs], dtype=np.float64)
 
     @property

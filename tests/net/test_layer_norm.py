@@ -87,7 +87,7 @@ def test_costs_of_a_row():
 def test_prediction_and_module_are_the_layer():
     z, gain, shift = tables(k=1)
     params = {"layer_gain_0": gain.numpy(), "layer_shift_0": shift.numpy()}
-    block, steps = LayerNorm(0, 4), []
+    block, steps = LayerNorm(0, 4, 3), []
     known = layer_norm(z, gain, shift)[0].T
     block.predict(params, steps)
     found = steps[0](z.mT.numpy().copy())

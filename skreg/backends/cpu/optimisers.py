@@ -109,6 +109,31 @@ def _adam(dtype):
     return adam
 
 
+@inline
+def _point(p, g, m, i, rate, cut, kept, l2, momentum, nesterov):
+    """Where entry i goes by SGD, L1 included."""
+    w = p[i] * kept - rate * (g[i] + l2 * p[i])
+    return soft_threshold(w if nesterov else w + momentum * m[i], cut)
+
+
+@inline
+def _arrive(p, m, i, w, kept, momentum, nesterov, small, rounding):
+    """Take entry i to w, and keep the speed of its going there."""
+    zero, origin = p.dtype.type(0), p[i] * kept
+    if nesterov:
+        speed = w - (origin - momentum * m[i])
+        # Where the product is not rounded, the difference of equal numbers is not zero, and a
+        # weight that is zero would take some steps to become so.
+        noise = w == zero and abs(speed) <= rounding * abs(origin)
+        speed = zero if noise else speed
+    else:
+        speed = w - origin
+    # Before it is added: else rounding would keep a weight that is zero just off zero.
+    speed = zero if abs(speed) < small else speed
+    m[i] = speed
+    p[i] = w + momentum * speed if nesterov else w
+
+
 def _sgd(dtype):
     F = getattr(np, dtype)
     SMALL, ROUNDING = F(TINY[dtype]), F(4 * np.finfo(dtype).eps)
@@ -125,25 +150,51 @@ def _sgd(dtype):
         cut, l2 = rate * entry(ZERO, l1s, k), entry(ZERO, l2s, k)
         kept = F(1) - rate * entry(ZERO, weight_decays, k)
         for i in range(n):
-            old = m[i]
-            origin = p[i] * kept
-            w = origin - rate * (g[i] + l2 * p[i])
-            if nesterov:
-                w = soft_threshold(w, cut)
-                speed = w - (origin - momentum * old)
-                # Where the product is not rounded, the difference of equal numbers is not zero, and a
-                # weight that is zero would take some steps to become so.
-                noise = w == F(0) and abs(speed) <= ROUNDING * abs(origin)
-                speed = F(0) if noise else speed
-            else:
-                w = soft_threshold(w + momentum * old, cut)
-                speed = w - origin
-            # Before it is added: else rounding would keep a weight that is zero just off zero.
-            speed = F(0) if abs(speed) < SMALL else speed
-            m[i] = speed
-            p[i] = w + momentum * speed if nesterov else w
+            w = _point(p, g, m, i, rate, cut, kept, l2, momentum, nesterov)
+            _arrive(p, m, i, w, kept, momentum, nesterov, SMALL, ROUNDING)
 
     return sgd
+
+
+@functools.cache
+def point_kernel(dtype):
+    """The first half of a step of SGD: where the entries of a member go, (n,), L1 included."""
+    F = getattr(np, dtype)
+    ZERO, ITEM = F(0), np.dtype(dtype).itemsize
+
+    @kernel(f"{_FIELDS} point")
+    def sgd_point(frame, row, k):
+        n, p, g, m, _v, weight_decays, l1s, l2s, options, point = numbers(row, 10)
+        own, options = k * n * ITEM, vector(_DOUBLE, options, 2)
+        p, g, m = vector(ZERO, p + own, n), vector(ZERO, g, n), vector(ZERO, m + own, n)
+        momentum, nesterov = F(options[0]), options[1] > 0
+        rate, point = entry(ZERO, frame[RATES], k), vector(ZERO, point, n)
+        cut, l2 = rate * entry(ZERO, l1s, k), entry(ZERO, l2s, k)
+        kept = F(1) - rate * entry(ZERO, weight_decays, k)
+        for i in range(n):
+            point[i] = _point(p, g, m, i, rate, cut, kept, l2, momentum, nesterov)
+
+    return sgd_point
+
+
+@functools.cache
+def finish_kernel(dtype):
+    """The second half: the entries of a member are at the point, which may have been moved since."""
+    F = getattr(np, dtype)
+    SMALL, ROUNDING = F(TINY[dtype]), F(4 * np.finfo(dtype).eps)
+    ZERO, ITEM = F(0), np.dtype(dtype).itemsize
+
+    @kernel(f"{_FIELDS} point")
+    def sgd_finish(frame, row, k):
+        n, p, _g, m, _v, weight_decays, _l1s, _l2s, options, point = numbers(row, 10)
+        own, options = k * n * ITEM, vector(_DOUBLE, options, 2)
+        p, m, point = vector(ZERO, p + own, n), vector(ZERO, m + own, n), vector(ZERO, point, n)
+        momentum, nesterov = F(options[0]), options[1] > 0
+        kept = F(1) - entry(ZERO, frame[RATES], k) * entry(ZERO, weight_decays, k)
+        for i in range(n):
+            _arrive(p, m, i, point[i], kept, momentum, nesterov, SMALL, ROUNDING)
+
+    return sgd_finish
 
 
 @functools.cache

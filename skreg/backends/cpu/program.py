@@ -364,6 +364,14 @@ class Training(Program):
         self.on_way_back(back)
         return Value(out, units.n, trained=units.n)
 
+    def paths(self):
+        """Append the calls of `Net.paths` for the member at hand; returns the address of the result."""
+        net = self.model.net
+        strength = self.address(np.ones(net.sizes[-1], dtype=self.dtype))
+        for block in net.behind_first():
+            strength = block.emit_paths(self, strength)
+        return strength
+
     def _update(self):
         """One step of the solver for each learned parameter."""
         model, spec, knobs = self.model, self.model.spec, self.model.knobs
@@ -380,14 +388,17 @@ class Training(Program):
                 continue
             name, n = parameter.name, math.prod(parameter.shape)
             penalised = parameter.role is Role.PENALISED
-            self.add(
-                solver_kernel(spec.solver, self.dtype),
+            step = {
                 **{"n": n, "p": self.parameter(name), "g": self.gradient(name), "options": options},
                 **{"m": moments[0][name], "v": moments[-1][name]},
-                weight_decays=self.knob(knobs.weight_decay) if penalised else none,
-                l1s=self.knob(knobs.l1[parameter.layer]) if penalised else none,
-                l2s=self.knob(knobs.l2[parameter.layer]) if penalised else none,
-            )
+                "weight_decays": self.knob(knobs.weight_decay) if penalised else none,
+                "l1s": self.knob(knobs.l1[parameter.layer]) if penalised else none,
+                "l2s": self.knob(knobs.l2[parameter.layer]) if penalised else none,
+            }
+            if name in model.net.stepped:
+                model.net.stepped[name].emit_step(self, step)
+            else:
+                self.add(solver_kernel(spec.solver, self.dtype), **step)
             if penalised and knobs.bounds_norms:
                 h, d = parameter.shape
                 at, limits = self.parameter(name), self.knob(knobs.max_norm)

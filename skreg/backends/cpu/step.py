@@ -53,7 +53,8 @@ class FusedStep:
         knobs = {"input_dropout": 0.1, "max_norm": 1.0}
         hidden, embedded = (1,) * len(spec.hidden), (0,) if spec.embedded else None
         shape = {"hidden": hidden, "n_outputs": 2, "embedded": embedded}
-        spec = dataclasses.replace(spec, owners=None, levels=spec.levels[:1], **shape, **knobs)
+        shape |= {"owners": None, "feature_groups": None, "levels": spec.levels[:1]}
+        spec = dataclasses.replace(spec, **shape, **knobs)
         net = Net.of(spec, 1 + len(spec.levels))
         state = State(net, 1, spec.solver, spec.dtype, torch.device("cpu"))
         model = Model(net, spec, Knobs([spec]), 1)

@@ -59,21 +59,32 @@ def categorical_columns(X, choice):
                 "one for each column."
             )
         return np.flatnonzero(chosen).tolist()
-    return sorted({_number_of(name, names, d) for name in chosen.tolist()})
+    called = "categorical_features"
+    return sorted({number_of_column(name, names, d, called) for name in chosen.tolist()})
 
 
-def _number_of(name, names, d):
-    """The number of a column by its name or number."""
+def number_of_column(name, names, d, called):
+    """The number of a column by its name or number.
+
+    Parameters
+    ----------
+    name : int or str
+    names : list of str
+        Of the columns; empty where they have none.
+    d : int
+    called : str
+        Name of the parameter, for errors.
+    """
     if isinstance(name, Integral):
         if not 0 <= name < d:
             raise ValueError(
-                f"categorical_features has the column number {name}, but X has {d} columns, numbered from 0."
+                f"{called} has the column number {name}, but X has {d} columns, numbered from 0."
             )
         return int(name)
     if name not in names:
         known = f"its columns are {', '.join(map(repr, names[:10]))}" if names else "has no names"
         raise ValueError(
-            f"categorical_features names the column {name!r}, which X does not have: "
+            f"{called} names the column {name!r}, which X does not have: "
             f"{known if names else 'X ' + known}. Name columns of X, or give their numbers."
         )
     return names.index(name)
