@@ -24,6 +24,7 @@ from skreg import (
     StabilitySelector,
     feature_path,
 )
+from skreg.selection.models import default_estimator
 
 #: What the target is made of, each of 5 of 200 columns, and rows.
 KINDS, SIZES, COLUMNS, USEFUL = ("linear", "blocks", "products", "sines"), (200, 2000), 200, 5
@@ -151,8 +152,11 @@ def measure_speed():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 50))
     y = X[:, 0] * X[:, 1] + X[:, 2] + 0.5 * rng.normal(size=2000)
-    selector = StabilitySelector(n_strengths=10, n_pairs=50, random_state=0)
-    StabilitySelector(n_strengths=2, n_pairs=2, random_state=0).fit(X[:200], y[:200])  # compiles
+    net = default_estimator(y, 1000).set_params(hidden_layer_sizes=(32,))
+    StabilitySelector(net, n_strengths=2, n_pairs=2, random_state=0).fit(
+        X[:200], y[:200]
+    )  # compiles
+    selector = StabilitySelector(net, n_strengths=10, n_pairs=50, random_state=0)
     began, cpu = time.perf_counter(), time.process_time()
     selector.fit(X, y)
     return {

@@ -174,7 +174,7 @@ class FeaturePathDisplay:
         *,
         cv: Any = None,
         strengths: Any = "auto",
-        n_strengths: int = 20,
+        n_strengths: int = 15,
         scoring: Any = "loss",
         random_state: Any = None,
         ax: Sequence[Axes] | None = None,

@@ -63,7 +63,7 @@ def feature_path(
     *,
     estimator: Any = None,
     strengths: Literal["auto"] | Sequence[float] | types.Array = "auto",
-    n_strengths: int = 20,
+    n_strengths: int = 15,
     cv: types.Folds = None,
     scoring: str | types.Scorer = "loss",
     sample_weight: types.RowWeights | None = None,
@@ -82,12 +82,12 @@ def feature_path(
         A net (strength ``group_l1``), a linear model (``l1``), or a Pipeline that ends in one of them; the
         columns are then those that its last step is given. Nets train to the end
         (``early_stopping=False``): columns leave as a net trains, and the epoch with the best validation loss
-        may come before they have. None takes a net with one hidden layer of 32 units, for classes or numbers
+        may come before they have. None takes a net with two hidden layers of 64 units, for classes or numbers
         as :func:`l1_max` tells them apart.
     strengths : "auto" or array-like of float > 0, default="auto"
         "auto" begins at the smallest strength that takes out all columns that can go, and goes down to a
         small share of it in equal ratios.
-    n_strengths : int >= 2, default=20
+    n_strengths : int >= 2, default=15
         How many where they are "auto".
     cv : int, splitter, iterable or None, default=None
         Folds whose rows the strengths are scored on; a number makes shuffled folds, of classes and groups
@@ -141,7 +141,7 @@ def feature_path(
     y = as_numpy(y)
     check_consistent_length(X, y)
     (X,) = indexable(X)
-    estimator = default_estimator(y) if estimator is None else estimator
+    estimator = default_estimator(y, len(y)) if estimator is None else estimator
     check_model(estimator)
     n = _num_samples(X)
     weight = (

@@ -63,7 +63,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         A net (strength ``group_l1``), a linear model (``l1``), or a Pipeline that ends in one of them and
         whose other steps keep the columns, as a StandardScaler does. Nets train to the end
         (``early_stopping=False``): columns leave as a net trains, and the epoch with the best validation loss
-        may come before they have. None takes a net with one hidden layer of 32 units, for classes or numbers
+        may come before they have. None takes a net with two hidden layers of 64 units, for classes or numbers
         as :func:`l1_max` tells them apart.
     strengths : "auto" or array-like of float > 0, default="auto"
         As in :func:`feature_path`.
@@ -280,7 +280,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
         y = as_numpy(y)
-        estimator = default_estimator(y) if self.estimator is None else self.estimator
+        estimator = default_estimator(y, len(y) // 2) if self.estimator is None else self.estimator
         check_model(estimator)
         if isinstance(estimator, Pipeline):
             validate_data(self, X, skip_check_array=True)
