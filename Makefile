@@ -36,15 +36,16 @@ test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions
 	$(OLDEST)/bin/python -m pip install -q -c constraints-oldest.txt numba
 	$(OLDEST)/bin/python -m pytest -n logical --maxprocesses 4 tests/backends/cpu $(PYTEST_ARGS)
 
-doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the user guide
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skreg docs/user_guide $(PYTEST_ARGS)
+doctest: $(VENV)/.test  ## Run the examples of the docstrings and of the guides
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skreg docs/quickstart.rst docs/user_guide docs/coming_from docs/how_to $(PYTEST_ARGS)
 
 types: $(VENV)/.types  ## Check that a type checker takes documented use of skreg and refuses mistakes
 	$(BIN)/mypy
 
-lint: $(VENV)/.lint  ## Check style and formatting
+lint: $(VENV)/.lint  ## Check style, formatting and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 format: $(VENV)/.lint  ## Mend style and formatting where ruff can
 	$(BIN)/ruff check --fix .
@@ -55,14 +56,14 @@ docs: $(VENV)/.docs  ## Build the documentation; its gallery runs the examples
 	@echo "open docs/_build/html/index.html"
 
 examples: $(VENV)/.cli  ## Run every example, without a screen
-	@set -e; for script in examples/plot_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(wildcard examples/plot_*.py examples/*/plot_*.py); do echo "== $$script"; $(BIN)/python $$script; done
 
 bench: $(VENV)/.bench  ## Measure speed; the pages go to docs/benchmarks
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove the environments and everything generated
 	rm -rf $(VENV) $(OLDEST) build dist skreg.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	rm -rf docs/_build docs/api/generated docs/auto_examples docs/sg_execution_times.rst examples/output
+	rm -rf docs/_build docs/api/generated docs/api/backreferences docs/auto_examples docs/sg_execution_times.rst examples/output
 	find skreg tests benchmarks docs examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Environments. torch and all the rest come from one call of pip, so that one set of versions is resolved.
@@ -79,9 +80,9 @@ $(BIN)/python:
 $(OLDEST)/bin/python:
 	$(call create_venv,$(OLDEST))
 
-# ruff alone is enough to lint, so that `make lint` does not wait for torch.
+# These two are enough to lint, so that `make lint` does not wait for torch.
 $(VENV)/.lint: constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install -c constraints.txt ruff
+	$(BIN)/python -m pip install -c constraints.txt codespell ruff
 	@touch $@
 
 $(VENV)/.cli: pyproject.toml constraints.txt | $(BIN)/python

@@ -27,6 +27,7 @@ _HOMES = {
     "Comparison": "skreg.comparison",
     "load_model": "skreg.fitting",
     "last_rounds": "skreg.parallel",
+    "plain": "skreg.estimators.presets",
     "TrainingCurveDisplay": "skreg.display",
     "ValidationPathDisplay": "skreg.display",
     "ComparisonDisplay": "skreg.display",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         l1_max,
     )
     from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+    from skreg.estimators.presets import plain
     from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
     from skreg.fitting import load_model
     from skreg.parallel import last_rounds
@@ -89,6 +91,7 @@ __all__ = [
     "l1_max",
     "last_rounds",
     "load_model",
+    "plain",
 ]
 
 

@@ -48,6 +48,8 @@ ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
 Decision: TypeAlias = Mapping[Any, float] | Literal["argmax", "balanced"]
 #: ``scoring(estimator, X, y)``, of which larger is better.
 Scorer: TypeAlias = Callable[[Any, Any, Any], float]
+#: Names of scorers, or scorers of one's own by name.
+Metrics: TypeAlias = Sequence[str] | Mapping[str, str | Scorer] | None
 
 Units: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.integer[Any]]

@@ -55,6 +55,30 @@ class Candidate:
         Whether the estimator takes the table as it is and prepares it by itself.
     labels : tuple of str, default=()
         Names of the strengths, one for each point of `grid`; without them the values are shown.
+
+    Attributes
+    ----------
+    points : tuple of dict
+        The points of `grid`, or one empty dict.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as points.
+
+    See Also
+    --------
+    skreg.compare : Takes a dict of names and candidates, or of names and estimators.
+    default_candidates : Those that it takes without being told.
+
+    Examples
+    --------
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.comparison import Candidate
+    >>> net = RegularizedMLPClassifier(batch_norm=False)
+    >>> sparse = Candidate(net, {"l1": [0.001, 0.01]}, kind="net")
+    >>> [sparse.label(point) for point in sparse.points]
+    ['l1=0.001', 'l1=0.01']
     """
 
     estimator: BaseEstimator
@@ -159,6 +183,11 @@ def default_candidates(
     ------
     ValueError
         If `task` is not known.
+
+    See Also
+    --------
+    skreg.compare : Takes them, and others.
+    Candidate : One of them.
 
     Examples
     --------

@@ -78,12 +78,29 @@ class Comparison:
     method_ : dict of str to str
         How it was measured.
 
+    See Also
+    --------
+    compare : Makes one.
+    ComparisonDisplay : Draws the differences, as `plot` does.
+    skreg.display.OverfitGapDisplay : Draws train and test scores.
+
     Notes
     -----
     All statements are read from one plan of tests (`skreg.comparison.order`), so that none
     contradicts another. Two candidates are compared by the corrected resampled t-test of Nadeau and
     Bengio (2003) on their paired test scores. The p-values are adjusted for the number of tests of
     their question; the intervals are not, each is one of 95 % by itself.
+
+    Examples
+    --------
+    >>> import skreg
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> result = skreg.compare(X, y, candidates=["dummy", "linear L2"], quick=True)
+    >>> result.frame().index.tolist()
+    ['linear L2', 'dummy']
+    >>> "linear L2" in result.verdict_.beats_dummy
+    True
     """
 
     def __init__(

@@ -143,6 +143,13 @@ def compare(
     RuntimeError
         If fewer than two candidates could be fitted.
 
+    See Also
+    --------
+    Comparison : What it returns.
+    ComparisonDisplay : Draws the differences.
+    RegularizedMLPClassifierCV : Searches for the best net in place of explaining what helps.
+    skreg.comparison.default_candidates : What is compared by default.
+
     References
     ----------
     Nadeau, C. and Bengio, Y. (2003). Inference for the generalization error. Machine Learning,

@@ -8,9 +8,20 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ._style import COLORS, TEST, TRAIN, escape_math, is_wide, label_log_axis, new_axes, shorten
+from ._style import (
+    COLORS,
+    FIGSIZE,
+    TEST,
+    TRAIN,
+    escape_math,
+    is_wide,
+    label_log_axis,
+    new_axes,
+    shorten,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Literal, Self
 
     from matplotlib.axes import Axes
@@ -21,6 +32,9 @@ if TYPE_CHECKING:
     from skreg import typing as types
 
 COLUMNS = ("epoch", "train_loss", "valid_loss", "valid_score", "learning_rate")
+
+#: Colours of metrics, in the order in which they were asked for; further ones begin anew.
+_OF_METRICS = ("green", "blue", "vermillion", "grey")
 
 ENDINGS = {
     "patience": "out of patience",
@@ -42,7 +56,8 @@ class TrainingCurveDisplay:
     history : DataFrame of shape (n_epochs, n_columns)
         As the fitted attribute `history_`: one row for each epoch, the columns ``epoch`` and
         ``train_loss`` and, if they were measured, ``valid_loss``, ``valid_score`` and
-        ``learning_rate``.
+        ``learning_rate``, then a column ``valid_...`` or ``train_...`` for each of the estimator's
+        ``metrics``.
 
     best_epoch : int or None, default=None
         The epoch whose weights the estimator kept, in the numbers of the column ``epoch``.
@@ -78,7 +93,13 @@ class TrainingCurveDisplay:
         The epochs in which training waited for an improvement.
 
     ax_ : matplotlib Axes
-        The axes drawn on.
+        The axes of the losses.
+
+    metric_ax_ : matplotlib Axes or None
+        Those of the metrics; None where none were asked for, or one axes was given.
+
+    metric_lines_ : dict of str to matplotlib Line2D
+        The lines of the metrics, by their columns.
 
     figure_ : matplotlib Figure
         The figure that holds them.
@@ -106,6 +127,8 @@ class TrainingCurveDisplay:
     best_point_: Line2D | None
     patience_span_: Patch | None
     ax_: Axes
+    metric_ax_: Axes | None
+    metric_lines_: dict[str, Line2D]
     figure_: Figure
 
     def __init__(
@@ -127,7 +150,12 @@ class TrainingCurveDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, ax: Axes | None = None, name: str | None = None, plot: bool = True
+        cls,
+        estimator: Any,
+        *,
+        ax: Axes | Sequence[Axes] | None = None,
+        name: str | None = None,
+        plot: bool = True,
     ) -> Self:
         """Draw the training of a fitted estimator.
 
@@ -138,8 +166,9 @@ class TrainingCurveDisplay:
             :class:`~skreg.RegularizedMLPRegressor`, or a fitted pipeline, search or
             target transformer around one.
 
-        ax : matplotlib Axes or None, default=None
-            Where to draw; ``None`` makes a figure.
+        ax : matplotlib Axes, pair of Axes or None, default=None
+            Where to draw: the losses, or the losses and the metrics. ``None`` makes a figure, with a
+            panel for the metrics where the estimator has some.
 
         name : str or None, default=None
             What the figure calls the estimator; ``None`` takes the name of its class.
@@ -195,7 +224,7 @@ class TrainingCurveDisplay:
 
     def plot(
         self,
-        ax: Axes | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
         *,
         name: str | None = None,
         scale: Literal["auto", "linear", "log"] = "auto",
@@ -204,8 +233,9 @@ class TrainingCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes or None, default=None
-            Where to draw; ``None`` makes a figure of 6 by 4 inches.
+        ax : matplotlib Axes, pair of Axes or None, default=None
+            Where to draw: the losses, or the losses and below them the metrics. ``None`` makes a figure of
+            6 by 4 inches, 6 by 6.5 with a panel for the metrics where the history has some.
 
         name : str or None, default=None
             What the figure calls the estimator; ``None`` takes the stored name.
@@ -228,10 +258,10 @@ class TrainingCurveDisplay:
         """
         if scale not in ("auto", "linear", "log"):
             raise ValueError(f"scale is {scale!r}; it must be 'auto', 'linear' or 'log'.")
-        (ax,) = new_axes(f"{type(self).__name__}.plot", ax)
         frame = self.frame()
-        self.line_ = self._draw_loss(ax, frame, "train_loss", "training", TRAIN)
-        self.valid_line_ = self._draw_loss(ax, frame, "valid_loss", "validation", TEST)
+        ax, self.metric_ax_ = self._axes(ax)
+        self.line_ = self._draw_line(ax, frame, "train_loss", "training", TRAIN)
+        self.valid_line_ = self._draw_line(ax, frame, "valid_loss", "validation", TEST)
         self._draw_best(ax, frame)
         self._draw_window(ax)
         losses = _drawable(frame.filter(["train_loss", "valid_loss"]))
@@ -239,7 +269,9 @@ class TrainingCurveDisplay:
         if scale == "log" or (scale == "auto" and positive and is_wide(losses)):
             ax.set_yscale("log")
             label_log_axis(ax.yaxis)
-        ax.set(xlabel="Epoch", ylabel="Loss")
+        self._draw_metrics(frame)
+        ax.set_ylabel("Loss")
+        (ax if self.metric_ax_ is None else self.metric_ax_).set_xlabel("Epoch")
         ax.set_title(self._title(name, len(frame)), fontsize="medium")
         ax.legend(fontsize="small", framealpha=0.9)
         self.ax_ = ax
@@ -253,8 +285,21 @@ class TrainingCurveDisplay:
         last = np.max(pd.DataFrame(self.history)["epoch"].to_numpy(), initial=0)
         return self.best_epoch, min(self.best_epoch + self.patience, last)
 
-    def _draw_loss(self, ax, frame, column, label, look):
-        """One loss against the epochs, or None where nothing finite was measured."""
+    def _metrics(self):
+        """The columns of metrics."""
+        columns = pd.DataFrame(self.history).columns
+        return [c for c in columns if c not in COLUMNS and c.startswith(("train_", "valid_"))]
+
+    def _axes(self, ax):
+        """The axes of the losses, and those of the metrics or None."""
+        room = ax is None or np.size(np.asarray(ax, dtype=object)) > 1
+        n_rows = 2 if room and self._metrics() else 1
+        figsize = (FIGSIZE[0], 6.5) if n_rows == 2 else FIGSIZE
+        axes = new_axes(f"{type(self).__name__}.plot", ax, figsize=figsize, n_rows=n_rows)
+        return axes[0], axes[1] if n_rows == 2 else None
+
+    def _draw_line(self, ax, frame, column, label, look):
+        """One column against the epochs, or None where nothing finite was measured."""
         if column not in frame:
             return None
         loss = _drawable(frame[column])
@@ -273,6 +318,28 @@ class TrainingCurveDisplay:
             **look,
         )
         return line
+
+    def _draw_metrics(self, frame):
+        """The metrics against the epochs, where there are axes for them."""
+        self.metric_lines_ = {}
+        if self.metric_ax_ is None:
+            return
+        # One colour a metric, one line style a kind of rows.
+        names = list(dict.fromkeys(column.split("_", 1)[1] for column in self._metrics()))
+        for column in self._metrics():
+            rows, name = column.split("_", 1)
+            color = COLORS[_OF_METRICS[names.index(name) % len(_OF_METRICS)]]
+            look = {**(TRAIN if rows == "train" else TEST), "color": color}
+            label = f"{shorten(name, 24)}, {'training' if rows == 'train' else 'validation'}"
+            line = self._draw_line(self.metric_ax_, frame, column, escape_math(label), look)
+            if line is not None:
+                self.metric_lines_[column] = line
+        if self.best_line_ is not None:
+            style = {"color": COLORS["grey"], "linestyle": ":", "linewidth": 1.2}
+            self.metric_ax_.axvline(self.best_epoch, **style)
+        self.metric_ax_.set_ylabel("Metric")
+        if self.metric_lines_:
+            self.metric_ax_.legend(fontsize="small", framealpha=0.9)
 
     def _draw_best(self, ax, frame):
         """The epoch that was kept, and the validation loss there."""

@@ -32,6 +32,7 @@ from skreg.estimators.course import (
 )
 from skreg.estimators.decorators import fit_context, with_callbacks
 from skreg.estimators.fitted import FittedNet, set_fitted
+from skreg.estimators.measuring import set_metrics
 from skreg.estimators.resolve import check_parameters, warn_of_knobs
 from skreg.estimators.rows import (
     check_validation_arguments,
@@ -172,6 +173,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         warn_of_knobs(job.spec)
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
+        set_metrics(self, job, rows, valid, shown)
         if context is not None:
             context.call_on_fit_task_begin(estimator=self)
         watched = [(given, part) for given, part in zip(shown, (rows, valid), strict=True)]
@@ -228,6 +230,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         job.keep_optimiser = True
         history = None if first else self._history
         watched = [(GivenRows(given, kept), rows), (None, None)]
+        set_metrics(self, job, rows, None, (watched[0][0], None))
         result = submit(self._with_driver(job, None, watched))
         set_fitted(self, job, result)
         self._optimiser = result.optimiser
@@ -237,8 +240,17 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _append_history(self, before):
         """Put the epochs of earlier calls in front of the one just run."""
-        joined = {name: [*before[name], *values] for name, values in self._history.items()}
-        self.n_iter_ = self.best_iter_ = len(joined["epoch"])
+        sizes = len(before["epoch"]), self.n_iter_
+        # Metrics may have been asked for in some calls alone.
+        joined = {
+            name: [
+                value
+                for part, size in zip((before, self._history), sizes, strict=True)
+                for value in part.get(name, [math.nan] * size)
+            ]
+            for name in {**before, **self._history}
+        }
+        self.n_iter_ = self.best_iter_ = sum(sizes)
         joined["epoch"] = list(range(1, self.n_iter_ + 1))
         self._history = joined
         self.best_loss_ = float(np.nanmin([math.inf, *joined["train_loss"]]))

@@ -106,6 +106,15 @@ TRAINING = """
         ``scoring(estimator, X, y)`` that returns a number, of which larger is better. It is given a fitted
         copy of the estimator and the validation rows as they were passed to `fit`. Where a metric is
         undefined for these rows, the loss is watched, with a warning.
+    metrics : list of str, dict or None, default=None
+        What ``history_`` tells of each epoch beside the loss: names of scikit-learn's scorers, or a dict
+        {name: scorer} of names and of functions ``scorer(estimator, X, y)``. "accuracy" becomes the column
+        ``valid_accuracy``, of the validation rows, or ``train_accuracy``, of the training rows, where none
+        are held out; "train_accuracy" asks for the training rows in any case. Signs are the scorers':
+        "neg_log_loss" is below zero. A metric has no part in training; ``scoring`` names the one that
+        decides. It is taken of the weights that would be kept if training ended there, without dropout.
+        NaN is where it is undefined. Epochs are closed one at a time then: small nets take longer, and
+        metrics of the training rows predict all of them each time.
     validation_fraction : float in (0, 1) or int, default=0.15
         Share or number of rows to hold out.
     refit : bool, default=False
@@ -150,7 +159,7 @@ ATTRIBUTES = """
         Training loss of each epoch, the mean over its minibatches, penalties not included.
     validation_scores_ : list of float or None
     history_ : DataFrame
-        epoch, train_loss, valid_loss, valid_score, learning_rate.
+        epoch, train_loss, valid_loss, valid_score, learning_rate, and a column for each of ``metrics``.
     stopped_by_ : {"patience", "max_iter", "max_time", "tol", "interrupt", "diverged"}
     n_weights_, n_zero_weights_ : int
         Weights of the linear layers, and how many of them are exactly zero.
@@ -172,6 +181,16 @@ ATTRIBUTES = """
         take.
     net_ : skorch.NeuralNet
         The net as a skorch net with its history.
+"""
+
+SEE_ALSO = """
+    See Also
+    --------
+    RegularizedMLP{kind}CV : Searches all parameters at once and makes an ensemble of the best.
+    BaggedMLP{kind} : An ensemble of such nets, trained side by side.
+    RegularizedLinear{kind} : The same objective without hidden layers, by exact solvers.
+    TrainingCurveDisplay : Draws ``history_``.
+    ValidationPathDisplay : Draws the scores of a search along a parameter.
 """
 
 REFERENCES = """
@@ -202,7 +221,7 @@ def _architecture():
     )
 
 
-def describe(head, parameters, attributes, tail):
+def describe(head, parameters, attributes, tail, *, kind):
     """A numpydoc docstring of shared parts and parts of one estimator."""
     return (
         head.rstrip()
@@ -216,6 +235,7 @@ def describe(head, parameters, attributes, tail):
         + "\n    Attributes\n    ----------\n"
         + attributes.strip("\n")
         + ATTRIBUTES
+        + SEE_ALSO.format(kind=kind)
         + "\n    References\n    ----------"
         + REFERENCES
         + "\n"

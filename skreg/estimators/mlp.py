@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skreg.estimators import outputs
 from skreg.estimators.base import BaseRegularizedMLP
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.docs import describe
@@ -73,6 +74,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
     >>> net.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
 """,
+        kind="Classifier",
     )
 
     _parameter_constraints: ClassVar[dict] = {
@@ -130,6 +132,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         patience: int = 30,
         min_delta: float = 0.0,
         scoring: str | types.Scorer = "loss",
+        metrics: types.Metrics = None,
         validation_fraction: float = 0.15,
         refit: bool = False,
         device: str = "auto",
@@ -184,6 +187,7 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         self.patience = patience
         self.min_delta = min_delta
         self.scoring = scoring
+        self.metrics = metrics
         self.validation_fraction = validation_fraction
         self.refit = refit
         self.device = device
@@ -225,19 +229,22 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
+    @outputs.returns(outputs.LABELS)
     def predict(self, X: types.Table) -> types.Array:
-        """Predicted labels, shape (n,), or for multilabel a matrix (n, n_labels) in the coding of y.
+        """Predict labels.
 
         They follow from the probabilities by ``decision``.
         """
         return self._labels(self._raw(X))
 
+    @outputs.returns(outputs.PROBABILITIES)
     def predict_proba(self, X: types.Table) -> types.Array:
-        """Probabilities of the classes, shape (n, n_classes); of each label for multilabel."""
+        """Predict probabilities of the classes."""
         return self._probabilities(self._raw(X))
 
+    @outputs.returns(outputs.LOG_PROBABILITIES)
     def predict_log_proba(self, X: types.Table) -> types.Array:
-        """Logarithms of the probabilities, without underflow."""
+        """Predict logarithms of the probabilities, without underflow."""
         raw = self._raw(X)
         if self._multilabel:
             return -np.logaddexp(0.0, -raw)
@@ -245,8 +252,9 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassTargets, BaseRegularizedMLP
             return -np.logaddexp(0.0, np.hstack([raw, -raw]))
         return log_softmax(raw, axis=1)
 
+    @outputs.returns(outputs.LOGITS)
     def decision_function(self, X: types.Table) -> types.Array:
-        """Logits: shape (n,) for two classes, else (n, n_classes)."""
+        """Predict logits, the raw outputs of the net."""
         raw = self._raw(X)
         return raw[:, 0] if len(self.classes_) == 2 and not self._multilabel else raw
 
@@ -328,6 +336,7 @@ default="squared_error"
     >>> net.predict(X[:2]).shape
     (2,)
 """,
+        kind="Regressor",
     )
 
     _parameter_constraints: ClassVar[dict] = {
@@ -387,6 +396,7 @@ default="squared_error"
         patience: int = 30,
         min_delta: float = 0.0,
         scoring: str | types.Scorer = "loss",
+        metrics: types.Metrics = None,
         validation_fraction: float = 0.15,
         refit: bool = False,
         device: str = "auto",
@@ -442,6 +452,7 @@ default="squared_error"
         self.patience = patience
         self.min_delta = min_delta
         self.scoring = scoring
+        self.metrics = metrics
         self.validation_fraction = validation_fraction
         self.refit = refit
         self.device = device
@@ -480,8 +491,9 @@ default="squared_error"
         """
         return self._partial_fit(X, y, sample_weight)
 
+    @outputs.returns(outputs.NUMBERS)
     def predict(self, X: types.Table) -> types.Array:
-        """Predictions in the units of the target, shape (n,) or (n, n_targets)."""
+        """Predict numbers, in the units of the target."""
         return self._in_units(self._raw(X))
 
     def predict_mc(

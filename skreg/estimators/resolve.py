@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
 from skreg.estimators.columns.scales import SCALES
+from skreg.estimators.metrics import metrics_of
 from skreg.estimators.rows import warn
 from skreg.net.activation import KINDS
 from skreg.net.net import BLOCKS, EMBEDDINGS, KNOBS
@@ -75,6 +77,7 @@ CONSTRAINTS = {
     "patience": [Interval(Integral, 1, None, closed="left")],
     "min_delta": [_not_negative],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+    "metrics": [None, list, tuple, Mapping],
     "validation_fraction": [
         Interval(RealNotInt, 0, 1, closed="neither"),
         Interval(Integral, 1, None, closed="left"),
@@ -232,6 +235,7 @@ def check_parameters(estimator):
     }
     for block in BLOCKS:
         block.check(values)
+    metrics_of(estimator)  # refuses names that are no scorer's
     return {**values, "device": resolve_device(estimator.device, estimator.dtype)}
 
 

@@ -155,7 +155,7 @@ class NetView:
     def __init__(self, net):
         self.net = net
 
-    def __call__(self, nets):
+    def __call__(self, nets, called):
         """The estimator, and what it is known to put out for the validation rows."""
         (standing,) = nets()
         return Fitted(self.net, standing.job)(standing.result()), standing.outputs
@@ -176,11 +176,12 @@ class EnsembleView:
         self.ensemble = ensemble
         self.fitted = fitted
 
-    def __call__(self, nets):
+    def __call__(self, nets, called):
         """The estimator, and what its members are known to put out for the validation rows."""
         # The engine has an order of its own.
-        standings = sorted(nets(), key=lambda standing: standing.job.score.place)
-        scores = [standing.job.score for standing in standings]
+        pairs = ((_score_of(standing.job, called), standing) for standing in nets())
+        pairs = sorted(pairs, key=lambda pair: pair[0].place)
+        scores, standings = zip(*pairs, strict=True)
         ensemble = _own_copy(self.ensemble)
         members = [score.net for score in scores]
         if self.fitted:
@@ -192,6 +193,12 @@ class EnsembleView:
             ensemble._take_history(results)
         ensemble._take_members(members, [score.place for score in scores])
         return ensemble, [standing.outputs for standing in standings]
+
+
+def _score_of(job, called):
+    """The score of a member that messages name so, which knows the net and its place."""
+    scores = [job.score, *(measure.score for measure in job.measures)]
+    return next(score for score in scores if getattr(score, "called", None) == called)
 
 
 # -- scores --------------------------------------------------------------------------------------------
@@ -215,9 +222,12 @@ class Score:
         What makes the estimator that the scorer is given; None gives it the net with the outputs.
     place : int
         Number of a member in its ensemble.
+    called : str, optional
+        How messages name the scorer; by default as the ``scoring`` of the net.
     """
 
-    def __init__(self, net, scorer, X, y, options, view=None, place=0):
+    def __init__(self, net, scorer, X, y, options, view=None, place=0, called=None):
+        self.called = named(net.scoring) if called is None else called
         self.net = net
         self.scorer = scorer
         self.X = X
@@ -245,7 +255,7 @@ class Score:
         self.calls += 1
         if self.view is None:
             return self._call(with_outputs(self.net, raw), self.X, self.y, self.options)
-        estimator, outputs = self.view(nets)
+        estimator, outputs = self.view(nets, self.called)
         X, y, options = self.X, self.y, self.options
         if not _asks_for_predictions_only(self.scorer):
             # What is done to these must not reach the next epoch.
@@ -273,13 +283,13 @@ class Score:
                 value = value.item()
         if not isinstance(value, numbers.Real):
             raise ValueError(
-                f"{named(self.net.scoring)} returned {_short(value)}, which is not a number. A scorer is "
+                f"{self.called} returned {_short(value)}, which is not a number. A scorer is "
                 "called with the estimator, X and y, and returns one number; larger is better."
             )
         return float(value)
 
     def _failure(self, error):
-        text = f"{named(self.net.scoring)} raised {type(error).__name__} in epoch {self.calls or 1}"
+        text = f"{self.called} raised {type(error).__name__} in epoch {self.calls or 1}"
         missing = _missing_classes(self.net, self.y)
         if missing:
             text += f", where the validation rows have {missing}"
@@ -287,7 +297,8 @@ class Score:
             "Correct the scorer"
         )  # fmt: skip
         more = ", or hold out more rows by validation_fraction" if missing else ""
-        return f"{text}: {str(error).rstrip('.')}. {better}{more}, or set scoring='loss'."
+        without = "set scoring='loss'" if self.called.startswith("scoring=") else "leave it out"
+        return f"{text}: {str(error).rstrip('.')}. {better}{more}, or {without}."
 
     def _fails_on_any_rows(self):
         """Whether the scorer fails even on perfect predictions of every class, or of several numbers."""
@@ -330,25 +341,29 @@ def without_fit(net):
     return own
 
 
-def make_score(net, valid, given, *, ensemble=None):
-    """The score of a job whose net has ``scoring`` other than "loss".
+def make_score(net, valid, given, *, ensemble=None, scoring=None, called=None):
+    """The score of a job whose net has ``scoring`` other than "loss", or of one of its metrics.
 
     Parameters
     ----------
     net : BaseRegularizedMLP
     valid : tuple of X, y and weight
-        Validation rows as the engine gets them, y as the net encodes it.
+        Validation rows, or others, as the engine gets them, y as the net encodes it.
     given : GivenRows
         The same rows as the user passed them.
     ensemble : BaseBaggedMLP, optional
         What the net is a member of, where its members are judged together.
+    scoring : str or callable, optional
+        By default the ``scoring`` of the net.
+    called : str, optional
+        How messages name it.
 
     Returns
     -------
     Score
     """
     X, y, weight = valid
-    scorer = check_scoring(net, net.scoring)
+    scorer = check_scoring(net, net.scoring if scoring is None else scoring)
     options = {}
     if weight is not None and takes_weights(scorer):
         options["sample_weight"] = weight
@@ -360,7 +375,7 @@ def make_score(net, valid, given, *, ensemble=None):
         view = NetView(own)
     # A scorer of predictions hands its rows on to the estimator, which has the outputs: one will do.
     shown = X[:1] if simple else given.take()
-    return Score(own, scorer, shown, net._decode_target(y), options, view)
+    return Score(own, scorer, shown, net._decode_target(y), options, view, called=called)
 
 
 def _asks_for_predictions_only(scorer):
@@ -428,7 +443,7 @@ def warn_undefined(score, reason, passed):
     rows = f"the {n_rows} validation rows" if n_rows > 1 else "a single validation row"
     rows += f", which have {missing}" if missing and n_rows > 1 else ""
     warn(
-        f"{named(score.net.scoring)} is undefined for {rows} ({reason.rstrip('.')}): early stopping "
+        f"{score.called} is undefined for {rows} ({reason.rstrip('.')}): early stopping "
         f"watches the validation loss instead. {_more_rows(passed)}, or set scoring='loss'.",
         UserWarning,
     )

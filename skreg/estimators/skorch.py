@@ -114,6 +114,8 @@ class EngineNet(NeuralNet):
         self._record_one("train_loss", rows["train_loss"][-1], 1.0)
         self._record_one("valid_loss", rows["valid_loss"][-1], 1.0)
         self._record_one("valid_score", rows["valid_score"][-1], -1.0)
+        for measure in member.job.measures:
+            self._record_one(measure.name, rows[measure.name][-1], -1.0)
         for group in self.optimizer_.param_groups:
             group["lr"] = rows["learning_rate"][-1]
 

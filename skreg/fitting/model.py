@@ -190,6 +190,11 @@ def load_model(path: str | Path) -> Model:
     ImportError
         If skops is not installed.
 
+    See Also
+    --------
+    RegularizedMLPClassifierCV : What a model for classes holds.
+    RegularizedMLPRegressorCV : What a model for numbers holds.
+
     Examples
     --------
     >>> import skreg

@@ -301,5 +301,23 @@ def last_rounds() -> list[RoundReport]:
     list of RoundReport
         Of the ``parallel_config(backend="skreg")`` block that last started a round: jobs, members
         of each stack, epochs, seconds and GFLOP/s.
+
+    See Also
+    --------
+    RegularizedMLPClassifier : A net that is trained in rounds where many are fitted at once.
+    BaggedMLPClassifier : An ensemble that is one round of its own.
+
+    Examples
+    --------
+    >>> import skreg
+    >>> from joblib import parallel_config
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = skreg.RegularizedMLPClassifier((8,), max_iter=5, random_state=0)
+    >>> with parallel_config(backend="skreg"):
+    ...     scores = cross_val_score(net, X, y, cv=3)
+    >>> for report in skreg.last_rounds():
+    ...     print(report)  # doctest: +SKIP
     """
     return list(_last_rounds)

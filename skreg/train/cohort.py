@@ -86,6 +86,9 @@ class Cohort:
         metric is undefined.
     undefined : str or None
         Why the metric had no value in the last epoch that it had none.
+    raw : ndarray or None
+        Raw validation outputs (o, n) whose prediction is that of the ensemble at the last epoch; None
+        where no member was left to count.
     verdict : tuple of bool
         Whether that epoch was the best one so far, and whether patience has run out.
     """
@@ -94,7 +97,7 @@ class Cohort:
         self.members = members
         self.monitor = members[0].monitor
         self.loss = self.score = math.nan
-        self.verdict, self.undefined = (False, False), None
+        self.verdict, self.undefined, self.raw = (False, False), None, None
         for member in members:
             member.cohort, member.monitor = self, self.monitor
             member.history["ensemble_loss"] = []
@@ -132,9 +135,9 @@ class Cohort:
             What the scorer raised.
         """
         if not outputs:
-            self.verdict = False, False
+            self.verdict, self.raw = (False, False), None
             return
-        raw = combine(outputs, self.spec.loss)
+        raw = self.raw = combine(outputs, self.spec.loss)
         self.loss = self._loss(raw)
         if self._job.score is None:
             self.verdict = self.monitor.update(self.loss)

@@ -174,6 +174,13 @@ class Table:
             return torch.from_numpy(self.data[start:stop].toarray()).to(self.device)
         return self.data[start:stop]
 
+    def parts(self, members, net):
+        """Slices of the rows, as many at a time as there is room for in an evaluation of members."""
+        room = CHUNK_ENTRIES["cpu" if self.device.type == "cpu" else "other"]
+        size = max(CHUNK_ROWS, room // ((members.stop - members.start) * net.widest))
+        for start in range(0, self.n, size):
+            yield slice(start, min(start + size, self.n))
+
 
 def as_tensor(array, device):
     """A tensor on the device; shares the memory of a writable array on the CPU."""
@@ -209,11 +216,7 @@ class ValidationGroup:
         net : Net
             Whose widest block decides.
         """
-        widest = net.widest
-        room = CHUNK_ENTRIES["cpu" if self.rows.device.type == "cpu" else "other"]
-        size = max(CHUNK_ROWS, room // ((self.members.stop - self.members.start) * widest))
-        for start in range(0, self.rows.n, size):
-            part = slice(start, min(start + size, self.rows.n))
+        for part in self.rows.parts(self.members, net):
             yield self.rows.chunk(part.start, part.stop), self.y[..., part], self.weight[part]
 
 

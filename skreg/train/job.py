@@ -111,6 +111,30 @@ class Spec(_OfBlocks):
 
 
 @dataclass
+class Measure:
+    """A number that is taken of a net at the end of each epoch, and has no part in its training.
+
+    Attributes
+    ----------
+    name : str
+        Of its column in the history.
+    score : callable
+        As `Job.score`, of the outputs of the validation rows or, where ``of_training``, of the training
+        rows, which are then those that its nets show.
+    shows_nets : bool
+        As `Job.shows_nets`.
+    of_training : bool
+        Whether it looks at training rows. In a cohort each net is measured by itself then, and not
+        their mean.
+    """
+
+    name: str
+    score: Callable
+    shows_nets: bool = False
+    of_training: bool = False
+
+
+@dataclass
 class Job:
     """One network to train.
 
@@ -131,6 +155,9 @@ class Job:
     shows_nets : bool
         Whether ``score`` is called as ``score(raw, nets)``. ``nets()`` gives a `Standing` of the net, or
         of each member of a cohort that still counts.
+    measures : tuple of Measure
+        What the history tells of each epoch besides. Epochs are closed one at a time then; by whom, and so
+        the trained net, is the same with and without.
     start : dict or None
         Parameters to start from, under "optimiser" its state and under "epoch" the number of epochs
         behind it, so that the random bits go on.
@@ -168,6 +195,7 @@ class Job:
     sample_weight_val: np.ndarray | None = None
     score: Callable | None = None
     shows_nets: bool = False
+    measures: tuple[Measure, ...] = ()
     start: dict | None = None
     keep_optimiser: bool = False
     driver: Callable | None = None
@@ -206,8 +234,9 @@ class Result:
         ``input_std``, ``input_mean`` (d,), ``embed_edges`` (m, 17). Of embedded categories
         ``category_vectors``, the tables of all columns one behind the other, each (levels, width).
     history : dict of list
-        ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``; in a cohort
-        also ``ensemble_loss``, and the score is the ensemble's.
+        ``epoch``, ``train_loss``, ``valid_loss``, ``valid_score``, ``learning_rate``, and a column for
+        each of the job's measures; in a cohort also ``ensemble_loss``, and the score and what is
+        measured in validation rows are the ensemble's.
     n_iter, best_iter, n_steps, best_step : int
     stopped_by : str
     optimiser : dict or None

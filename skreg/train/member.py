@@ -62,6 +62,7 @@ class Member:
     def of(cls, index, job):
         """The member of a job, watched as its spec says."""
         member = cls(index, job, None)
+        member.history.update((measure.name, []) for measure in job.measures)
         spec = job.spec
         adaptive = spec.learning_rate == "adaptive"
         options = {"adaptive": adaptive, "rate": spec.learning_rate_init}
@@ -115,6 +116,22 @@ class Member:
             # Where an epoch ends in the middle, nothing was validated.
             loss = math.nan if math.isnan(valid_loss) else self.cohort.loss
             self.history["ensemble_loss"].append(loss)
+        self._leave_room()
+
+    def record_all(self, epochs, train_loss, valid_loss, rates):
+        """Write rows of history, of epochs that the step closed."""
+        history = self.history
+        history["epoch"].extend(epochs)
+        history["train_loss"].extend(train_loss)
+        history["valid_loss"].extend(valid_loss)
+        history["valid_score"].extend([math.nan] * len(rates))
+        history["learning_rate"].extend(rates)
+        self._leave_room(len(rates))
+
+    def _leave_room(self, rows=1):
+        """Rows in the columns of what is measured, for numbers that come when the epoch is closed."""
+        for measure in self.job.measures:
+            self.history[measure.name].extend([math.nan] * rows)
 
     def judge(self, epoch, n_steps, finite, train_loss, valid_loss, valid_score):
         """Take the values of an epoch; whether its weights are to be kept."""

@@ -18,6 +18,7 @@ from skreg.train.cohort import Cohort
 from skreg.train.feed import Epoch, Feed, Fingerprint
 from skreg.train.job import Result
 from skreg.train.knobs import Knobs
+from skreg.train.measuring import measure
 from skreg.train.member import Member
 from skreg.train.plan import shape_key
 from skreg.train.progress import Progress
@@ -280,12 +281,13 @@ class Stack:
         self.flops += self.flops_per_row * done * feed.width
         if self.watch is None:
             self._close_epoch(step.take_losses() / done, rates[done - 1])
-        elif self._training():
+        elif training := self._training():
             self._note(step.close(epoch, self._closing()), rates[-1:])
+            measure(self, training)
 
     def _epochs_at_a_time(self):
         """Epochs that can be left to the step before the next look at limits."""
-        if self.watch is None:
+        if self.watch is None or any(m.job.measures for m in self.members):
             return 1
         steps = self.feed.steps
         room = _MOST_PLACES // (steps * len(self.feed.streams) * self.feed.width)
@@ -414,7 +416,7 @@ class Stack:
         valid_loss, valid_score, outputs = validate(
             self.step, self.kept, self.feed, self.members, self.net, shows
         )
-        finite, keep = self._finite(), []
+        training, finite, keep = self._training(), self._finite(), []
         sound = np.isfinite(train_loss + valid_loss) & finite
         for cohort in self.cohorts:
             self._ask(cohort, outputs, sound, valid_loss, valid_score, shows)
@@ -427,6 +429,7 @@ class Stack:
                 keep.append(k)
         if keep:
             self.snapshot.keep(self.kept, None if len(keep) == len(self.members) else keep)
+        measure(self, training, outputs)
 
     def _ask(self, cohort, outputs, sound, valid_loss, valid_score, shows):
         """Let a cohort judge the epoch by those of its members that have not diverged."""

@@ -24,10 +24,11 @@ class Shows:
         What is validated.
     epoch, n_steps : int
         Epochs and minibatches that the stack has done.
-    train_loss, rates : ndarray, shape (k,)
+    train_loss, rates : ndarray, shape (k,), optional
+        Of the epoch; None where it has a row in the histories already.
     """
 
-    def __init__(self, nets, epoch, n_steps, train_loss, rates):
+    def __init__(self, nets, epoch, n_steps, train_loss=None, rates=None):
         self.nets = nets
         self.epoch = epoch
         self.n_steps = n_steps
@@ -40,6 +41,20 @@ class Shows:
         return Standing(member.job, outputs, result)
 
     def _result(self, member, place, valid_loss):
+        return Result(
+            params={**self.nets.theta.member(place), **self.nets.running.member(place)},
+            history=self._history(member, place, valid_loss),
+            n_iter=self.epoch - member.epochs_before,
+            best_iter=self.epoch - member.epochs_before,
+            best_loss=valid_loss,
+            n_steps=self.n_steps - member.steps_before,
+            best_step=self.n_steps - member.steps_before,
+        )
+
+    def _history(self, member, place, valid_loss):
+        """The history with the row of this epoch."""
+        if self.train_loss is None:
+            return {name: list(values) for name, values in member.history.items()}
         row = {
             "epoch": self.epoch - member.epochs_before,
             "train_loss": float(self.train_loss[place]),
@@ -48,17 +63,8 @@ class Shows:
         }
         if member.cohort is not None:
             row["ensemble_loss"] = member.cohort.loss
-        return Result(
-            params={**self.nets.theta.member(place), **self.nets.running.member(place)},
-            history={
-                name: [*values, row.get(name, math.nan)] for name, values in member.history.items()
-            },
-            n_iter=self.epoch - member.epochs_before,
-            best_iter=self.epoch - member.epochs_before,
-            best_loss=valid_loss,
-            n_steps=self.n_steps - member.steps_before,
-            best_step=self.n_steps - member.steps_before,
-        )
+        history = member.history.items()
+        return {name: [*values, row.get(name, math.nan)] for name, values in history}
 
 
 def validate(step, nets, feed, members, net, shows):
@@ -81,7 +87,7 @@ def validate(step, nets, feed, members, net, shows):
     loss, score : ndarray of float64, shape (k,)
         NaN where there is none; for an epoch with infinite outputs both are.
     outputs : dict of int to ndarray, shape (o, n)
-        Raw outputs of the members of cohorts, by their places.
+        Raw outputs of the members of cohorts, and of those that are measured, by their places.
     """
     k = len(members)
     loss, score, outputs = np.full(k, math.nan), np.full(k, math.nan), {}
@@ -90,7 +96,7 @@ def validate(step, nets, feed, members, net, shows):
         sharing = members[group.members]
         if all(m.ended for m in sharing):
             continue
-        asked = any(m.job.score is not None or m.cohort is not None for m in sharing)
+        asked = any(_needs_outputs(m) for m in sharing)
         parts, sums, loss[group.members] = [], [], 0.0
         for rows, y, weight in group.chunks(net):
             raw = step.outputs(nets, group.members, rows)
@@ -107,9 +113,11 @@ def validate(step, nets, feed, members, net, shows):
             place = group.members.start + i
             if m.ended is not None:
                 continue
-            if m.cohort is not None:
+            if m.cohort is not None or m.job.measures:
                 outputs[place] = raw[i]
-            elif m.job.score is not None and not np.isfinite(raw[i]).all():
+            if m.cohort is not None:
+                continue
+            if m.job.score is not None and not np.isfinite(raw[i]).all():
                 # The net has diverged, even where the loss of such outputs is finite.
                 loss[place] = math.nan
             elif m.job.score is not None:
@@ -119,8 +127,19 @@ def validate(step, nets, feed, members, net, shows):
     return loss, score, outputs
 
 
+def _needs_outputs(member):
+    asked = member.job.score is not None or bool(member.job.measures)
+    return asked or member.cohort is not None
+
+
 def ask(job, raw, nets):
     """Score of raw outputs (n, o); NaN, and the reason, where the metric is undefined.
+
+    Parameters
+    ----------
+    job : Job or Measure
+    raw : ndarray
+    nets : callable
 
     Returns
     -------

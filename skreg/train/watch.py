@@ -169,13 +169,8 @@ class Watch:
             n = last + before - first  # epochs that it took part in
             if m.ended is not None or n <= 0:
                 continue
-            history, rows = m.history, slice(0, n)
-            train, valid, rates = (c[rows, k].tolist() for c in columns)
-            history["epoch"].extend(range(last - n + 1, last + 1))
-            history["train_loss"].extend(train)
-            history["valid_loss"].extend(valid)
-            history["valid_score"].extend([math.nan] * n)
-            history["learning_rate"].extend(rates)
+            train, valid, rates = (c[:n, k].tolist() for c in columns)
+            m.record_all(range(last - n + 1, last + 1), train, valid, rates)
             m.n_steps = last * steps
             m.ended = REASONS[counts[ENDED, k]]
             if m.ended == "max_iter" and last < m.job.spec.max_iter:
@@ -184,7 +179,7 @@ class Watch:
             best = m.best_iter = int(counts[BEST_EPOCH, k])
             m.best_step = best * steps
             if best and counts[WATCHED, k] == VALID_LOSS:
-                m.best_loss = history["valid_loss"][best - 1]
+                m.best_loss = m.history["valid_loss"][best - 1]
             elif best:
                 m.best_loss = min([m.best_loss, *train[: best + before - first]])
 

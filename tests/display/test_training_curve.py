@@ -168,6 +168,41 @@ def test_given_axes_are_used(data):
     assert plt.get_fignums() == [figure.number]
 
 
+def with_metrics(n_epochs=50):
+    history = make_history(n_epochs)
+    return history.assign(
+        ensemble_loss=0.1, valid_f1=np.linspace(0.5, 0.9, n_epochs), train_f1=1.0, valid_bad=np.nan
+    )
+
+
+def test_metrics_have_a_panel_of_their_own(assert_texts_apart):
+    history = with_metrics()
+    display = TrainingCurveDisplay(history=history, best_epoch=30).plot()
+    assert list(display.metric_lines_) == ["valid_f1", "train_f1"]
+    for column, line in display.metric_lines_.items():
+        assert line.axes is display.metric_ax_
+        np.testing.assert_array_equal(line.get_ydata(), history[column])
+    labels = [line.get_label() for line in display.metric_lines_.values()]
+    assert labels == ["f1, validation", "f1, training"]
+    colors = {line.get_color() for line in display.metric_lines_.values()}
+    assert len(colors) == 1
+    assert display.metric_ax_.get_shared_x_axes().joined(display.ax_, display.metric_ax_)
+    assert_texts_apart(display.figure_)
+
+
+def test_metrics_where_there_are_axes_for_them():
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots()
+    display = TrainingCurveDisplay(history=with_metrics()).plot(ax=ax)
+    assert (display.ax_, display.metric_ax_, display.metric_lines_) == (ax, None, {})
+    _, axes = plt.subplots(2, 1)
+    display = TrainingCurveDisplay(history=with_metrics()).plot(ax=axes)
+    assert (display.ax_, display.metric_ax_) == tuple(axes)
+    with pytest.raises(ValueError, match="draws 1 panel, but `ax` holds 2 axes"):
+        TrainingCurveDisplay(history=make_history()).plot(ax=axes)
+
+
 @pytest.mark.parametrize(
     ("n_epochs", "scale"), [(1, "auto"), (3, "log"), (50, "log"), (50, "linear"), (1000, "log")]
 )

@@ -43,6 +43,7 @@ OTHER_SHAPES = {
     "embedding": "another",
     "owners": (0, 1, 1, 2),
     "levels": (3,),
+    "feature_groups": (0, 0, 1, 2),
     "hidden": (3,),
     "residual": True,
     "n_outputs": 2,

@@ -45,6 +45,7 @@ from skreg import (
     l1_max,
     last_rounds,
     load_model,
+    plain,
 )
 from skreg.display import OverfitGapDisplay, weight_norm, zero_share
 
@@ -76,6 +77,9 @@ def parameters() -> None:
     RegularizedMLPClassifier(class_weight={"yes": 2, "no": 0.5}, label_smoothing=0.1)
     RegularizedMLPClassifier(class_weight="balanced", random_state=np.random.RandomState(0))
     RegularizedMLPClassifier(decision="balanced")
+    RegularizedMLPClassifier(metrics=["accuracy", "train_accuracy"])
+    RegularizedMLPClassifier((8,), **plain(dropout=0.3, l2=0.01))
+    RegularizedMLPRegressor(metrics={"r2": "r2", "train_mine": accuracy})
     RegularizedMLPClassifier(decision={"no": 1, "yes": 0.05})
     RegularizedMLPClassifier(batch_size=16, validation_fraction=10, max_time=60, tol=1e-4)
     RegularizedMLPClassifier(solver="sgd", learning_rate="adaptive", callbacks=[], verbose=True)

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators.bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
-from skreg.estimators.bagging.scoring import set_scores, warn_of_all_gaps
+from skreg.estimators.bagging.scoring import set_all_metrics, set_scores, warn_of_all_gaps
 from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.constant import (
     warn_if_ensemble_is_worse_than_constant,
@@ -194,10 +194,11 @@ class BaseBaggedMLP(BaseEnsemble):
         self._refitted = template.refit
         self._know_target(template)
         members = prepare(template, parts, (X, encoded, weight), self._bags, held_out)
+        # A member that is given some of the columns is given prepared ones.
+        shown = given if self._columns.plain or self._bags.all_columns else X
         if template.scoring != "loss":
-            # A member that is given some of the columns is given prepared ones.
-            shown = given if self._columns.plain or self._bags.all_columns else X
             set_scores(members, given, shown, self._bags, self)
+        set_all_metrics(members, given, shown, self._bags, self)
         warn_of_columns(template, X, given)
         warn_of_knobs(members[0].job.spec)
         results = train(members)
@@ -401,7 +402,7 @@ class BaseBaggedMLP(BaseEnsemble):
 
     @property
     def history_(self) -> pd.DataFrame:
-        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate."""
+        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate, then ``metrics``."""
         if not hasattr(self, "_history"):
             raise AttributeError(
                 f"{type(self).__name__} has 'history_' only after a fit with stopping='ensemble' "

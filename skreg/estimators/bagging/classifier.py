@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 
+from skreg.estimators import outputs
 from skreg.estimators.bagging.base import CONSTRAINTS, BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPClassifier
@@ -137,24 +138,28 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         raw = self._by_rows(X, lambda raw: combine_stacked(raw, loss_of(self.estimators_[0])))
         return with_outputs(with_rule(self.estimators_[0], self._shift), raw)
 
+    @outputs.returns(outputs.LABELS)
     def predict(self, X: types.Table) -> types.Array:
-        """Labels by the mean probabilities, shape (n,); for multilabel a matrix in the coding of y.
+        """Predict labels by the mean probabilities.
 
         They follow by ``decision``: the largest mean probability, or the largest after division by the
         ensemble's ``class_prior_`` or the numbers of a dict.
         """
         return self._asked(X).predict(X)
 
+    @outputs.returns(outputs.PROBABILITIES)
     def predict_proba(self, X: types.Table) -> types.Array:
-        """Mean probabilities over members, shape (n, n_classes); of each label for multilabel."""
+        """Predict the mean probabilities over members."""
         return self._asked(X).predict_proba(X)
 
+    @outputs.returns(outputs.LOG_PROBABILITIES)
     def predict_log_proba(self, X: types.Table) -> types.Array:
-        """Logarithms of the mean probabilities, without underflow."""
+        """Predict logarithms of the mean probabilities, without underflow."""
         return self._asked(X).predict_log_proba(X)
 
+    @outputs.returns(outputs.LOGITS)
     def decision_function(self, X: types.Table) -> types.Array:
-        """Logits of the mean probabilities: shape (n,) for two classes, else (n, n_classes).
+        """Predict logits of the mean probabilities.
 
         scikit-learn's bagging averages the members' logits instead, which need not agree with
         `predict`.

@@ -58,7 +58,8 @@ ATTRIBUTES = """
         in `fit` these are members that have not seen the group of the row.
     history_ : DataFrame
         Of an ensemble whose members stopped together: epoch, train_loss (mean over members),
-        valid_loss and valid_score (of the ensemble), learning_rate.
+        valid_loss and valid_score (of the ensemble), learning_rate, and the ``metrics`` of the
+        estimator (of the ensemble; those of training rows are means over members).
     n_iter_, best_iter_ : int
         Epochs run, and the epoch of the weights that were kept, of such an ensemble.
     stopped_by_ : str

@@ -121,6 +121,8 @@ class UntrainedMember:
     net : BaseRegularizedMLP
     job : Job
     columns : ndarray of int
+    targets : ndarray
+        Of the rows that it is trained on, as the net encodes them.
     valid : tuple of X, y and weight, or None
         Its validation rows.
     held_out : ndarray of int or None
@@ -132,6 +134,7 @@ class UntrainedMember:
     net: object
     job: object
     columns: np.ndarray
+    targets: np.ndarray
     valid: tuple | None = None
     held_out: np.ndarray | None = None
     whole: tuple | None = None
@@ -191,7 +194,8 @@ def _alone(net, parts, rows, bags, columns, counts):
     numbers = valid and valid[3]
     valid = valid and valid[:3]
     job = make_job(net, train_rows[:3], valid, parts, seed)
-    return UntrainedMember(net, job, columns, valid, numbers, whole if net.refit else None)
+    whole = whole if net.refit else None
+    return UntrainedMember(net, job, columns, train_rows[1], valid, numbers, whole)
 
 
 def _check_member_groups(net, bags, groups):
@@ -244,7 +248,7 @@ class _Shared:
         valid = _columns(X, bags, columns), y, weight
         job = make_job(net, own, valid, parts, seed_of(net), scaled=True)
         whole = self._bag(*rows[:2], counts, bags, columns) if net.refit else None
-        return UntrainedMember(net, job, columns, valid, self.held_out, whole)
+        return UntrainedMember(net, job, columns, own[1], valid, self.held_out, whole)
 
     def _bag(self, X, y, counts, bags, columns):
         X, y, counts = weigh(*drop_unweighted(X, y, counts), self.factors)
@@ -313,16 +317,18 @@ def ensemble_history(results):
     Returns
     -------
     history : dict of list
-        As a net's; the training loss is the mean over the members that were still there.
+        As a net's; the training loss, and metrics of training rows, are means over the members that
+        were still there.
     best_iter : int
     stopped_by : str
     """
     longest = max(results, key=lambda result: (result.n_iter, result.stopped_by != "diverged"))
     history = {name: list(values) for name, values in longest.history.items()}
     history["valid_loss"] = history.pop("ensemble_loss")
-    curves = [result.history["train_loss"] for result in results]
-    history["train_loss"] = [
-        float(np.mean([curve[i] for curve in curves if len(curve) > i]))
-        for i in range(longest.n_iter)
-    ]
+    for name in [name for name in history if name.startswith("train_")]:
+        curves = [result.history[name] for result in results]
+        history[name] = [
+            float(np.mean([curve[i] for curve in curves if len(curve) > i]))
+            for i in range(longest.n_iter)
+        ]
     return history, longest.best_iter, longest.stopped_by

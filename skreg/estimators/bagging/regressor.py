@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
+from skreg.estimators import outputs
 from skreg.estimators.bagging.base import BaseBaggedMLP
 from skreg.estimators.bagging.docs import describe
 from skreg.estimators.mlp import RegularizedMLPRegressor
@@ -53,8 +54,9 @@ class BaggedMLPRegressor(RegressorMixin, BaseBaggedMLP):
     _net = RegularizedMLPRegressor
     _averages_predictions = True
 
+    @outputs.returns(outputs.NUMBERS)
     def predict(self, X: types.Table) -> types.Array:
-        """Mean prediction over members, in the units of the target, shape (n,) or (n, n_targets)."""
+        """Predict the mean over members."""
         return self._by_rows(X, lambda raw: predictions(self.estimators_, raw).mean(axis=0))
 
     def _set_out_of_bag(self, mean, y, seen, weight):

@@ -6,9 +6,10 @@ import copy
 
 import numpy as np
 
+from skreg.estimators.measuring import measure_of
+from skreg.estimators.metrics import metrics_of
 from skreg.estimators.scoring import (
     GivenRows,
-    Score,
     make_score,
     warn_of_gaps,
     warn_undefined,
@@ -34,54 +35,92 @@ def set_scores(members, given, shown, bags, ensemble):
     members = [member for member in members if member.valid is not None]
     if not members:
         return
+    scores, undefined = _scores(members, given, shown, bags, ensemble), []
+    together = members[0].job.cohort is not None
+    for member, score in zip(members, scores, strict=True):
+        # What they share is looked at once.
+        reason = None if together and undefined else score.undefined(member.valid[1])
+        if reason is not None:
+            undefined.append((score, reason))
+        elif not (together and undefined):
+            member.job.score, member.job.shows_nets = score, score.shows_nets
+    if undefined:
+        warn_undefined(*undefined[0], passed=False)
+
+
+def _scores(members, given, shown, bags, ensemble, **options):
+    """The score of each member: of their mean where they stop together, else of itself.
+
+    ``options`` are those of `skreg.estimators.scoring.make_score`.
+    """
     if members[0].job.cohort is not None:
-        _set_common_score(members, given, ensemble)
-    else:
-        _set_own_scores(members, shown, bags, getattr(ensemble, "feature_names_in_", None))
+        return _common_scores(members, given, ensemble, **options)
+    names = getattr(ensemble, "feature_names_in_", None)
+    return [_own_score(member, shown, bags, names, **options) for member in members]
 
 
-def _set_common_score(members, given, ensemble):
+def _common_scores(members, given, ensemble, **options):
     """One score of all: it judges the mean of their predictions."""
     first = members[0]
     rows = GivenRows(given, first.held_out)
-    common = make_score(first.net, first.valid, rows, ensemble=copy.copy(ensemble))
-    reason = common.undefined(first.valid[1])
-    if reason is not None:
-        warn_undefined(common, reason, passed=False)
-        return
+    common = make_score(first.net, first.valid, rows, ensemble=copy.copy(ensemble), **options)
     # Without a view the mean of the outputs is given to any of the nets, which is to decide as the
     # ensemble does.
     shift = None if common.view else common_rule([member.net for member in members])[1]
+    scores = []
     for place, member in enumerate(members):
-        net = without_fit(member.net)
-        member.job.score = Score(
-            net if common.view else with_rule(net, shift),
-            common.scorer,
-            common.X,
-            common.y,
-            common.options,
-            common.view,
-            place,
-        )
-        member.job.shows_nets = common.shows_nets
+        score, net = copy.copy(common), without_fit(member.net)
+        score.net, score.place = net if common.view else with_rule(net, shift), place
+        scores.append(score)
+    return scores
 
 
-def _set_own_scores(members, shown, bags, names):
-    """Each member is judged by itself, on rows of its own."""
-    undefined = []
-    for member in members:
-        columns = None if bags.all_columns else member.columns
-        score = make_score(member.net, member.valid, GivenRows(shown, member.held_out, columns))
-        if names is not None and hasattr(shown, "columns"):
-            # The member is trained on an array; what the scorer is given has names.
-            score.net.feature_names_in_ = names if columns is None else names[columns]
-        reason = score.undefined(member.valid[1])
-        if reason is None:
-            member.job.score, member.job.shows_nets = score, score.shows_nets
+def _own_score(member, shown, bags, names, **options):
+    """The score of a member by itself, on rows of its own."""
+    columns = None if bags.all_columns else member.columns
+    rows = GivenRows(shown, member.held_out, columns)
+    score = make_score(member.net, member.valid, rows, **options)
+    if names is not None and hasattr(shown, "columns"):
+        # The member is trained on an array; what the scorer is given has names.
+        score.net.feature_names_in_ = names if columns is None else names[columns]
+    return score
+
+
+def set_all_metrics(members, given, shown, bags, ensemble):
+    """Let the histories of members tell of ``metrics``; arguments are those of `set_scores`.
+
+    Raises
+    ------
+    ValueError
+        Where a function of the user's own is to look at training rows, of which each member has others.
+    """
+    validated = members[0].valid is not None
+    for metric in metrics_of(members[0].net):
+        kind = metric.rows(validated)
+        if kind == "train":
+            scores = [_training_score(member, metric) for member in members]
         else:
-            undefined.append((score, reason))
-    if undefined:
-        warn_undefined(*undefined[0], passed=False)
+            options = {"scoring": metric.scorer, "called": metric.called}
+            scores = _scores(members, given, shown, bags, ensemble, **options)
+        for member, score in zip(members, scores, strict=True):
+            own = {one.name: one for one in member.job.measures}
+            encoded = member.targets if kind == "train" else member.valid[1]
+            measure = measure_of(metric, kind, score, encoded)
+            member.job.measures = tuple({**own, measure.name: measure}.values())
+
+
+def _training_score(member, metric):
+    """The score of a member for the rows that it is trained on."""
+    job, rows = member.job, (member.job.X, member.targets, member.job.sample_weight)
+    options = {"scoring": metric.scorer, "called": metric.called}
+    score = make_score(member.net, rows, GivenRows(job.X, np.arange(1)), **options)
+    if score.shows_nets:
+        raise ValueError(
+            f"{metric.called} is a function of your own and looks at training rows, "
+            "of which each member of an ensemble has others. Use the name of a scorer, or let it look "
+            "at the validation rows."
+        )
+    return score
 
 
 def warn_of_all_gaps(template, results, *, together):

@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skreg.estimators import outputs
 from skreg.estimators.decision import class_counts, decided, shift_of
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_scipy, by_sklearn
@@ -264,35 +265,29 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
             )
         return self.solver
 
+    @outputs.returns(outputs.LOGITS)
     def decision_function(self, X: types.Table) -> types.Array:
-        """Logits.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, n_classes)
-            Of ``classes_[1]`` for two classes.
-        """
+        """Predict logits."""
         raw = self._raw(X)
         return raw[:, 0] if raw.shape[1] == 1 else raw
 
+    @outputs.returns(outputs.LABELS)
     def predict(self, X: types.Table) -> types.Array:
-        """Class labels, shape (n,), by the probabilities and `decision`."""
+        """Predict labels, by the probabilities and `decision`."""
         raw = self._raw(X)
         return self.classes_[decided(raw, self._shift)]
 
+    @outputs.returns(outputs.PROBABILITIES)
     def predict_proba(self, X: types.Table) -> types.Array:
-        """Probabilities of the classes, shape (n, n_classes)."""
+        """Predict probabilities of the classes."""
         raw = self.decision_function(X)
         if raw.ndim == 1:
             return np.column_stack([expit(-raw), expit(raw)])
         return softmax(raw, axis=1)
 
+    @outputs.returns(outputs.LOG_PROBABILITIES)
     def predict_log_proba(self, X: types.Table) -> types.Array:
-        """Logarithms of :meth:`predict_proba`, exact where a probability is too small for it."""
+        """Predict logarithms of the probabilities, exact where `predict_proba` has a zero."""
         raw = self.decision_function(X)
         if raw.ndim == 1:
             return -np.column_stack([np.logaddexp(0.0, raw), np.logaddexp(0.0, -raw)])

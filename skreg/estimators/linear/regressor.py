@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skreg.estimators import outputs
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_sklearn
 from skreg.estimators.linear.base import RegularizedLinearModel, prepared, standardisation
@@ -225,8 +226,9 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         )
         return self
 
+    @outputs.returns(outputs.NUMBERS)
     def predict(self, X: types.Table) -> types.Array:
-        """Predictions in the units of the target, shape (n,) or (n, n_targets)."""
+        """Predict numbers, in the units of the target."""
         raw = self._raw(X)
         return np.exp(raw) if self.loss == "poisson" else raw
 

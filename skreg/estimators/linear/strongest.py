@@ -85,6 +85,11 @@ def l1_max(
         If X, y or the weights are not valid, y holds one class only, or `class_weight` is given for
         numbers.
 
+    See Also
+    --------
+    RegularizedLinearClassifier : The linear model for classes.
+    RegularizedLinearRegressor : The linear model for numbers.
+
     References
     ----------
     Friedman, J., Hastie, T. and Tibshirani, R. (2010). "Regularization paths for generalized linear

@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import balanced_accuracy_score, get_scorer
 from sklearn.utils._param_validation import StrOptions
 
+from skreg.estimators import outputs
 from skreg.estimators.mlp import RegularizedMLPClassifier
 from skreg.estimators.probes import predicting
 from skreg.estimators.search.base import CONSTRAINTS, BaseSearch, outside
@@ -128,20 +129,24 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
         mean = self._mean(X)  # says where it is not fitted
         return predicting(self._template, mean, self._shift)
 
+    @outputs.returns(outputs.LABELS)
     def predict(self, X: types.Table) -> types.Array:
-        """Labels by the mean probabilities, shape (n,); for multilabel a matrix in the coding of y."""
+        """Predict labels by the mean probabilities."""
         return self._asked(X).predict(X)
 
+    @outputs.returns(outputs.PROBABILITIES)
     def predict_proba(self, X: types.Table) -> types.Array:
-        """Mean probabilities, shape (n, n_classes); of each label for multilabel."""
+        """Predict the mean probabilities over nets, by their weights."""
         return self._mean(X)
 
+    @outputs.returns(outputs.LOG_PROBABILITIES)
     def predict_log_proba(self, X: types.Table) -> types.Array:
-        """Logarithms of the mean probabilities."""
+        """Predict logarithms of the mean probabilities."""
         return np.log(self._mean(X))
 
+    @outputs.returns(outputs.LOGITS)
     def decision_function(self, X: types.Table) -> types.Array:
-        """Logits of the mean probabilities: shape (n,) for two classes, else (n, n_classes)."""
+        """Predict logits of the mean probabilities."""
         return self._asked(X).decision_function(X)
 
 

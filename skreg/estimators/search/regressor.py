@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sklearn.base import RegressorMixin
 
+from skreg.estimators import outputs
 from skreg.estimators.mlp import RegularizedMLPRegressor
 from skreg.estimators.search.base import BaseSearch, outside
 from skreg.estimators.search.docs import describe
@@ -50,6 +51,7 @@ class RegularizedMLPRegressorCV(RegressorMixin, BaseSearch):
     def _set_outside(self, found, predicted):
         self.oof_predictions_ = outside(found, predicted)
 
+    @outputs.returns(outputs.NUMBERS)
     def predict(self, X: types.Table) -> types.Array:
-        """Mean prediction, in the units of the target, shape (n,) or (n, n_targets)."""
+        """Predict the mean over nets, by their weights."""
         return self._mean(X)

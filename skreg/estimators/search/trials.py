@@ -22,6 +22,7 @@ from skreg.estimators.course import (
 )
 from skreg.estimators.fitted import set_fitted
 from skreg.estimators.forward import raw_outputs
+from skreg.estimators.measuring import set_metrics
 from skreg.estimators.scoring import GivenRows, make_score, numbers_of_kept
 from skreg.estimators.target import predictions, smoothed_shares
 from skreg.estimators.weights import drop_unweighted, weigh
@@ -172,6 +173,12 @@ def _learned_by(net):
     return column_settings(net), repr(getattr(net, "class_weight", None))
 
 
+def _shown(rows, factors):
+    """Rows as the user passed them, without those whose class has no weight."""
+    kept = numbers_of_kept(len(rows), rows.weight, rows.y, factors)
+    return GivenRows(rows.given, rows.places[kept])
+
+
 def _mass(job):
     """What the validation rows of a job weigh together."""
     weight = job.sample_weight_val
@@ -207,32 +214,32 @@ class Trainees:
     def _add_net(self, trial, i):
         net = like(self.template, self.random_state, **trial.setting)
         parts = checked(net)
-        rows, valid, given = self._tables(net, i)
+        rows, valid, shown = self._tables(net, i)
         job = make_job(net, rows, valid, parts, seed_of(net))
         job.label = f"{type(net).__name__} (setting {trial.number})"
         if net.scoring != "loss":
-            score = make_score(net, valid, given)
+            score = make_score(net, valid, shown[1])
             if score.undefined(valid[1]) is None:
                 job.score, job.shows_nets = score, score.shows_nets
+        set_metrics(net, job, rows, valid, shown)
         trial.nets.append(net)
         trial.jobs.append(job)
 
     def _tables(self, net, i):
-        """Training and validation rows of a fold as a net is given them, and the latter as the user did."""
+        """Training and validation rows of a fold as a net is given them, and both as the user did."""
         key = i, *_learned_by(net)
         if key not in self._made:
             train, test = self.folds.splits[i]
             factors = factors_of(net, train.y, train.weight)
             numbers, y, weight = weigh(train.numbers, train.y, train.weight, factors)
             rows = prepare_rows(net, numbers, weight), y, weight
-            kept = numbers_of_kept(len(test), test.weight, test.y, factors)
+            shown = [_shown(part, factors) for part in (train, test)]
             numbers, y, weight = weigh(test.numbers, test.y, test.weight, factors)
             valid = prepare_rows(net, numbers, weight, first=False), y, weight
-            given = GivenRows(test.given, test.places[kept])
-            self._made[key] = columns_of(net), rows, valid, given
-        columns, rows, valid, given = self._made[key]
+            self._made[key] = columns_of(net), rows, valid, shown
+        columns, rows, valid, shown = self._made[key]
         take_preparation(net, columns)
-        return rows, valid, given
+        return rows, valid, shown
 
     def on_all_rows(self, trial, rows):
         """A net of the setting of a trial and the job that trains it on all rows, for its joint steps.

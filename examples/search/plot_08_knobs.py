@@ -1,6 +1,6 @@
 """
-8. Which knobs mattered
-=======================
+Which knobs mattered
+====================
 
 A search leaves behind how every setting fared, those included that were given up. A random forest over
 settings tells which knobs went with that, and with what certainty; of most knobs it says that nothing can be
@@ -38,11 +38,6 @@ print(table.round(3).to_string(index=False))
 print(f"explained: {table.attrs['explained']:.2f}")
 
 # %%
-# The same as a picture: each setting is a dot, higher is better.
-
-KnobDisplay.from_estimator(search)
-
-# %%
 # The best rates lie well inside of what was drawn, which is what one looks for: where the best settings are
 # at an end of a range, the range was too narrow.
 
@@ -50,3 +45,8 @@ rates = np.array(
     [setting.get("learning_rate_init", 2e-3) for setting in search.ensemble_["params"]]
 )
 print("rates of the ensemble:", ", ".join(f"{rate:.2g}" for rate in np.sort(rates)))
+
+# %%
+# All of it as a picture: each setting is a dot, higher is better.
+
+KnobDisplay.from_estimator(search)

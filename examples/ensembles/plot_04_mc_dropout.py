@@ -1,11 +1,13 @@
 """
-4. How sure is it? Monte-Carlo dropout
-======================================
+How sure is it? Monte-Carlo dropout
+===================================
 
 Dropout is off at prediction. Left on, each forward pass asks another random part of the network,
 and where the parts disagree, the network does not know (Gal and Ghahramani 2016).
 ``predict_mc`` asks many times. For a classifier it gives the mean probabilities and their entropy,
 0 where all agree on one class; for a regressor mean and standard deviation.
+
+**Reference**: Gal, Y. and Ghahramani, Z. (2016). Dropout as a Bayesian approximation. *ICML*.
 """
 
 # %%
@@ -52,6 +54,3 @@ ax.axvline(limit, color="black", linestyle=":", label="95 % of the known are lef
 ax.set(xlabel="predictive entropy", ylabel="share of the digits", title="Known and unknown digits")
 ax.legend()
 plt.show()
-
-# %%
-# **Reference**: Gal, Y. and Ghahramani, Z. (2016). Dropout as a Bayesian approximation. *ICML*.

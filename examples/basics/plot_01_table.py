@@ -1,6 +1,6 @@
 """
-1. A network on a table
-=======================
+A network on a table
+====================
 
 A regularized network is a scikit-learn estimator like any other, and takes a table as it comes: it
 scales the columns by itself. Everything that scikit-learn does with estimators it does with the

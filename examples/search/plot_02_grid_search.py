@@ -1,6 +1,6 @@
 """
-2. A grid over regularizers
-===========================
+A grid over regularizers
+========================
 
 Every regularizer is a plain number (or a switch), so all of them can stand in one grid. Which one
 helps depends on the others: dropout may be worth something without batch norm and nothing with

@@ -31,8 +31,8 @@ print("selected:", selector.get_support(indices=True))
 print(f"false selections expected, at most: {selector.expected_false_selections_:.2f}")
 
 # %%
-# It is a selector like scikit-learn's and can stand in front of any estimator, in a Pipeline as well, so that a
-# cross-validation selects from training rows alone.
+# It is a selector like scikit-learn's and can stand in front of any estimator, in a Pipeline as well, so that
+# a cross-validation selects from training rows alone.
 
 kept, net = selector.transform(X), RegularizedMLPRegressor((32,), random_state=0)
 for name, table in (("all columns", X), ("selected", kept)):

@@ -1,6 +1,6 @@
 """
-3. Early stopping and its curve
-===============================
+Early stopping and its curve
+============================
 
 A network that trains on and on learns its training rows by heart. Early stopping holds some rows
 out, looks at their loss after each epoch, and gives back the weights of the best one.
@@ -39,7 +39,14 @@ print(f"stopped by {net.stopped_by_} after {net.n_iter_} epochs; best epoch: {ne
 net.history_.round(4).tail(3)
 
 # %%
-# The training loss goes on falling after the held-out loss has turned. The weights are those of
+# :class:`skreg.TrainingCurveDisplay` draws the course of a training in one line.
+
+from skreg import TrainingCurveDisplay
+
+TrainingCurveDisplay.from_estimator(net)
+
+# %%
+# By hand: the training loss goes on falling after the held-out loss has turned. The weights are those of
 # the dotted line, not those of the last epoch.
 
 import matplotlib.pyplot as plt
@@ -56,6 +63,3 @@ ax.set(
 ax.legend(loc="lower right")
 plt.tight_layout()
 plt.show()
-
-# %%
-# :class:`skreg.TrainingCurveDisplay` draws this figure in one line.

@@ -2,15 +2,15 @@
 9. Which columns does a net need?
 =================================
 
-A linear model with an L1 penalty takes columns out one by one as the penalty grows. ``group_l1`` does the same
-for a net: all weights that leave a column go to zero together, and a column that matters only together with
-another one is kept. ``feature_path`` trains a net for each strength of the penalty, and for each fold, all at
-once.
+A linear model with an L1 penalty takes columns out one by one as the penalty grows. ``group_l1`` does the
+same for a net: all weights that leave a column go to zero together, and a column that matters only together
+with another one is kept. ``feature_path`` trains a net for each strength of the penalty, and for each fold,
+all at once.
 """
 
 # %%
-# A table of 30 columns. The target is made of five: a product, a hump, and one column by itself. No linear model
-# can see the first three.
+# A table of 30 columns. The target is made of four: a product, a kink, and one column by itself. No linear
+# model can see the first three.
 
 import numpy as np
 import pandas as pd

@@ -1,6 +1,6 @@
 """
-7. The search: all knobs at once
-================================
+The search: all knobs at once
+=============================
 
 A grid over three knobs says nothing about the other seventeen. ``RegularizedMLPClassifierCV`` draws settings
 of all of them, trains settings and folds side by side, gives up what falls behind, and makes an ensemble of
@@ -27,16 +27,6 @@ X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
 search = RegularizedMLPClassifierCV(n_settings=24, cv=5, n_repeats=1, random_state=0).fit(X, y)
 
 # %%
-# Each line is a setting. Most are given up at a rung; the dark line is the best so far.
-
-SearchDisplay.from_estimator(search, x="epoch")
-
-# %%
-# What the ensemble is made of. The members are the nets of the folds, so nothing was trained twice.
-
-EnsembleDisplay.from_estimator(search)
-
-# %%
 # Log loss on the rows that were kept: one net with its defaults, the nets of the best setting, the ensemble.
 
 net = RegularizedMLPClassifier(random_state=0).fit(X, y)
@@ -54,3 +44,13 @@ for name, model in {"one net": net, "best setting": best, "ensemble": search}.it
 # stopped on those rows, and the settings chosen by them. ``cross_validate(search, X, y)`` has no such part.
 
 print(f"out of fold: best setting {-search.best_score_:.3f}, ensemble {-search.oof_score_:.3f}")
+
+# %%
+# Each line is a setting. Most are given up at a rung; the dark line is the best so far.
+
+SearchDisplay.from_estimator(search, x="epoch")
+
+# %%
+# What the ensemble is made of. The members are the nets of the folds, so nothing was trained twice.
+
+EnsembleDisplay.from_estimator(search)

@@ -1,6 +1,6 @@
 """
-6. Many nets, one mean: bagging
-===============================
+Many nets, one mean: bagging
+============================
 
 The mean of k independent guesses of variance sigma^2 has the variance sigma^2 / k. Networks that are
 trained on the same rows are not independent: with a correlation rho between any two of them, the
@@ -74,6 +74,14 @@ for name, outputs in said.items():
     print(f"   variance of the mean of 16: {measured[name][-1]:.3f}")
 
 # %%
+# Within one ensemble, ``predict_std`` is the spread between its members. It shows the part of the
+# variance that a mean removes, (1 - rho) * sigma^2, and not the rest: as an error bar it is too short.
+
+spread = np.mean(ensemble.predict_std(X_test) ** 2) * 16 / 15
+variance, rho = found[name]
+print(f"spread between members {spread:.3f}, (1 - rho) * sigma^2 {(1 - rho) * variance:.3f}")
+
+# %%
 # The measured variances lie near the formula (lines). Independent members would follow the dotted
 # line to zero; these come close to their floor with a few members. Members that see different rows
 # are less alike, and each varies more: what counts is the product, rho * sigma^2.
@@ -97,16 +105,3 @@ ax.set(
 )
 ax.legend()
 plt.show()
-
-# %%
-# Within one ensemble, ``predict_std`` is the spread between its members. It shows the part of the
-# variance that a mean removes, (1 - rho) * sigma^2, and not the rest: as an error bar it is too short.
-
-spread = np.mean(ensemble.predict_std(X_test) ** 2) * 16 / 15
-variance, rho = found[name]
-print(f"spread between members {spread:.3f}, (1 - rho) * sigma^2 {(1 - rho) * variance:.3f}")
-
-# %%
-# **References**: Breiman, L. (1996). Bagging predictors. *Machine Learning* 24. Breiman, L. (2001).
-# Random forests. *Machine Learning* 45. Lakshminarayanan, B., Pritzel, A. and Blundell, C. (2017).
-# Simple and scalable predictive uncertainty estimation using deep ensembles. *NeurIPS*.
