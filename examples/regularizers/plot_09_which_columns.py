@@ -38,7 +38,8 @@ print("best:", path.features_at("best"))
 print("one standard error:", path.features_at("one_se"))
 
 # %%
-# The same with a linear model, whose strength is ``l1``. It finds the price, and cannot find the others.
+# The same with a linear model, whose strength is ``l1``. It finds the price and a column that says nothing,
+# and cannot find the others.
 
 linear = RegularizedLinearRegressor(l2=0.0, scale_features="standard")
 lasso = feature_path(X, y, estimator=linear, cv=3, random_state=0)
