@@ -61,7 +61,7 @@ def feature_path(
     X: types.Table,
     y: types.Target,
     *,
-    estimator: Any = None,
+    estimator: Any | None = None,
     strengths: Literal["auto"] | Sequence[float] | types.Array = "auto",
     n_strengths: int = 15,
     cv: types.Folds = None,

@@ -160,7 +160,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any = None,
+        estimator: Any | None = None,
         *,
         strengths: Literal["auto"] | Sequence[float] | types.Array = "auto",
         n_strengths: int = 10,
