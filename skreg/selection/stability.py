@@ -131,9 +131,9 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     >>> from skreg import RegularizedLinearRegressor, StabilitySelector
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> model = RegularizedLinearRegressor(l2=0.0, scale_features="standard")
-    >>> selector = StabilitySelector(model, n_pairs=20, random_state=0).fit(X, y)
-    >>> selector.get_feature_names_out().tolist()
-    ['bmi', 's5']
+    >>> selector = StabilitySelector(model, n_pairs=20, threshold=0.9, random_state=0).fit(X, y)
+    >>> {"bmi", "bp", "s5"} <= set(selector.get_feature_names_out())
+    True
     >>> selector.expected_false_selections_ <= 1.0
     True
     """
