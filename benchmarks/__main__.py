@@ -21,6 +21,7 @@ NAMES = (
     "predicting",
     "searching",
     "selection",
+    "own_nets",
     "footprint",
     "gpu",
 )

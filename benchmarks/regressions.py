@@ -68,6 +68,13 @@ def _searching(result):
         yield f"settings a minute, {case}, to GridSearchCV", Figure(found["times as many"], True)
 
 
+def _own_nets(result):
+    for case, found in result.items():
+        for who, times in found["times"].items():
+            if not who.startswith("skreg"):
+                yield f"search over an own net, {case}, times {who} takes", Figure(times, True)
+
+
 def _gpu(result):
     yield "search A, times skorch takes", Figure(result["search"]["times faster"]["skorch"], True)
 
@@ -85,6 +92,7 @@ READERS = {
     "bagging": _bagging,
     "predicting": _predicting,
     "searching": _searching,
+    "own_nets": _own_nets,
     "gpu": _gpu,
 }
 

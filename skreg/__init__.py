@@ -18,6 +18,8 @@ _HOMES = {
     "BaggedMLPRegressor": "skreg.estimators.bagging",
     "RegularizedMLPClassifier": "skreg.estimators.mlp",
     "RegularizedMLPRegressor": "skreg.estimators.mlp",
+    "RegularizedNetClassifier": "skreg.estimators.own",
+    "RegularizedNetRegressor": "skreg.estimators.own",
     "RegularizedMLPClassifierCV": "skreg.estimators.search",
     "RegularizedMLPRegressorCV": "skreg.estimators.search",
     "RegularizedLinearClassifier": "skreg.estimators.linear",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         l1_max,
     )
     from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+    from skreg.estimators.own import RegularizedNetClassifier, RegularizedNetRegressor
     from skreg.estimators.presets import plain
     from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
     from skreg.fitting import load_model
@@ -81,6 +84,8 @@ __all__ = [
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
+    "RegularizedNetClassifier",
+    "RegularizedNetRegressor",
     "SearchDisplay",
     "StabilitySelectionDisplay",
     "StabilitySelector",

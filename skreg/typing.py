@@ -52,7 +52,12 @@ Scorer: TypeAlias = Callable[[Any, Any, Any], float]
 Metrics: TypeAlias = Sequence[str] | Mapping[str, str | Scorer] | None
 
 Units: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
+#: A class of modules, or a function that returns one.
+ModuleFactory: TypeAlias = Callable[..., Any]
+Shape: TypeAlias = Sequence[int] | None
 PerLayer: TypeAlias = float | Sequence[float] | NDArray[np.floating[Any] | np.integer[Any]]
+#: One for all hidden layers, or one for each.
+Flags: TypeAlias = bool | Sequence[bool] | NDArray[np.bool_]
 Activation: TypeAlias = Literal[
     "relu", "gelu", "silu", "selu", "mish", "elu", "tanh", "logistic", "identity"
 ]

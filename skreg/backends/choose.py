@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import scipy.sparse as sp
@@ -32,7 +33,8 @@ def step_type(job, implementation="auto"):
     implementation : {"auto", "fused", "reference"} or type, default="auto"
         "auto" is fused on the CPU where numba can be used, and on CUDA where triton can be used and all
         blocks of the net can be launched; in both cases `skreg.backends.self_check` has to find nothing
-        wrong. A type is taken as it is.
+        wrong. Modules of the user's are trained by the reference, on the CPU with a compiled optimiser where
+        that can be used. A type is taken as it is.
 
     Returns
     -------
@@ -50,6 +52,7 @@ def step_type(job, implementation="auto"):
         return ReferenceStep
     device = job.spec.device
     on_device = {"cpu": _on_cpu, "cuda": _on_cuda}.get(torch.device(device).type, _nowhere)
+    on_device = on_device if job.spec.module is None else _for_module
     fused, reason = on_device(job)
     if fused is None and implementation == "fused":
         raise RuntimeError(
@@ -60,6 +63,20 @@ def step_type(job, implementation="auto"):
         _warned.add(reason)
         warnings.warn(f"{reason} {_SLOWER}", RuntimeWarning, stacklevel=3)
     return fused or ReferenceStep
+
+
+def _for_module(job):
+    """On the CPU the reference with a compiled optimiser; elsewhere it has none."""
+    fused, reason = _cpu_kernels()
+    if torch.device(job.spec.device).type != "cpu":
+        return None, _NO_SUCH
+    if fused is None:
+        return None, reason
+    from skreg.backends.cpu.module_step import ModuleStep
+
+    # What is examined is the optimiser, by nets that are made for the purpose.
+    plain = {"module": None, "dropout": (), "l1": (0.0,), "l2": (0.0,), "batch_norm": False}
+    return _examined(ModuleStep, dataclasses.replace(job.spec, **plain))
 
 
 def _nowhere(job):

@@ -103,7 +103,7 @@ class ReferenceStep:
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         self.total = torch.zeros(state.k, dtype=dtype, device=device)
         self.tables = None
-        self.fixed = {name: state.running.view[name] for name in state.net.fixed()}
+        self.carried = state.running.view
         idle = state.net.idle(knobs).items()
         self.idle = {name: torch.as_tensor(mask, device=device) for name, mask in idle}
 
@@ -123,69 +123,101 @@ class ReferenceStep:
             self._train(_Minibatch(x, y, self.tables, step))
 
     def _train(self, batch):
-        leaves = {n: v.detach().requires_grad_() for n, v in self.state.theta.view.items()}
-        loss, seen = self._loss(leaves, batch)
-        grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
-        self.total += loss.detach()
-        for name, value in seen.items():
-            self.state.running.view[name].lerp_(value, BATCH_NORM_MOMENTUM)
-        grads = dict(zip(leaves, grads, strict=True))
+        net, k = self.state.net, self.state.k
+        parts = [slice(0, k)]
+        if net.one_by_one(self.total.device):
+            # One member's activations are still in the cache on their way back.
+            parts = [slice(i, i + 1) for i in range(k)]
+        found = [self._gradients(batch, part) for part in parts]
+        grads = (
+            found[0] if len(found) == 1 else {n: torch.cat([g[n] for g in found]) for n in found[0]}
+        )
         for name, mask in self.idle.items():
             wide = mask.view(-1, *[1] * (grads[name].dim() - 1))
             grads[name] = grads[name].masked_fill(wide, 0)
         self._update(grads, batch)
 
-    def _loss(self, p, batch):
-        """Loss of each member (k,), and what tracked parameters are moved towards, by name."""
-        share, keys = batch.share[self.stream_of], batch.keys
-        partner = None if batch.partner is None else batch.partner[self.stream_of]
-        minibatch = Minibatch(share, self._masks(keys), keys, self.of_blocks, partner=partner)
-        rows = SharedRows(batch.x, self.feed.streams, self.stream_of)
-        raw = self.state.net.train({**self.fixed, **p}, rows, minibatch)
-        of_rows = self.spec.loss, raw, batch.y[self.target_of]
+    def _gradients(self, batch, part):
+        """Gradients of a slice of the members by name; notes their losses and what blocks track."""
+        leaves = {n: v[part].detach().requires_grad_() for n, v in self.state.theta.view.items()}
+        loss, minibatch = self._loss(leaves, batch, part)
+        grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
+        self.total[part] += loss.detach()
+        for name, value in minibatch.seen.items():
+            self.carried[name][part].lerp_(value, BATCH_NORM_MOMENTUM)
+        for name, value in minibatch.became.items():
+            self.carried[name][part].copy_(value)
+        return {
+            name: torch.zeros_like(leaf) if grad is None else grad
+            for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
+        }
+
+    def _loss(self, p, batch, part):
+        """Loss of each of a slice of the members, and their minibatch with what blocks have seen."""
+        stream_of, keys = self.stream_of[part], batch.keys[..., part]
+        partner = None if batch.partner is None else batch.partner[stream_of]
+        knobs = {name: values[..., part] for name, values in self.of_blocks.items()}
+        masks = self._masks(keys, part)
+        minibatch = Minibatch(batch.share[stream_of], masks, keys, knobs, partner=partner)
+        rows = SharedRows(batch.x, self.feed.streams, stream_of)
+        carried = {name: values[part] for name, values in self.carried.items()}
+        raw = self.state.net.train({**carried, **p}, rows, minibatch)
+        of_rows = self.spec.loss, raw, batch.y[self.target_of[part]]
         options = {
-            "smoothing": self.smoothing.unsqueeze(1),
-            "quantile": self.quantile.view(-1, 1, 1),
+            "smoothing": self.smoothing[part].unsqueeze(1),
+            "quantile": self.quantile[part].view(-1, 1, 1),
         }
         if minibatch.own is None:
             per_row = losses.rowwise(*of_rows, **options)
         else:
             per_row = losses.mixed(*of_rows, partner, minibatch.own, **options)
-        coef = batch.coef[self.stream_of]
-        return (per_row * coef).sum(dim=1), minibatch.seen
+        return (per_row * batch.coef[stream_of]).sum(dim=1), minibatch
 
-    def _masks(self, keys):
-        """As `Minibatch.masks`; keys (2, places, k)."""
+    def _masks(self, keys, part):
+        """As `Minibatch.masks`, of a slice of the members; keys (2, places, k)."""
         return [
-            (self.rates[i], self.threshold[i], keys[:, i]) if limits.any() else None
+            (self.rates[i, part], self.threshold[i, part], keys[:, i]) if limits.any() else None
             for i, limits in enumerate(self.knobs.threshold)
         ]
 
     def _update(self, grads, batch):
-        spec, state = self.spec, self.state
+        state = self.state
         none = torch.zeros_like(self.weight_decay)
         for name, p in state.theta.view.items():
             layer = state.net.penalised.get(name)
             penalised = layer is not None
-            strengths = {
+            selects = penalised and self.knobs.l1[layer].any()
+            options = {
                 "learning_rate": batch.learning_rate,
                 "weight_decay": self.weight_decay if penalised else none,
-                "l1": self.l1[layer] if penalised else none,
+                "l1": self.l1[layer] if selects else None,
                 "l2": self.l2[layer] if penalised else none,
             }
-            wide = {n: t.view(-1, *[1] * (p.dim() - 1)) for n, t in strengths.items()}
-            moments = [m.view[name] for m in state.moments]
-            step = SolverStep(spec, p, grads[name], moments, wide, state.t)
             block = state.net.stepped.get(name)
             if block is None:
-                step.solve()
+                self._step(name, grads[name], options)
             else:
+                step = self._solver_step(name, grads[name], options)
                 step.knobs, step.running = self.of_blocks, state.running.view
                 step.total = self.knobs.max_iter * self.feed.steps
                 step.paths = state.net.paths({**state.theta.view, **state.running.view})
                 block.step(step)
             if penalised and self.knobs.bounds_norms:
-                p.copy_(penalties.project_max_norm(p, self.max_norm))
+                axis = 1 + state.net.axes[name]
+                units = p.movedim(axis, 1)
+                bounded = penalties.project_max_norm(units.flatten(2), self.max_norm)
+                p.copy_(bounded.view(units.shape).movedim(1, axis))
+
+    def _step(self, name, grad, options):
+        """A step of the optimiser on one parameter of all members; options are (k,) each, ``l1`` or None."""
+        self._solver_step(name, grad, options).solve()
+
+    def _solver_step(self, name, grad, options):
+        state = self.state
+        p, moments = state.theta.view[name], [m.view[name] for m in state.moments]
+        ones = [1] * (p.dim() - 1)
+        wide = {n: t if t is None else t.view(-1, *ones) for n, t in options.items()}
+        return SolverStep(self.spec, p, grad, moments, wide, state.t)
 
     def take_losses(self):
         """Losses added up since the last call, shape (k,)."""

@@ -166,6 +166,8 @@ def _jobs(spec, input_dropout, first_seed=0):
     # One layer of another width than the one in front of it, and one of the same; not so narrow that the
     # units of a row are nearly equal by chance: a layer norm would make much of their rounding.
     shared |= {"hidden": (12, 8, 8), "n_outputs": 3, "batch_size": _BATCH, "epsilon": 0.1}
+    if isinstance(spec.batch_norm, tuple):
+        shared["batch_norm"] = (True, False, True)
     shared["embedded"] = (1, 3) if spec.embedded else None
     # Of columns of levels one is not alone in what it was made of, and neither are two of the others.
     shared["levels"] = _LEVELS if spec.levels else ()

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.columns import read, read_to_predict
+from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.constant import warn_if_worse_than_constant
 from skreg.estimators.course import (
     check_target,
@@ -29,9 +30,10 @@ from skreg.estimators.course import (
     seed_of,
     take_refit,
     warn_of_columns,
+    wiring_of_table,
 )
 from skreg.estimators.decorators import fit_context, with_callbacks
-from skreg.estimators.fitted import FittedNet, set_fitted
+from skreg.estimators.fitted import FittedMLP, FittedNet, set_fitted
 from skreg.estimators.measuring import set_metrics
 from skreg.estimators.resolve import check_parameters, warn_of_knobs
 from skreg.estimators.rows import (
@@ -60,8 +62,8 @@ if TYPE_CHECKING:
     from skreg import typing as types
 
 
-class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
-    """Base class; a subclass says what targets are (`skreg.estimators.target`) and what outputs mean."""
+class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
+    """The course of a fit; a subclass says what its net is, what targets are and what outputs mean."""
 
     @classmethod
     @functools.cache
@@ -73,8 +75,32 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
         return tags
+
+    # -- what a net is ----------------------------------------------------------------------------
+
+    def _check_parameters(self):
+        """Check what can be checked without data, and return the parts of a spec that follow from it."""
+        raise NotImplementedError
+
+    def _read(self, X, y, *, first):
+        """Rows as a table of numbers, and checked targets."""
+        raise NotImplementedError
+
+    def _read_to_predict(self, X):
+        """Rows to predict as a table of numbers."""
+        raise NotImplementedError
+
+    def _column_settings(self, one_hot):
+        """What is done to the columns, a `skreg.estimators.columns.preparation.Settings`."""
+        raise NotImplementedError
+
+    def _wiring(self, X, parts, start):
+        """Fields of the spec that depend on the prepared table, a dict."""
+        raise NotImplementedError
+
+    def _warn(self, job, X, given):
+        """Warn of what harms training, or does not do what its name says."""
 
     # -- fitting ----------------------------------------------------------------------------------
 
@@ -143,7 +169,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         return self
 
     def _fit_checked(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context):
-        parts = check_parameters(self)
+        parts = self._check_parameters()
         check_validation_arguments(X_val, y_val, sample_weight_val)
         continued = self._continued() if self.warm_start else None
         given = X, X_val
@@ -169,8 +195,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             rows, valid = rows[:3], valid and valid[:3]
         del numbers  # the prepared table is what is trained on
         job = make_job(self, rows, valid, parts, seed, continued)
-        warn_of_columns(self, X, given[0])
-        warn_of_knobs(job.spec)
+        self._warn(job, X, given[0])
         if valid is not None and self.scoring != "loss":
             self._set_score(job, valid, shown[1], passed=X_val is not None)
         set_metrics(self, job, rows, valid, shown)
@@ -204,7 +229,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _partial_fit_checked(self, X, y, sample_weight, classes):
         first = not hasattr(self, "_params")
-        parts = check_parameters(self)
+        parts = self._check_parameters()
         given = X
         X, y, weight = self._read_rows(X, y, sample_weight, first=first, classes=classes)
         factors = factors_of(self, y, weight, partial=True)
@@ -212,7 +237,6 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         X, y, weight = weigh(X, y, weight, factors)
         X = prepare_rows(self, X, weight, first=first)
         rows = X, y, weight
-        self._check_part(rows, parts, first)
         start = None if first else self._continued(optimiser=True)
         seed = seed_of(self) if first else self._seed_drawn
         overrides = {
@@ -224,9 +248,11 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             "ema_decay": 0.0,
         }
         job = make_job(self, rows, None, parts, seed, start, more=not first, **overrides)
+        self._check_part(job)
         if first:
-            warn_of_columns(self, X, given)
-            warn_of_knobs(job.spec)
+            self._check_first_call(y)
+        if first:
+            self._warn(job, X, given)
         job.keep_optimiser = True
         history = None if first else self._history
         watched = [(GivenRows(given, kept), rows), (None, None)]
@@ -255,18 +281,18 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
         self._history = joined
         self.best_loss_ = float(np.nanmin([math.inf, *joined["train_loss"]]))
 
-    def _check_part(self, rows, parts, first):
+    def _check_part(self, job):
         """Refuse rows that a call of `partial_fit` cannot learn from."""
-        n = len(rows[1])
-        if n == 1 and self.batch_norm and parts["hidden"]:
+        if len(job.y) == 1 and job.spec.batch_norm:
+            own = job.spec.module is not None
+            norm, remedy = "batch_norm=True", ", or set batch_norm=False"
+            if own:
+                norm, remedy = "batch norm", ""
             raise ValueError(
-                "partial_fit was given one row (of positive weight), but batch_norm=True needs at "
-                "least 2: normalised by itself, a row is the same whatever its values, and nothing "
-                "is learned. Collect rows and pass 32 or more in each call, or set "
-                "batch_norm=False."
+                f"partial_fit was given one row (of positive weight), but {norm} needs at least 2: "
+                "normalised by itself, a row is the same whatever its values, and nothing is learned. "
+                f"Collect rows and pass 32 or more in each call{remedy}."
             )
-        if first:
-            self._check_first_call(rows[1])
 
     def _read_rows(self, X, y, sample_weight, *, first, classes=None):
         """Numbers with gaps, encoded targets and weights; rows of weight zero are gone.
@@ -278,15 +304,7 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        X, y = read(
-            self,
-            X,
-            y,
-            self.categorical_features,
-            reset=first,
-            multi_output=True,
-            y_numeric=is_regressor(self),
-        )
+        X, y = self._read(X, y, first=first)
         y = encode(self, check_target(self, y), first=first, classes=classes)
         return drop_unweighted(X, y, check_sample_weight(sample_weight, X))
 
@@ -364,17 +382,17 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             return self._given_raw
         if hasattr(self, "_known") and (outputs := self._known.of(X)) is not None:
             return outputs
-        return self._forward().raw(forward_rows(self, read_to_predict(self, X)))
+        return self._forward().raw(forward_rows(self, self._read_to_predict(X)))
 
     def _monte_carlo(self, X, n_samples, random_state):
         check_is_fitted(self)
-        X = forward_rows(self, read_to_predict(self, X))
+        X = forward_rows(self, self._read_to_predict(X))
         spec = self._spec
         if not Net.of(spec, self._columns.n_out).is_random(spec):
+            inputs = "" if spec.module else f", input_dropout={spec.input_dropout:g}"
             raise ValueError(
                 "predict_mc needs dropout, but every rate of this net is 0 (dropout="
-                f"{spec.dropout}, input_dropout={spec.input_dropout:g}): every sample would be the "
-                "same. Fit with dropout > 0."
+                f"{spec.dropout}{inputs}): every sample would be the same. Fit with dropout > 0."
             )
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples={n_samples!r} must be an int >= 1.")
@@ -384,3 +402,35 @@ class BaseRegularizedMLP(FittedNet, CallbackSupportMixin, BaseEstimator):
             else None
         )
         return self._forward().monte_carlo(X, spec, int(n_samples), rng)
+
+
+class BaseRegularizedMLP(FittedMLP, BaseNet):
+    """Multi-layer perceptrons of tables."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _check_parameters(self):
+        return check_parameters(self)
+
+    def _read(self, X, y, *, first):
+        options = {"multi_output": True, "y_numeric": is_regressor(self)}
+        return read(self, X, y, self.categorical_features, reset=first, **options)
+
+    def _read_to_predict(self, X):
+        return read_to_predict(self, X)
+
+    def _column_settings(self, one_hot):
+        # An embedding would let a linear model have fewer functions of a category than it has levels.
+        one_hot = one_hot or np.size(self.hidden_layer_sizes) == 0
+        embedding = "onehot" if one_hot else self.category_embedding
+        return Settings(self.scale_features, embedding, self.dtype)
+
+    def _wiring(self, X, parts, start):
+        return wiring_of_table(self, X, parts, start)
+
+    def _warn(self, job, X, given):
+        warn_of_columns(self, X, given)
+        warn_of_knobs(job.spec)

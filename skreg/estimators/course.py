@@ -13,9 +13,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skreg.estimators.columns import PreparedRows, prepare, within_precision
-from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.feature_groups import group_labels
-from skreg.estimators.resolve import MOST_EMBEDDED, check_parameters, resolve
+from skreg.estimators.resolve import MOST_EMBEDDED, resolve
 from skreg.estimators.rows import numeric_columns, sampled, warn_of_scales
 from skreg.estimators.split import hold_out
 from skreg.estimators.target import KNOWN
@@ -36,7 +35,7 @@ def checked(net):
         Where they are not.
     """
     net._validate_params()
-    return check_parameters(net)
+    return net._check_parameters()
 
 
 def sibling(template, random_state, columns=None):
@@ -139,9 +138,7 @@ def prepare_rows(net, numbers, weight, *, first=True, one_hot=False):
 
 def column_settings(net, *, one_hot=False):
     """What the parameters of a net say of its table."""
-    # An embedding would let a linear model have fewer functions of a category than it has levels.
-    one_hot = one_hot or np.size(net.hidden_layer_sizes) == 0
-    return Settings(net.scale_features, "onehot" if one_hot else net.category_embedding, net.dtype)
+    return net._column_settings(one_hot)
 
 
 def take_preparation(net, columns):
@@ -242,7 +239,6 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, more=Fa
         fix_scale(net, y, weight)
     net._count_classes(y, weight, more=more)
     net._see_targets([y] if valid is None else [y, valid[1]], first=start is None)
-    choice = net.numeric_embedding
     spec = resolve(
         net,
         parts,
@@ -250,12 +246,7 @@ def make_job(net, rows, valid, parts, seed, start=None, *, scaled=False, more=Fa
         n_outputs=net._n_outputs(),
         n_rows=X.shape[0],
         n_features=X.shape[1],
-        embedded=_columns_to_embed(net, X, start, parts["hidden"]),
-        embedding=DEFAULT_EMBEDDING if choice in (None, "auto") else choice,
-        owners=net._columns.owners,
-        levels=net._columns.levels,
-        feature_groups=_groups_of_columns(net),
-        **overrides,
+        **{**net._wiring(X, parts, start), **overrides},
     )
     if start is not None:
         _check_continues(net, spec, "optimiser" in start)
@@ -290,6 +281,18 @@ def _labels_of_part(template, columns):
     if labels is None or template._columns.owners is not None:
         return labels  # owners are the user's columns
     return tuple(labels[j] for j in columns)
+
+
+def wiring_of_table(net, X, parts, start):
+    """Fields of the spec of a net that follow from its prepared table."""
+    choice = net.numeric_embedding
+    return {
+        "embedded": _columns_to_embed(net, X, start, parts["hidden"]),
+        "embedding": DEFAULT_EMBEDDING if choice in (None, "auto") else choice,
+        "owners": net._columns.owners,
+        "levels": net._columns.levels,
+        "feature_groups": _groups_of_columns(net),
+    }
 
 
 def share_spec(net, job, **changes):
@@ -327,7 +330,7 @@ def embeds_by_default(numbers, levels):
 
 
 def _check_continues(net, spec, optimiser):
-    names = ["hidden", "n_outputs", *SHARED, "loss", "numeric_embedding"]
+    names = ["hidden", "module", "n_outputs", *SHARED, "loss", "numeric_embedding"]
     names += ["solver"] if optimiser else []
     for name in names:
         now, then = getattr(spec, name), getattr(net._spec, name)

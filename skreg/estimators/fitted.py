@@ -37,7 +37,8 @@ def set_fitted(net, job, result):
     net.stopped_by_ = result.stopped_by
     net.device_ = job.spec.device
     net.n_outputs_ = job.spec.n_outputs
-    net.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
+    if job.spec.module is None:
+        net.embedded_features_ = np.array(job.spec.embedded or (), dtype=np.int64)
     net.n_layers_ = job.spec.n_layers + 1
     if result.stopped_by == "diverged":
         warn(
@@ -105,50 +106,14 @@ class FittedNet:
     stopped_by_: types.StoppedBy
     n_layers_: int
     n_outputs_: int
-    embedded_features_: types.Array
     device_: str
-
-    @property
-    def coefs_(self) -> list[types.Array]:
-        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
-
-        With embedded columns the first one has three more rows for each of them, after the rows of
-        the columns themselves.
-        """
-        return [weight for weight, _ in self._folded()]
-
-    @property
-    def input_names_(self) -> types.Array:
-        """Names of the inputs of the first layer, which the rows of ``coefs_[0]`` belong to.
-
-        ``"age"``; where it had gaps ``"age missing"``; of its embedding ``"age~1"`` to ``"age~3"``; a level
-        of a category ``"job=clerk"``, and the numbers of its vector ``"job~1"``, ``"job~2"``, ...
-        """
-        self._needs_fit("input_names_")
-        names = self._columns.names(getattr(self, "feature_names_in_", None))
-        return np.array(self._net_of_blocks().input_names(names), dtype=object)
-
-    @property
-    def input_features_(self) -> types.Array:
-        """The column of X that each input of the first layer was made of, shape (n_inputs,)."""
-        self._needs_fit("input_features_")
-        return self._net_of_blocks().owner.copy()
 
     def _net_of_blocks(self):
         return Net.of(self._spec, self._columns.n_out)
 
-    @property
-    def intercepts_(self) -> list[types.Array]:
-        """Biases, (n_out,) each, batch norm folded in."""
-        return [bias for _, bias in self._folded()]
-
     def _forward(self):
         """What predicts its rows, made ready once and kept beside it."""
         return kept_forward(self, [(self._params, self._spec)], self._columns.n_out)
-
-    def _folded(self):
-        self._needs_fit("coefs_")
-        return folded(self._params, self._spec, self._columns.n_out)
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -173,53 +138,16 @@ class FittedNet:
 
     @property
     def n_weights_(self) -> int:
-        """Number of weights of the linear layers, which l1 and l2 act on."""
+        """Number of weights which l1 and l2 act on: those of linear layers, and of convolutions."""
         self._needs_fit("n_weights_")
-        return sum(self._params[f"weight_{i}"].size for i in range(self._spec.n_layers))
+        return sum(self._params[name].size for name in self._net_of_blocks().penalised)
 
     @property
     def n_zero_weights_(self) -> int:
         """Number of those weights that are exactly zero."""
         self._needs_fit("n_zero_weights_")
-        weights = [self._params[f"weight_{i}"] for i in range(self._spec.n_layers)]
+        weights = [self._params[name] for name in self._net_of_blocks().penalised]
         return int(sum(w.size - np.count_nonzero(w) for w in weights))
-
-    @property
-    def selected_features_(self) -> types.Array:
-        """Columns of X that the net looks at, a bool mask of shape (n_features_in_,)."""
-        self._needs_fit("selected_features_")
-        used = self._params["weight_0"].any(axis=0)
-        return np.bincount(self.input_features_, used, self.n_features_in_) > 0
-
-    @property
-    def n_features_used_(self) -> int:
-        """Number of columns of X that the net looks at."""
-        self._needs_fit("n_features_used_")
-        return int(self.selected_features_.sum())
-
-    @property
-    def feature_importances_(self) -> types.Array:
-        """Share of each column of X in the weights of the first layer, shape (n_features_in_,).
-
-        The length of the weights that belong to a column, batch norm folded in, over the sum of those of
-        all columns; exactly 0 for a column that is out.
-        """
-        self._needs_fit("feature_importances_")
-        squares = (self.coefs_[0] ** 2).sum(axis=1)
-        lengths = np.sqrt(np.bincount(self.input_features_, squares, self.n_features_in_))
-        lengths[~self.selected_features_] = 0.0
-        return lengths / max(lengths.sum(), np.finfo(np.float64).tiny)
-
-    @property
-    def penalty(self) -> str:
-        """ "l1" with ``group_l1 > 0``, else there is no such attribute.
-
-        By it `sklearn.feature_selection.SelectFromModel` knows that a column whose importance is zero is
-        out and all others are in, where it would take those above the mean.
-        """
-        if not self.group_l1:
-            raise AttributeError(f"{type(self).__name__} has no attribute 'penalty'.")
-        return "l1"
 
     @property
     def module_(self) -> torch.nn.Sequential:
@@ -264,3 +192,81 @@ class FittedNet:
         from skreg.estimators.summary import summarise
 
         return summarise(self, self._spec)
+
+
+class FittedMLP(FittedNet):
+    """What a fitted multi-layer perceptron tells of its layers besides."""
+
+    embedded_features_: types.Array
+
+    @property
+    def coefs_(self) -> list[types.Array]:
+        """Weights as scikit-learn's MLP has them, (n_in, n_out) each, batch norm folded in.
+
+        With embedded columns the first one has three more rows for each of them, after the rows of
+        the columns themselves.
+        """
+        return [weight for weight, _ in self._folded()]
+
+    @property
+    def input_names_(self) -> types.Array:
+        """Names of the inputs of the first layer, which the rows of ``coefs_[0]`` belong to.
+
+        ``"age"``; where it had gaps ``"age missing"``; of its embedding ``"age~1"`` to ``"age~3"``; a level
+        of a category ``"job=clerk"``, and the numbers of its vector ``"job~1"``, ``"job~2"``, ...
+        """
+        self._needs_fit("input_names_")
+        names = self._columns.names(getattr(self, "feature_names_in_", None))
+        return np.array(self._net_of_blocks().input_names(names), dtype=object)
+
+    @property
+    def input_features_(self) -> types.Array:
+        """The column of X that each input of the first layer was made of, shape (n_inputs,)."""
+        self._needs_fit("input_features_")
+        return self._net_of_blocks().owner.copy()
+
+    @property
+    def selected_features_(self) -> types.Array:
+        """Columns of X that the net looks at, a bool mask of shape (n_features_in_,)."""
+        self._needs_fit("selected_features_")
+        used = self._params["weight_0"].any(axis=0)
+        return np.bincount(self.input_features_, used, self.n_features_in_) > 0
+
+    @property
+    def n_features_used_(self) -> int:
+        """Number of columns of X that the net looks at."""
+        self._needs_fit("n_features_used_")
+        return int(self.selected_features_.sum())
+
+    @property
+    def feature_importances_(self) -> types.Array:
+        """Share of each column of X in the weights of the first layer, shape (n_features_in_,).
+
+        The length of the weights that belong to a column, batch norm folded in, over the sum of those of
+        all columns; exactly 0 for a column that is out.
+        """
+        self._needs_fit("feature_importances_")
+        squares = (self.coefs_[0] ** 2).sum(axis=1)
+        lengths = np.sqrt(np.bincount(self.input_features_, squares, self.n_features_in_))
+        lengths[~self.selected_features_] = 0.0
+        return lengths / max(lengths.sum(), np.finfo(np.float64).tiny)
+
+    @property
+    def penalty(self) -> str:
+        """ "l1" with ``group_l1 > 0``, else there is no such attribute.
+
+        By it `sklearn.feature_selection.SelectFromModel` knows that a column whose importance is zero is
+        out and all others are in, where it would take those above the mean.
+        """
+        if not self.group_l1:
+            raise AttributeError(f"{type(self).__name__} has no attribute 'penalty'.")
+        return "l1"
+
+    @property
+    def intercepts_(self) -> list[types.Array]:
+        """Biases, (n_out,) each, batch norm folded in."""
+        return [bias for _, bias in self._folded()]
+
+    def _folded(self):
+        self._needs_fit("coefs_")
+        return folded(self._params, self._spec, self._columns.n_out)

@@ -14,6 +14,7 @@ import numpy as np
 
 from skreg.backends.prediction import kernel_for
 from skreg.backends.threads import available, side_by_side
+from skreg.estimators.module_forward import ModuleForward
 from skreg.net.net import Net
 from skreg.net.prediction import WIDEST, Add, Affine, Keep, Random, in_precision, some_nets
 
@@ -248,7 +249,8 @@ def folded(params, spec, n_columns):
 
 def raw_outputs(params, spec, X):
     """Outputs before the link, shape (n, o), of rows of any precision and order, dense or CSR."""
-    return Forward([(params, spec)], X.shape[1]).raw(X)
+    kind = Forward if spec.module is None else ModuleForward
+    return kind([(params, spec)], X.shape[1]).raw(X)
 
 
 #: By the estimator, what it predicts by and what that was made of. Kept outside of it, so that pickles and
@@ -269,7 +271,10 @@ def kept_forward(owner, nets, n_columns, columns=None, tables=None):
     forward, known = _kept.get(owner, (None, ()))
     if len(known) == len(made_of) and all(a is b for a, b in zip(known, made_of, strict=True)):
         return forward
-    forward = Forward(nets, n_columns, columns, tables)
+    if nets[0][1].module is None:
+        forward = Forward(nets, n_columns, columns, tables)
+    else:
+        forward = ModuleForward(nets, n_columns)
     if forward.n_numbers <= _MOST_KEPT:
         _kept[owner] = forward, made_of
     return forward

@@ -40,6 +40,24 @@ class Clamp(nn.Module):
         return torch.minimum(torch.maximum(x, self.bounds[:, 0]), self.bounds[:, 1])
 
 
+class Units(nn.Module):
+    """Outputs as (b, o), in the units of the target.
+
+    Parameters
+    ----------
+    scale, offset : tensor, shape (o,)
+    """
+
+    def __init__(self, scale, offset):
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("offset", offset)
+
+    def forward(self, x):
+        """``scale * x + offset`` of outputs x (b, ...)."""
+        return x.reshape(x.shape[0], -1) * self.scale + self.offset
+
+
 def build_module(
     params,
     spec,
@@ -63,7 +81,8 @@ def build_module(
     columns : Preparation, optional
         Put what it does to the columns in front.
     scale, offset : ndarray of shape (o,), optional
-        Folded into the last layer: outputs become ``scale * f + offset``.
+        Outputs become ``scale * f + offset``: folded into the last layer, or a module behind one of the
+        user's.
     exponential : bool
         Append an exponential.
     bounds : ndarray of shape (o, 2), optional
@@ -72,21 +91,25 @@ def build_module(
     Returns
     -------
     torch.nn.Sequential
-        In evaluation mode.
+        In evaluation mode. A module of the user's that nothing stands behind is given as it is.
     """
     net = Net.of(spec, n_columns)
-    params = dict(params)
-    if scale is not None:
+    params, dtype = dict(params), getattr(np, spec.dtype)
+    if scale is not None and spec.module is None:
         names = f"weight_{net.n_layers - 1}", f"bias_{net.n_layers - 1}"
         weight, bias = (np.asarray(params[name]) for name in names)
         weight = weight * np.asarray(scale, dtype=weight.dtype)[:, None]
         bias = (bias * scale + offset).astype(weight.dtype)
         params |= dict(zip(names, (weight, bias), strict=True))
     layers = net.modules(params, spec)
+    if scale is not None and spec.module is not None:
+        layers.append(Units(*(torch.as_tensor(np.asarray(a, dtype)) for a in (scale, offset))))
     if columns is not None and not columns.plain:
         layers.insert(0, preparation_module(columns))
     if exponential:
         layers.append(Exp())
     if bounds is not None:
-        layers.append(Clamp(torch.as_tensor(bounds.astype(weight.dtype))))
+        layers.append(Clamp(torch.as_tensor(bounds.astype(dtype))))
+    if spec.module is not None and len(layers) == 1:
+        return layers[0].eval()
     return nn.Sequential(*layers).eval()

@@ -15,7 +15,7 @@ from skreg.estimators.columns.scales import SCALES
 from skreg.estimators.metrics import metrics_of
 from skreg.estimators.rows import warn
 from skreg.net.activation import KINDS
-from skreg.net.net import BLOCKS, EMBEDDINGS, KNOBS
+from skreg.net.net import BLOCKS, EMBEDDINGS, KNOBS, normed_layers
 from skreg.train.job import Spec
 
 SCHEDULES = ("constant", "cosine", "one_cycle", "invscaling", "adaptive")
@@ -34,6 +34,7 @@ _positive = Interval(Real, 0, None, closed="neither")
 
 _OF_KINDS = {
     "flag": ["boolean"],
+    "flags": ["boolean"],
     "rate": [_rate],
     "share": [Interval(Real, 0, 1, closed="both")],
     "strength": [_not_negative],
@@ -207,7 +208,12 @@ def penalties_undone(spec):
     """Names of the penalties that a norm keeps from doing what their names say."""
     if norm_of(spec) is None:
         return []
-    return [name for name in ("l1", "l2") if any(getattr(spec, name)[:-1])]
+    normed = normed_layers(spec) if spec.batch_norm else (True,) * len(spec.hidden)
+    return [
+        name
+        for name in ("l1", "l2")
+        if any(s for s, norm in zip(getattr(spec, name), normed, strict=False) if norm)
+    ]
 
 
 def warn_of_knobs(spec):
@@ -224,19 +230,20 @@ def warn_of_knobs(spec):
 def check_parameters(estimator):
     """Check what can be checked without data, and return the parts of a spec that follow from it."""
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
-    if estimator.batch_norm and hidden and estimator.batch_size == 1:
-        raise ValueError(
-            "batch_norm=True needs minibatches of at least 2 rows, got batch_size=1. Raise "
-            "batch_size or set batch_norm=False."
-        )
     values = {
         "hidden": hidden,
         **{knob.name: _resolved(knob, estimator, len(hidden)) for knob in KNOBS},
     }
+    if values["batch_norm"] and estimator.batch_size == 1:
+        raise ValueError(
+            f"batch_norm={estimator.batch_norm!r} needs minibatches of at least 2 rows, got batch_size=1. "
+            "Raise batch_size or set batch_norm=False."
+        )
     for block in BLOCKS:
         block.check(values)
     metrics_of(estimator)  # refuses names that are no scorer's
-    return {**values, "device": resolve_device(estimator.device, estimator.dtype)}
+    device = resolve_device(estimator.device, estimator.dtype)
+    return {**values, "activation": estimator.activation, "device": device}
 
 
 def _resolved(knob, estimator, n_hidden):
@@ -244,6 +251,8 @@ def _resolved(knob, estimator, n_hidden):
     value = getattr(estimator, knob.name)
     if knob.kind == "flag":
         return bool(value) and (knob.each is None or n_hidden > 0)
+    if knob.kind == "flags":
+        return _flags(knob.name, value, n_hidden)
     if knob.kind == "bound":
         return math.inf if value is None else float(value)
     if knob.each is None:
@@ -251,6 +260,26 @@ def _resolved(knob, estimator, n_hidden):
     n_layers = {"hidden": n_hidden, "linear": n_hidden + 1}[knob.each]
     upper = 1.0 if knob.kind == "rate" else math.inf
     return per_layer(knob.name, value, n_layers, what=f"{knob.each} layers", upper=upper)
+
+
+def _flags(name, value, n_hidden):
+    """A bool for all hidden layers, or a tuple of one for each where they differ.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one for each, or an entry is no bool.
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value) and n_hidden > 0
+    each = np.asarray(value)
+    if each.shape != (n_hidden,) or (each.dtype != bool and n_hidden > 0):
+        raise ValueError(
+            f"{name}={value!r} must be a bool, or a list of {n_hidden} bools, one for each of the hidden "
+            "layers."
+        )
+    flags = tuple(each.tolist())
+    return flags if len(set(flags)) > 1 else any(flags)
 
 
 def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **overrides):
@@ -272,9 +301,10 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     Spec
     """
     e = estimator
-    if e.input_dropout and n_features * (1 - e.input_dropout) < 0.5:
+    dropped = parts["input_dropout"]
+    if dropped and n_features * (1 - dropped) < 0.5:
         raise ValueError(
-            f"input_dropout={e.input_dropout:g} leaves {n_features * (1 - e.input_dropout):.2g} "
+            f"input_dropout={dropped:g} leaves {n_features * (1 - dropped):.2g} "
             f"inputs of n_features={n_features} on average: most rows would be empty. Use at most "
             f"{1 - 0.5 / n_features:.2g} here."
         )
@@ -282,7 +312,6 @@ def resolve(estimator, parts, *, loss, n_outputs, n_rows, n_features, **override
     fields = {
         **parts,
         "n_outputs": n_outputs,
-        "activation": e.activation,
         "loss": loss,
         "quantile": float(getattr(e, "quantile", 0.5)),
         "label_smoothing": float(getattr(e, "label_smoothing", 0.0)),

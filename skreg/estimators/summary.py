@@ -16,8 +16,8 @@ _MOST_NAMED = 20
 
 def _columns_left(estimator):
     """Which columns the net looks at, where it does not look at all."""
-    selected = estimator.selected_features_
-    if selected.all():
+    selected = getattr(estimator, "selected_features_", None)
+    if selected is None or selected.all():  # modules of the user's have none
         return ""
     names = getattr(estimator, "feature_names_in_", [f"x{j}" for j in range(len(selected))])
     left = [str(name) for name, there in zip(names, selected, strict=True) if there]

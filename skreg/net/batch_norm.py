@@ -87,10 +87,12 @@ class BatchNorm(Block):
     knobs = (
         Knob(
             "batch_norm",
-            "flag",
+            "flags",
             """\
-    batch_norm : bool, default=True
-        Batch norm between each hidden linear layer and its activation [2]_.
+    batch_norm : bool or array-like of bool, shape (n_hidden_layers,), default=True
+        Batch norm between each hidden linear layer and its activation [2]_, or between some by a list
+        with an entry for each, such as [True, False]. Batch norm behind the activation is for a net
+        of your own (`RegularizedNetClassifier`).
 """,
             each="hidden",
             shared=True,

@@ -266,6 +266,10 @@ class Block:
         """
         return type(self).__name__ if type(self).launch is Block.launch else ""
 
+    def one_by_one(self, device):
+        """Whether the reference trains members faster one after the other on this device than together."""
+        return False
+
     def is_random(self, spec):
         """Whether it draws random numbers in training that Monte-Carlo prediction draws as well."""
         return False
@@ -364,6 +368,8 @@ class Minibatch:
         Places of the rows that each row may be mixed with, where a block `Block.mixes`.
     own : tensor, shape (k, b), or None
         The share that a row has of itself, the rest being its partner's; None where none is mixed.
+    became : dict of tensor
+        By the name of a tracked parameter, what it is behind this minibatch.
     """
 
     share: torch.Tensor
@@ -373,3 +379,4 @@ class Minibatch:
     seen: dict = field(default_factory=dict)
     partner: torch.Tensor | None = None
     own: torch.Tensor | None = None
+    became: dict = field(default_factory=dict)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-#: Values that are allowed, by kind: a bool; a float in [0, 1); one in [0, 1]; one >= 0; one > 0 or None
-#: for no bound; one > 0, for which there is no value that turns it off.
-KINDS = ("flag", "rate", "share", "strength", "bound", "scale")
+#: Values that are allowed, by kind: a bool; a bool or one for each hidden layer; a float in [0, 1); one in
+#: [0, 1]; one >= 0; one > 0 or None for no bound; one > 0, for which there is no value that turns it off.
+KINDS = ("flag", "flags", "rate", "share", "strength", "bound", "scale")
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,12 @@ class Knob:
     ----------
     name : str
         Of the parameter of the estimators, and of the field of `skreg.train.job.Spec`.
-    kind : {"flag", "rate", "share", "strength", "bound", "scale"}
+    kind : {"flag", "flags", "rate", "share", "strength", "bound", "scale"}
     doc : str
         Its entry in the docstrings of the estimators, default included.
     each : {"hidden", "linear"} or None, default=None
-        Layers that may have a number each. A flag of the hidden layers is off where there are none.
+        Layers that may have a value each. A flag of the hidden layers is off where there are none; of one
+        that they may have each for itself the value in a spec is a bool, or a tuple where they differ.
     shared : bool, default=False
         Whether the members of a stack must agree on it, because it changes what a net is made of.
         Others differ from member to member.
@@ -55,7 +56,7 @@ class Knob:
     @property
     def off(self):
         """Its value in a spec of a net without hidden layers that does not have it."""
-        if self.kind == "flag":
+        if self.kind in ("flag", "flags"):
             return False
         if self.kind == "scale":
             return self.usual

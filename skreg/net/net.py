@@ -17,6 +17,7 @@ from skreg.net.input_noise import InputNoise
 from skreg.net.layer_norm import LayerNorm
 from skreg.net.linear import Linear
 from skreg.net.mixing import Mixing
+from skreg.net.own import OwnNet
 from skreg.net.parameter import Role
 from skreg.net.periodic import Periodic
 from skreg.net.piecewise import Piecewise
@@ -49,7 +50,7 @@ STARTING = tuple(knob.name for knob in KNOBS if knob.starts)
 #: Fields of a spec that say what the blocks of a net are.
 WIRING = (
     *("embedded", "embedding", "owners", "levels", "feature_groups"),
-    *("hidden", "n_outputs", "activation", *SHARED),
+    *("hidden", "n_outputs", "activation", "module", *SHARED),
 )
 
 
@@ -90,6 +91,8 @@ class Net:
         Number of the linear layer by the name of each penalised parameter.
     stepped : dict of str to Block
         The block that carries out the steps of a parameter, where it is not the solver alone.
+    axes : dict of str to int
+        Axis of the units of each parameter.
     """
 
     def __init__(self, blocks):
@@ -98,22 +101,36 @@ class Net:
         roles = list(Role)
         found = [parameter for part in self.parts for parameter in part.parameters()]
         self.parameters = sorted(found, key=lambda parameter: roles.index(parameter.role))
-        linear = [part for part in self.parts if isinstance(part, Linear)]
-        self.sizes = (linear[0].n_in, *(block.n_out for block in linear))
         self.n_numbers = sum(math.prod(parameter.shape) for parameter in found)
         self.work = sum(part.work for part in self.parts)
+        self.widest = max(part.width for part in self.parts)
+        linear = [part for part in self.parts if isinstance(part, Linear)]
+        if linear:
+            self._measure_layers(linear)
+        else:
+            self._measure_module(self.blocks[0])
+        self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
+        self.axes = {p.name: p.axis for p in found}
+        self.stepped = {part.steps: part for part in self.parts if part.steps is not None}
+        self.launched = all(type(part).launch is not Block.launch for part in self.parts)
+        self.mixes = any(part.mixes for part in self.parts)
+        self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
+
+    def _measure_layers(self, linear):
+        """Sizes and costs of a net of linear layers."""
+        self.sizes = (linear[0].n_in, *(block.n_out for block in linear))
         front = self.parts[: self.parts.index(linear[0])]
         trained = [sum(block.made for block in front), *self.sizes[1:-1]]
         products = (block.flops(n) for block, n in zip(linear, trained, strict=True))
         self.flops = sum(block.flops(0) for block in front) + sum(products)
         self.owner, self._first = front[-1].owner, front[-1]
         self.front_width = max(block.width for block in front)
-        self.widest = max(part.width for part in self.parts)
-        self.penalised = {p.name: p.layer for p in found if p.role is Role.PENALISED}
-        self.stepped = {part.steps: part for part in self.parts if part.steps is not None}
-        self.launched = all(type(part).launch is not Block.launch for part in self.parts)
-        self.mixes = any(part.mixes for part in self.parts)
-        self._normed = {part.layer for part in self.parts if isinstance(part, BatchNorm)}
+
+    def _measure_module(self, block):
+        """Those of a module of the user's."""
+        self.sizes = block.n_columns, block.n_outputs
+        self.flops, self.owner, self._first = block.flops(0), block.owner, block
+        self.front_width = block.n_columns
 
     @classmethod
     def of(cls, spec, n_columns):
@@ -249,6 +266,10 @@ class Net:
                 n = 0  # the parameters stand in the first row of a block
         return rows
 
+    def one_by_one(self, device):
+        """Whether members are trained faster one after the other there, as `Block.one_by_one`."""
+        return any(part.one_by_one(device) for part in self.parts)
+
     def is_random(self, spec):
         """Whether Monte-Carlo prediction of such a net draws random numbers."""
         return any(part.is_random(spec) for part in self.parts)
@@ -263,6 +284,12 @@ def switches(spec):
     return {knob.name: getattr(spec, knob.name) != knob.off for knob in SPLITTING}
 
 
+def normed_layers(spec):
+    """Which hidden layers have batch norm, a tuple of bools."""
+    each = spec.batch_norm
+    return each if isinstance(each, tuple) else (bool(each),) * len(spec.hidden)
+
+
 @functools.lru_cache(maxsize=256)
 def _net(n_columns, *wiring):
     """The net for so many columns. Nets are not changed once they are made, so they are shared."""
@@ -272,15 +299,18 @@ def _net(n_columns, *wiring):
 
 def _blocks(n_columns, spec):
     """The blocks of a net in their order; of knobs that set nets apart, spec says whether they are on."""
+    if spec.module is not None:
+        return [OwnNet(spec.module, n_columns, spec.n_outputs)]
     last, first = len(spec.hidden), _first(n_columns, spec)
     blocks, n_in = (
         [*_selecting(n_columns, spec, first), *_augmenting(n_columns, spec), first],
         first.n_out,
     )
     gain = KINDS[spec.activation].gain
+    normed = normed_layers(spec)
     for layer, units in enumerate(spec.hidden):
-        own = [Linear(layer, n_in, units, gain=gain, bias=not spec.batch_norm)]
-        if spec.batch_norm:
+        own = [Linear(layer, n_in, units, gain=gain, bias=not normed[layer])]
+        if normed[layer]:
             own.append(BatchNorm(layer, units))
         if spec.layer_norm:
             own.append(LayerNorm(layer, units, n_in))
@@ -298,7 +328,7 @@ def _first(n_columns, spec):
     n_numeric, owners = n_columns - len(spec.levels), owners_of(n_columns, spec.owners)
     own = None if spec.owners is None else tuple(owners[:n_numeric].tolist())
     if spec.embedded:
-        before_norm = spec.batch_norm and len(spec.hidden) > 0
+        before_norm = any(normed_layers(spec)[:1])
         embedding = EMBEDDINGS[spec.embedding]
         first = embedding(spec.embedded, n_numeric, before_norm=before_norm, owners=own)
     else:

@@ -36,9 +36,12 @@ class Parameter:
     role : Role
     layer : int, default=-1
         Number of the linear layer whose strengths of ``l1`` and ``l2`` act on it; -1 for none.
+    axis : int, default=0
+        Of the units, whose incoming weights `max_norm` bounds.
     """
 
     name: str
     shape: tuple[int, ...]
     role: Role
     layer: int = -1
+    axis: int = 0

@@ -22,6 +22,7 @@ def adam_step(
     p, grad, m, v : tensors, shape (k, ...)
         Parameters, gradient of the loss, first and second moments.
     learning_rate, weight_decay, l1, l2 : tensors that broadcast against p
+        ``l1`` may be None where it is 0 everywhere.
     beta_1, beta_2, epsilon : float
     t : int, or ndarray of int that broadcasts against p
         Number of this step, from 1.
@@ -48,5 +49,5 @@ def adam_step(
     first, second = (torch.as_tensor(c, dtype=p.dtype, device=p.device) for c in (first, second))
     step = learning_rate / ((v / second).sqrt() + epsilon)
     w = p * (1 - learning_rate * weight_decay) - step * (m / first)
-    w = soft_threshold(w, step * l1)
+    w = w if l1 is None else soft_threshold(w, step * l1)
     p.copy_(w if prox is None else prox(w, 1 / step))

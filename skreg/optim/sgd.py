@@ -21,6 +21,7 @@ def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, neste
     p, grad, m : tensors, shape (k, ...)
         Parameters, gradient of the loss, velocity.
     learning_rate, weight_decay, l1, l2 : tensors that broadcast against p
+        ``l1`` may be None where it is 0 everywhere.
     momentum : float
     nesterov : bool
     prox : callable, optional
@@ -37,7 +38,8 @@ def sgd_step(p, grad, m, *, learning_rate, weight_decay, l1, l2, momentum, neste
     """
     origin = p * (1 - learning_rate * weight_decay)
     w = origin - learning_rate * (grad + l2 * p)
-    w = soft_threshold(w if nesterov else w + momentum * m, learning_rate * l1)
+    w = w if nesterov else w + momentum * m
+    w = w if l1 is None else soft_threshold(w, learning_rate * l1)
     w = w if prox is None else prox(w, 1 / learning_rate)
     if nesterov:
         speed = w - (origin - momentum * m)

@@ -328,7 +328,7 @@ class Feed:
                 coef[:, i] = self.weights[i][order[:, i]]
         numbers = range(number, number + count)
         keys = [
-            mask_keys(self.seeds, self.begins + n, self.steps, self.spec.n_layers) for n in numbers
+            mask_keys(self.seeds, self.begins + n, self.steps, self.spec.n_places) for n in numbers
         ]
         keys = np.ascontiguousarray(np.concatenate(keys, axis=1)[..., self.stream_of])
         order = sent(self._by_step(order), self.device)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skreg.net.net import KNOBS, WIRING
+from skreg.net.own import OwnModule
 from skreg.train.checkpoint import Checkpoint, check
 
 #: Fields of `Spec` that have to be equal for members of one stack; all others may differ.
@@ -54,6 +55,10 @@ class Spec(_OfBlocks):
     hidden : tuple of int
         Units of each hidden layer, L in all.
     n_outputs : int
+    module : skreg.net.own.OwnModule or None
+        A module of the user's, which is then the whole net: ``dropout`` has a number for each of its layers
+        of dropout, ``l1`` and ``l2`` one for each that has penalised weights, and ``batch_norm`` says whether
+        it has any.
     activation, loss, solver, learning_rate, dtype, device : str
     ema_decay : float
         Of the average over epochs of the parameters, which is what is validated and kept; 0 for none.
@@ -69,6 +74,7 @@ class Spec(_OfBlocks):
     hidden: tuple[int, ...] = ()
     n_outputs: int = 1
     activation: str = "relu"
+    module: OwnModule | None = None
     loss: str = "squared_error"
     quantile: float = 0.5
     label_smoothing: float = 0.0
@@ -96,8 +102,13 @@ class Spec(_OfBlocks):
 
     @property
     def n_layers(self):
-        """Number of linear layers."""
-        return len(self.hidden) + 1
+        """Number of linear layers; of a module of the user's, of those with penalised weights."""
+        return len(self.hidden) + 1 if self.module is None else len(self.l1)
+
+    @property
+    def n_places(self):
+        """Number of masks: for the inputs and each hidden layer, or each layer of dropout of a module."""
+        return len(self.hidden if self.module is None else self.dropout) + 1
 
     @property
     def n_embedded(self):

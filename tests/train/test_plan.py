@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from torch import nn
 
+from skreg.net.own import OwnModule
 from skreg.train import plan as planning
 from skreg.train.feed import Fingerprint
 from skreg.train.job import SHAPE_FIELDS
@@ -61,6 +63,7 @@ OTHER_SHAPES = {
     "shuffle": False,
     "dtype": "float32",
     "device": "cuda",
+    "module": OwnModule.of(nn.Linear, {"in_features": 4, "out_features": 1}, (4,)),
 }
 
 

@@ -40,6 +40,8 @@ from skreg import (
     RegularizedMLPClassifier,
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressor,
+    RegularizedNetClassifier,
+    RegularizedNetRegressor,
     SearchDisplay,
     StabilitySelectionDisplay,
     StabilitySelector,
@@ -63,6 +65,12 @@ labels = np.where(numbers > 0, "yes", "no")
 def accuracy(estimator: Any, X: Any, y: Any) -> float:
     """A metric of the user's own, for ``scoring``."""
     return float(np.mean(estimator.predict(X) == y))
+
+
+def own(n_features: int, n_outputs: int, hidden: int = 4) -> torch.nn.Module:
+    """A module of the user's own."""
+    first, last = torch.nn.Linear(n_features, hidden), torch.nn.Linear(hidden, n_outputs)
+    return torch.nn.Sequential(first, torch.nn.Dropout(0.1), last)
 
 
 def parameters() -> None:
@@ -97,6 +105,11 @@ def parameters() -> None:
     RegularizedLinearClassifier(decision={0: 1, 1: 2})
     RegularizedLinearRegressor(l1=0.1, loss="absolute_error", fit_intercept=False)
     RegularizedLinearRegressor(categorical_features=None, scale_features="standard")
+    RegularizedMLPClassifier((8, 4), batch_norm=[True, False])
+    RegularizedNetClassifier(
+        torch.nn.Linear, module__in_features=4, module__out_features=1, l1=[0.1]
+    )
+    RegularizedNetRegressor(own, input_shape=(2, 2), dropout=None, loss="huber", module__hidden=3)
 
 
 def nets() -> None:
@@ -132,6 +145,12 @@ def nets() -> None:
         net.set_params(dropout=0.5).set_fit_request(sample_weight=True)
     assert_type(net.class_prior_, NDArray[Any])
     assert 0 <= net.score(X, labels) <= 1
+
+    own_net = RegularizedNetClassifier(own, max_iter=2, dropout=0.2).set_params(module__hidden=3)
+    assert_type(own_net.fit(X, labels), RegularizedNetClassifier)
+    assert_type(own_net.module_, torch.nn.Module)
+    assert_type(own_net.input_shape_, tuple[int, ...])
+    own_net.predict_mc(X, 2)
 
     regressor = RegularizedMLPRegressor((4,), max_iter=2).fit(frame, frame["a"])
     mean, std = regressor.predict_mc(frame, 3)
@@ -284,6 +303,8 @@ def mistakes() -> None:
     BaggedMLPRegressor(decision="balanced")  # type: ignore[call-arg]
     BaggedMLPClassifier(8)  # type: ignore[arg-type]
     BaggedMLPRegressor(stopping="never")  # type: ignore[arg-type]
+    RegularizedNetClassifier()  # type: ignore[call-arg]
+    RegularizedNetRegressor(own, loss="hubert")  # type: ignore[arg-type]
     RegularizedLinearClassifier(l1=[0.1, 0.2])  # type: ignore[arg-type]
     RegularizedLinearRegressor(loss="huber")  # type: ignore[arg-type]
 

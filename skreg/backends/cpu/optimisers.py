@@ -70,7 +70,7 @@ def _advance(p, g, m, v, i, l2, b1, b2, small):
 # The loops are functions of their own: inside the kernel the compiler ran out of registers and read
 # constants from memory for each entry (measured: 1.0 instead of 0.75 ns an entry).
 @part
-def _adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small):
+def adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small):
     for i in range(p.shape[0]):
         _advance(p, g, m, v, i, l2, b1, b2, small)
         step = rate / (np.sqrt(v[i] * c2) + eps)
@@ -78,7 +78,7 @@ def _adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small):
 
 
 @part
-def _adam_sparse(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small, l1):
+def adam_sparse(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, small, l1):
     for i in range(p.shape[0]):
         _advance(p, g, m, v, i, l2, b1, b2, small)
         step = rate / (np.sqrt(v[i] * c2) + eps)
@@ -102,9 +102,9 @@ def _adam(dtype):
         l1, l2 = entry(ZERO, l1s, k), entry(ZERO, l2s, k)
         kept = F(1) - rate * entry(ZERO, weight_decays, k)
         if l1 > F(0):
-            _adam_sparse(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, SMALL, l1)
+            adam_sparse(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, SMALL, l1)
         else:
-            _adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, SMALL)
+            adam_dense(p, g, m, v, rate, kept, l2, b1, b2, c1, c2, eps, SMALL)
 
     return adam
 
