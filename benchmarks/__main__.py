@@ -20,6 +20,7 @@ NAMES = (
     "bagging",
     "predicting",
     "searching",
+    "selection",
     "own_nets",
     "footprint",
     "gpu",

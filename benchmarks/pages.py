@@ -221,6 +221,13 @@ def searching_page(result, machine):
     ) + table(header, rows)
 
 
+def selection_page(result, machine):
+    """Page on the selection of columns."""
+    from benchmarks.selection_page import page
+
+    return page(result, machine)
+
+
 def own_nets_page(result, machine):
     """Page on nets of one's own."""
     text = head(
@@ -340,6 +347,7 @@ PAGES = {
     "bagging": bagging_page,
     "predicting": predicting_page,
     "searching": searching_page,
+    "selection": selection_page,
     "own_nets": own_nets_page,
     "footprint": footprint_page,
     "gpu": gpu_page,

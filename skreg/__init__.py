@@ -36,6 +36,11 @@ _HOMES = {
     "SearchDisplay": "skreg.display",
     "KnobDisplay": "skreg.display",
     "EnsembleDisplay": "skreg.display",
+    "FeaturePath": "skreg.selection",
+    "FeaturePathDisplay": "skreg.display",
+    "StabilitySelectionDisplay": "skreg.display",
+    "StabilitySelector": "skreg.selection",
+    "feature_path": "skreg.selection",
 }
 
 if TYPE_CHECKING:
@@ -43,8 +48,10 @@ if TYPE_CHECKING:
     from skreg.display import (
         ComparisonDisplay,
         EnsembleDisplay,
+        FeaturePathDisplay,
         KnobDisplay,
         SearchDisplay,
+        StabilitySelectionDisplay,
         TrainingCurveDisplay,
         ValidationPathDisplay,
     )
@@ -60,6 +67,7 @@ if TYPE_CHECKING:
     from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
     from skreg.fitting import load_model
     from skreg.parallel import last_rounds
+    from skreg.selection import FeaturePath, StabilitySelector, feature_path
 
 __all__ = [
     "BaggedMLPClassifier",
@@ -67,6 +75,8 @@ __all__ = [
     "Comparison",
     "ComparisonDisplay",
     "EnsembleDisplay",
+    "FeaturePath",
+    "FeaturePathDisplay",
     "KnobDisplay",
     "RegularizedLinearClassifier",
     "RegularizedLinearRegressor",
@@ -77,9 +87,12 @@ __all__ = [
     "RegularizedNetClassifier",
     "RegularizedNetRegressor",
     "SearchDisplay",
+    "StabilitySelectionDisplay",
+    "StabilitySelector",
     "TrainingCurveDisplay",
     "ValidationPathDisplay",
     "compare",
+    "feature_path",
     "l1_max",
     "last_rounds",
     "load_model",

@@ -26,12 +26,14 @@ ESTIMATORS = [
     skreg.RegularizedLinearRegressor,
     skreg.RegularizedMLPClassifierCV,
     skreg.RegularizedMLPRegressorCV,
+    skreg.StabilitySelector,
 ]
 
 #: What the annotations are written with, which the package itself imports for type checkers only.
 NAMES = {
     "Any": typing.Any,
     "Literal": typing.Literal,
+    "Sequence": collections.abc.Sequence,
     "types": skreg.typing,
     "BaseRegularizedMLP": skreg.estimators.base.BaseRegularizedMLP,
 }
@@ -90,7 +92,9 @@ def user():
     return user
 
 
-@pytest.mark.parametrize("name", ["parameters", "nets", "others", "batched", "searching"])
+@pytest.mark.parametrize(
+    "name", ["parameters", "nets", "others", "batched", "searching", "selecting"]
+)
 @pytest.mark.filterwarnings("ignore:On the validation rows this:UserWarning")
 def test_what_a_user_writes_runs(user, name):
     getattr(user, name)()

@@ -32,6 +32,8 @@ from skreg import (
     Comparison,
     ComparisonDisplay,
     EnsembleDisplay,
+    FeaturePath,
+    FeaturePathDisplay,
     KnobDisplay,
     RegularizedLinearClassifier,
     RegularizedLinearRegressor,
@@ -41,9 +43,12 @@ from skreg import (
     RegularizedNetClassifier,
     RegularizedNetRegressor,
     SearchDisplay,
+    StabilitySelectionDisplay,
+    StabilitySelector,
     TrainingCurveDisplay,
     ValidationPathDisplay,
     compare,
+    feature_path,
     l1_max,
     last_rounds,
     load_model,
@@ -218,6 +223,23 @@ def searching() -> None:
     assert_type(EnsembleDisplay.from_estimator(search, plot=False), EnsembleDisplay)
 
 
+def selecting() -> None:
+    """Which columns matter, and the pictures of it."""
+    lasso = RegularizedLinearRegressor(l2=0.0)
+    path = feature_path(X, numbers, estimator=lasso, n_strengths=4, cv=2, random_state=0)
+    assert_type(path, FeaturePath)
+    assert_type(path.frame(), pd.DataFrame)
+    assert_type(path.one_se_strength + path.best_strength, float)
+    assert_type(path.features_at("best"), list[str])
+    path.support_at(0.1), path.estimator_at("one_se").fit(X, numbers)
+    assert_type(FeaturePathDisplay.from_path(path, n_features=3).axes_, list[Axes])
+    selector = StabilitySelector(lasso, strengths=[0.3, 0.2], n_pairs=3, pfer=None)
+    assert_type(selector.fit(X, numbers, sample_weight=np.ones(60)), StabilitySelector)
+    assert_type(selector.expected_false_selections_, float)
+    picture = StabilitySelectionDisplay.from_estimator(selector)
+    assert_type(picture.plot(n_features=2).frame(), pd.DataFrame)
+
+
 def a_model_of_a_file(model_file: str, table: str) -> None:
     """What `skreg fit` has written, and new rows."""
     model = load_model(model_file)
@@ -302,6 +324,8 @@ def mistakes() -> None:
     net.history_.no_such_method()  # type: ignore[operator]
     net.loss_curve_.mean()  # type: ignore[attr-defined]
     net.n_iter_.max()  # type: ignore[attr-defined]
+    feature_path(X, numbers, strengths="all")  # type: ignore[arg-type]
+    StabilitySelector(bound="tight")  # type: ignore[arg-type]
     l1_max("table.csv", labels)  # type: ignore[arg-type]
     l1_max(X, labels, task="ranking")  # type: ignore[arg-type]
 

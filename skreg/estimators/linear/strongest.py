@@ -111,7 +111,7 @@ def l1_max(
     X, _, weight = prepared(_Table(), X, "no_validation", *table, sample_weight)
     check_consistent_length(X, y)
     if task == "auto":
-        task = "classification" if _holds_classes(y) else "regression"
+        task = "classification" if holds_classes(y) else "regression"
     if task == "classification":
         classes, codes = encode_classes(column_or_1d(y))
         weight = times_class_weight(weight, class_weight, codes, classes)
@@ -131,7 +131,7 @@ class _Table(BaseEstimator):
     """Learns what is done to the columns of X."""
 
 
-def _holds_classes(y):
+def holds_classes(y):
     if y.dtype.kind not in "iuf":
         return True
     if y.ndim > 1:

@@ -1,0 +1,130 @@
+"""Strengths of a path: from the one that takes out all columns that can go, downwards."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skreg.estimators.linear.base import RegularizedLinearModel
+from skreg.estimators.linear.regressor import RegularizedLinearRegressor
+from skreg.estimators.linear.strongest import l1_max
+from skreg.selection.models import is_of_classes, last_step
+
+#: The weakest strength of a path as a share of the strongest.
+WEAKEST = 0.02
+
+#: The strongest strength of a net with hidden layers, as a share of the loss of the null model. One column is
+#: left there and below, of tables of 200 columns that are linear, products or sines, 200 and 2,000 rows, and
+#: what counts comes in between a quarter of it and a twentieth.
+OF_NULL_LOSS = 0.4
+
+
+def strengths_of(estimator, X, y, strengths, n_strengths, sample_weight=None):
+    """The strengths of a path, the strongest first.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X, y : array-likes
+        All rows.
+    strengths : "auto" or array-like
+    n_strengths : int
+        How many where they are "auto".
+    sample_weight : array-like, optional
+
+    Returns
+    -------
+    ndarray of shape (n_strengths,)
+
+    Raises
+    ------
+    ValueError
+        For strengths that are no numbers above zero, and where none can be found.
+    """
+    if not isinstance(strengths, str):
+        return _checked(strengths)
+    strongest = _strongest(estimator, X, y, sample_weight)
+    if not strongest > 0:
+        raise ValueError(
+            "strengths='auto' found no strength: the target does not vary with any column. Check X and y, "
+            "or pass strengths."
+        )
+    return strongest * np.geomspace(1.0, WEAKEST, n_strengths)
+
+
+def _checked(strengths):
+    try:
+        values = np.unique(np.asarray(strengths, dtype=np.float64).ravel())[::-1]
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
+    if not len(values) or not np.all(np.isfinite(values) & (values > 0)):
+        raise ValueError(
+            f"strengths={strengths!r} must be 'auto' or numbers > 0, such as np.geomspace(1, 1e-3, 20)."
+        )
+    return values.copy()
+
+
+def _strongest(estimator, X, y, sample_weight):
+    """A strength at which no further column can go."""
+    model = last_step(estimator)
+    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        X = clone(estimator[:-1]).fit_transform(X, y)
+    if isinstance(model, RegularizedLinearModel):
+        return _of_linear_model(model, X, y, sample_weight)
+    if np.size(model.hidden_layer_sizes):
+        return OF_NULL_LOSS * _null_loss(model, np.asarray(y), sample_weight)
+    return _of_linear_net(model, X, y, sample_weight)
+
+
+def _of_linear_model(model, X, y, sample_weight):
+    _needs_squares(model, isinstance(model, RegularizedLinearRegressor))
+    return l1_max(X, y, sample_weight=sample_weight, **_told(model))
+
+
+def _of_linear_net(model, X, y, sample_weight):
+    """Of a group lasso: the norm over outputs of a column's gradient is at most this."""
+    _needs_squares(model, not is_of_classes(model))
+    largest = l1_max(X, y, sample_weight=sample_weight, **_told(model))
+    several = len(np.unique(y)) if is_of_classes(model) else np.size(y) // len(y)
+    return largest * np.sqrt(several if several > 2 or not is_of_classes(model) else 1)
+
+
+def _told(model):
+    """What `l1_max` is told of a model."""
+    return {
+        "class_weight": getattr(model, "class_weight", None),
+        "fit_intercept": getattr(model, "fit_intercept", True),
+        "scale_target": getattr(model, "scale_target", True),
+        "task": "classification" if is_of_classes(model) else "regression",
+        "categorical_features": model.categorical_features,
+        "scale_features": model.scale_features,
+    }
+
+
+def _needs_squares(model, regressor):
+    if regressor and model.loss != "squared_error":
+        raise ValueError(
+            f"strengths='auto' knows no strongest penalty for loss={model.loss!r} of a linear model. Pass "
+            "strengths, such as np.geomspace(1, 1e-2, 20)."
+        )
+
+
+def _null_loss(model, y, sample_weight):
+    """Loss of the best constant, in units of the net's loss; of numbers about that of squares."""
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    if not is_of_classes(model):
+        y = y.astype(np.float64).reshape(len(y), -1)
+        variance = np.average(
+            (y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight
+        )
+        return float((variance > 0).sum() if model.scale_target else variance.sum()) / 2
+    columns = y.T if y.ndim == 2 and y.shape[1] > 1 else [y.ravel()]
+    return float(sum(_entropy(column, weight) for column in columns))
+
+
+def _entropy(labels, weight):
+    _, codes = np.unique(labels, return_inverse=True)
+    share = np.bincount(codes, weights=weight) / weight.sum()
+    share = share[share > 0]
+    return -np.sum(share * np.log(share))
