@@ -125,6 +125,9 @@ def compare(
     time_limit : float or None, default=None
         Seconds that the comparison may take. Strengths, then splits are left out to keep it, down
         to one strength and two splits; the result's `notes_` say what was left out.
+    search_time : float or None, default=None
+        Seconds of each search (`RegularizedMLPClassifierCV`, `RegularizedMLPRegressorCV`) that competes as
+        well, one on each outer split, after all other fits. None leaves the search out.
     diagnose : bool, default=True
         Whether to answer the questions of `diagnosis_`.
     random_state : int, default=0

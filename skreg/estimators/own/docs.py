@@ -99,7 +99,9 @@ def describe(head, parameters, attributes, tail):
         + "\n    Parameters\n    ----------"
         + PARAMETERS
         + parameters.strip("\n")
-        + TRAINING.rstrip().replace(
+        + _without(TRAINING, "metrics", "validation_fraction")
+        .rstrip()
+        .replace(
             "Prediction is in float64.",
             "Prediction is in float64, of many rows in that of training.",
         )
