@@ -16,7 +16,7 @@ export MPLBACKEND := Agg
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.cli  ## Compare regularizers on scikit-learn's breast cancer data
+demo: $(VENV)/.cli  ## Compare models and regularizers on scikit-learn's breast cancer data
 	$(BIN)/skreg compare
 
 # Side by side; PYTEST_ARGS="-n 0" runs them one after the other, as a debugger wants.

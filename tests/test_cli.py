@@ -31,6 +31,7 @@ OPTIONS = (
     "scoring",
     "positive",
     "time-limit",
+    "time",
     "rows",
     "drop",
     "missing",
@@ -85,6 +86,7 @@ def test_text_only(capsys, tmp_path):
     [
         (["--candidates", "plain,transformer"], "'transformer' is not known. Allowed are 'dummy'"),
         (["--candidates", "plain"], "gives 1 to compare"),
+        (["--candidates", "plain,search"], "'search' needs to know for how long"),
         (["--scoring", "goodness"], "--scoring 'goodness' is not known"),
         (["--scoring", "recal"], "Did you mean 'recall'?"),
         (["--scoring", "f1"], "the classes 'no' and 'yes'. Say which one is meant: positive='yes'"),
@@ -161,10 +163,15 @@ def test_a_table_is_compared(capsys, path, tmp_path):
     assert main([str(a) for a in arguments]) == 0
     captured = capsys.readouterr()
     assert captured.err == ("" if importlib.util.find_spec("rich") else NO_RICH)
-    for text in ("plain net", "linear L2", "Verdict", "Diagnosis", f"Page: {page}"):
+    for text in ("Take the ", "What to take", "Verdict", "Diagnosis", f"Page: {page}"):
         assert text in captured.out
     read = json.loads(json_file.read_text())
     assert {row["candidate"] for row in read["candidates"]} == {"dummy", "linear L2", "plain net"}
+    assert read["recommended"] in {"linear L2", "plain net"}
+    assert (
+        f"Take the {'linear model' if read['recommended'] == 'linear L2' else 'plain net'}: "
+        in (read["recommendation"])
+    )
     assert (
         "A stratified draw of 100 of 120 rows was used (--rows all takes them all)."
         in (read["notes"])
@@ -177,9 +184,23 @@ def test_without_rich_the_table_is_plain(capsys, path, monkeypatch):
     assert main(["compare", str(path), *QUICK, "--groups", "day"]) == 0
     captured = capsys.readouterr()
     assert captured.err == NO_RICH
-    assert captured.out.startswith("table.csv: 120 rows, 4 columns\n\ncandidate")
+    assert captured.out.startswith("table.csv: 120 rows, 4 columns\n\nTake the ")
+    assert captured.out.count("Take the ") == 1
+    assert "\n    model.fit(X, y)\n" in captured.out
     assert "gap: training minus test." in captured.out
     assert "# Verdict" in captured.out
+
+
+def test_time_is_for_the_search(capsys, path, monkeypatch):
+    asked = {}
+
+    def take_note(*_, **options):
+        asked.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skreg.comparison.compare", take_note)
+    assert main(["compare", str(path), "--time", "20"]) == 130
+    assert (asked["search_time"], asked["time_limit"]) == (20.0, None)
 
 
 def test_interrupt_ends_quietly(capsys, path, monkeypatch):

@@ -1,4 +1,4 @@
-"""`skreg compare`: which regularizer pays on a table."""
+"""`skreg compare`: what to take for a table, and which regularizer pays on it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def add_parser(commands: Any) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "compare",
-        help="say which regularizer pays on a table",
-        description="Cross-validate a linear model, a plain net, the net with each regularizer and "
-        "ensembles on a table, and say which pays, with what certainty.",
+        help="say what to take for a table, and which regularizer pays on it",
+        description="Cross-validate linear models, the default net, its ensemble and gradient boosting on "
+        "a table, and a plain net with each regularizer; recommend the simplest that nothing is better "
+        "than with certainty, and say which regularizer pays.",
     )
     parser.set_defaults(run=run)
     parser.add_argument(
@@ -57,6 +58,12 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="try fewer strengths and splits to keep this limit",
     )
+    parser.add_argument(
+        "--time",
+        type=seconds,
+        metavar="SECONDS",
+        help="let the search compete, with so many seconds on each split (default: it does not)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -84,12 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
             sample_weight=table.weights,
             quick=arguments.quick,
             time_limit=arguments.time_limit,
+            search_time=arguments.time,
             random_state=arguments.seed,
-            progress=progress,
+            progress=progress or False,
             target_name=table.target_name,
+            table_name=table.name,
         )
     result.notes_[:0] = table.notes
-    result.method_ = {"Table": table.name, **result.method_}
     written, failed = _write(result, arguments)
     code = print_lines(lambda: show(result), written)
     if failed:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from textwrap import fill
+from textwrap import fill, indent
 from typing import TYPE_CHECKING, Any
 
 from skreg.comparison.wording import metric_words, number, p_text, signed
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["print_lines", "progress_bar", "show", "show_fit", "speak_any_console"]
 
 WIDTH = 120
-VERDICT_STYLES = {"pays": "bold green", "costs": "red", "failed": "bold red"}
+VERDICT_STYLES = {
+    "pays": "bold green",
+    "take this": "bold green",
+    "costs": "red",
+    "failed": "bold red",
+}
 COLUMNS = (
     "candidate",
     "score",
@@ -30,8 +35,9 @@ COLUMNS = (
     "epochs",
     "s",
     "zeros",
-    "features",
+    "columns",
 )
+CONTENDER_COLUMNS = ("candidate", "score", "vs best", "p", "strength", "s", "")
 
 
 # for consoles whose encoding has no such sign
@@ -124,23 +130,57 @@ def print_lines(show: Callable[[], None], lines: list[str]) -> int:
 
 
 def show(result: Comparison) -> None:
-    """Print the table and the summary of a comparison.
+    """Print what to take, the tables and the summary of a comparison.
 
     Parameters
     ----------
     result : Comparison
         What `compare` returned.
     """
-    rows = [_cells(name, row) for name, row in result.frame().iterrows()]
-    header = [f"vs {result.baseline_}" if name == "vs baseline" else name for name in COLUMNS]
-    header[1] = metric_words(result.scoring)
+    metric = metric_words(result.scoring)
+    frame = result.frame()
+    contenders = result.contenders()
+    tables = [
+        (
+            "Which regularizer pays",
+            [f"vs {result.baseline_}" if n == "vs baseline" else n for n in COLUMNS],
+            [_cells(name, row) for name, row in frame.iterrows() if row["role"] != "contender"],
+            _caption(result),
+        )
+    ]
+    if len(contenders) > 1:
+        head, rows = list(CONTENDER_COLUMNS), list(contenders.iterrows())
+        cells = [_contender_cells(name, row) for name, row in rows]
+        tables.insert(0, ("What to take", head, cells, CONTENDERS_CAPTION))
+    for _, head, _, _ in tables:
+        head[1] = metric
     if _has_rich():
-        _show_rich(result, header, rows)
+        _show_rich(result, tables)
         return
     print("rich is not installed: run `pip install skreg[cli]` for colours.", file=sys.stderr)
-    print(f"{_title(result)}\n")
-    _show_plain(header, rows)
-    print(f"\n{fill(_caption(result), WIDTH)}\n\n{result.summary()}")
+    print(f"{_title(result)}\n\n{fill(_taken(result), WIDTH)}\n\n{_code(result)}", end="")
+    for title, head, rows, caption in tables:
+        print(f"{title}\n")
+        _show_plain(head, rows)
+        print(f"\n{fill(caption, WIDTH)}\n")
+    print(_other_words(result))
+
+
+def _taken(result: Comparison) -> str:
+    return f"{result.recommendation_.headline} {result.recommendation_.details}"
+
+
+def _code(result: Comparison) -> str:
+    """What builds the recommended estimator, indented; empty where nothing is recommended."""
+    if result.recommendation_.name not in result.estimators_:
+        return ""
+    return indent(result.snippet(), "    ") + "\n\n"
+
+
+def _other_words(result: Comparison) -> str:
+    """The summary without the recommendation, which has been printed."""
+    parts = str(result.summary()).split("\n\n")
+    return "\n\n".join(part for part in parts if not part.startswith("# Recommendation"))
 
 
 def show_fit(report: FitReport) -> None:
@@ -191,37 +231,68 @@ def _title(result: Comparison) -> str:
     return f"{method.get('Table', result.target_name)}: {method.get('Rows and columns', '')}"
 
 
+CONTENDERS_CAPTION = (
+    "vs best: paired difference to the best of these \u00b1 half its 95 % interval. p: of that, corrected "
+    "for the number of contenders. Taken is the simplest that nothing is better than with certainty."
+)
+
+
 def _caption(result: Comparison) -> str:
     """What the columns of the table are."""
     return (
         f"{metric_words(result.scoring)}: mean \u00b1 standard deviation over the splits. "
         f"gap: training minus test. vs {result.baseline_}: paired difference \u00b1 half its "
-        "95 % interval. p: corrected for folds that share rows and for the number of candidates. "
-        "s: one fit alone."
+        "95 % interval. p: corrected for folds that share rows and for the number of candidates; where "
+        "it is not below 0.05, the two cannot be told apart. s: one fit alone. columns: of the table, in use."
     )
 
 
-def _cells(name: str, row: Any) -> tuple[str, list[str]]:
-    def known(value: float, text: str) -> str:
-        return text if value == value else ""
+def _known(value: float, text: str) -> str:
+    return text if value == value else ""
 
-    difference, mean = "", row["mean_score"]
-    if row["difference"] == row["difference"]:
-        difference = signed(row["difference"], mean)
-        if row["difference_low"] == row["difference_low"]:
-            half = (row["difference_high"] - row["difference_low"]) / 2
-            difference += f" \u00b1 {number(half, mean)}"
+
+def _difference(row: Any) -> str:
+    text = _known(row["difference"], signed(row["difference"], row["mean_score"]))
+    if row["difference_low"] == row["difference_low"]:
+        half = (row["difference_high"] - row["difference_low"]) / 2
+        text += f" \u00b1 {number(half, row['mean_score'])}"
+    return text
+
+
+def _scores(row: Any) -> str:
+    mean = row["mean_score"]
+    return _known(mean, f"{number(mean)} \u00b1 {number(row['std_score'], mean)}") or "failed"
+
+
+def _p_cell(row: Any) -> str:
+    return _known(row["p_value"], p_text(row["p_value"]).removeprefix("p ").removeprefix("= "))
+
+
+def _cells(name: str, row: Any) -> tuple[str, list[str]]:
     return row["verdict"], [
         name,
-        known(mean, f"{number(mean)} \u00b1 {number(row['std_score'], mean)}") or "failed",
-        known(row["overfit_gap"], number(row["overfit_gap"], mean)),
-        difference,
-        known(row["p_value"], p_text(row["p_value"]).removeprefix("p ").removeprefix("= ")),
+        _scores(row),
+        _known(row["overfit_gap"], number(row["overfit_gap"], row["mean_score"])),
+        _difference(row),
+        _p_cell(row),
         row["strength"],
-        known(row["epochs"], f"{row['epochs']:.0f}"),
-        known(row["seconds"], f"{row['seconds']:.2f}"),
-        known(row["zero_share"], f"{row['zero_share']:.0%}"),
-        known(row["n_features_used"], f"{row['n_features_used']:.0f}"),
+        _known(row["epochs"], f"{row['epochs']:.0f}"),
+        _known(row["seconds"], f"{row['seconds']:.2f}"),
+        _known(row["zero_share"], f"{row['zero_share']:.0%}"),
+        _known(row["n_features_used"], f"{row['n_features_used']:.0f}"),
+    ]
+
+
+def _contender_cells(name: str, row: Any) -> tuple[str, list[str]]:
+    said = "" if row["verdict"] == "may be as good" else row["verdict"]
+    return row["verdict"], [
+        name,
+        _scores(row),
+        _difference(row),
+        _p_cell(row),
+        row["strength"],
+        _known(row["seconds"], f"{row['seconds']:.2f}"),
+        said,
     ]
 
 
@@ -232,27 +303,39 @@ def _show_plain(header: list[str], rows: list[tuple[str, list[str]]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)))
 
 
-def _show_rich(result: Comparison, header: list[str], rows: list[tuple[str, list[str]]]) -> None:
+def _show_rich(result: Comparison, tables: list[tuple[str, Any, Any, str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    table = Table(
-        title=_title(result),
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        caption=_caption(result),
-    )
-    for k, name in enumerate(header):
-        title = fill(name, 12)
-        table.add_column(title, justify="left" if k in (0, 5) else "right", no_wrap=k != 5)
-    for verdict, cells in rows:
-        table.add_row(*(Text(cell) for cell in cells), style=VERDICT_STYLES.get(verdict, ""))
-    console.print(table)
-    for line in result.summary().splitlines():
+    console.print(Text(_title(result), style="dim"))
+    console.print()
+    console.print(Text(result.recommendation_.headline, style="bold"))
+    console.print(Text(result.recommendation_.details))
+    console.print()
+    console.print(Text(_code(result), style="cyan"), end="")
+    for title, header, rows, caption in tables:
+        table = Table(
+            title=title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+            caption=caption,
+            caption_justify="left",
+        )
+        for name in header:
+            words = name in ("candidate", "strength", "")
+            table.add_column(
+                fill(name, 12), justify="left" if words else "right", no_wrap=name != "strength"
+            )
+        for verdict, cells in rows:
+            table.add_row(*(Text(cell) for cell in cells), style=VERDICT_STYLES.get(verdict, ""))
+        console.print(table)
+    for line in _other_words(result).splitlines():
         if line.startswith("# "):
             console.print(Text(line[2:], style="bold"))
         elif not line.startswith("- "):

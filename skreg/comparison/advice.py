@@ -123,7 +123,7 @@ def _irrelevant(frame: pd.DataFrame, profile: Profile, baseline: str, prefer: st
     if prefer == "L2":
         agrees, evidence = False, f"{evidence}; L2 is preferred to L1" if evidence else ""
     text = (
-        f"{profile.n_unrelated} of {profile.n_features} features show no association with the "
+        f"{profile.n_unrelated} of {profile.n_features} columns show no association with the "
         f"target: this suggests L1. {evidence or 'L1 was not compared'}: {_ending(agrees)}."
     )
     return Advice("irrelevant features", names, agrees, text)
@@ -138,7 +138,7 @@ def _correlated(
         test = l1_or_l2.test
         evidence = f"L2 minus L1 is {signed(-test.difference, scale)} ({p_text(test.p_value)})"
     text = (
-        f"{profile.n_correlated} of {profile.n_features} features have a near copy among the "
+        f"{profile.n_correlated} of {profile.n_features} columns have a near copy among the "
         "others (correlation of 0.8 or more): this suggests L2, which shares the weight among them, "
         f"rather than L1, which picks one. {evidence}: {_ending(agrees)}."
     )
@@ -150,7 +150,7 @@ def _few_rows(frame: pd.DataFrame, profile: Profile, baseline: str) -> Advice:
     agrees, evidence = _evidence(frame, names, baseline)
     per_feature = profile.n_rows / max(1, profile.n_features)
     text = (
-        f"{profile.n_rows:,} rows for {profile.n_features} features ({per_feature:.1f} a feature) "
+        f"{profile.n_rows:,} rows for {profile.n_features} columns ({per_feature:.1f} a column) "
         f"are few: this suggests dropout, or L2 with early stopping. "
         f"{evidence or 'None of them was compared'}: {_ending(agrees)}."
     )
@@ -158,10 +158,11 @@ def _few_rows(frame: pd.DataFrame, profile: Profile, baseline: str) -> Advice:
 
 
 def _much_data(frame: pd.DataFrame, profile: Profile, baseline: str) -> Advice:
-    knobs = frame[(frame["kind"] == "net") & (frame.index != baseline)]
+    asked = (frame["kind"] == "net") & (frame["role"] != "contender")
+    knobs = frame[asked & (frame.index != baseline)]
     per_feature = profile.n_rows / max(1, profile.n_features)
     text = (
-        f"{profile.n_rows:,} rows for {profile.n_features} features ({per_feature:.0f} a feature) "
+        f"{profile.n_rows:,} rows for {profile.n_features} columns ({per_feature:.0f} a column) "
         "are many: this suggests little regularization. "
     )
     if knobs.empty or baseline not in frame.index:

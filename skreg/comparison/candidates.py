@@ -1,38 +1,18 @@
-"""What is compared: named estimators, each with the strengths to choose from."""
+"""What is compared: an estimator with the strengths to choose from, and what it is compared for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sklearn.base import BaseEstimator, clone
-from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import ParameterGrid
 
-__all__ = ["Candidate", "default_candidates", "resolve_candidates"]
+__all__ = ["BASELINE", "Candidate", "prepared_for"]
 
 BASELINE = "plain net"
-DUMMY = "dummy"
-PLAIN = {
-    "dropout": 0.0,
-    "input_dropout": 0.0,
-    "batch_norm": False,
-    "l1": 0.0,
-    "l2": 0.0,
-    "weight_decay": 0.0,
-    "early_stopping": False,
-    "scale_features": "standard",
-}
 GRIDS = ("full", "short", "single")
-# settings of all knobs at once, together with batch norm and early stopping with a patience of 30
-JOINT_KNOBS = ("dropout", "input_dropout", "l1", "l2", "weight_decay")
-JOINT = {
-    "light": (0.1, 0.0, 0.0, 0.0, 0.1),
-    "medium": (0.25, 0.05, 3e-5, 1e-4, 0.3),
-    "sparse": (0.25, 0.1, 1e-3, 1e-4, 0.1),
-    "strong": (0.5, 0.2, 1e-4, 1e-3, 1.0),
-}
+ROLES = ("knob", "contender", "both")
 
 
 @dataclass(frozen=True)
@@ -46,8 +26,12 @@ class Candidate:
     grid : dict, list of dict or None, default=None
         Strengths to choose from by inner cross-validation, as in GridSearchCV. None fits the
         estimator as it is.
-    kind : {"dummy", "linear", "net", "ensemble", "own"}, default="own"
-        How the summary treats it.
+    kind : {"dummy", "linear", "net", "boosting", "ensemble", "search", "own"}, default="own"
+        How the summary treats it, and how simple the recommendation takes it to be.
+    role : {"knob", "contender", "both"}, default="both"
+        What it is compared for. A knob is asked whether it pays against the baseline, a contender
+        whether it is what one should take. Each question is corrected for the candidates that it is
+        about, so the two do not cost each other certainty.
     strength_from : str or None, default=None
         Name of another candidate whose chosen strength this one takes over, if that one is compared
         as well.
@@ -55,6 +39,9 @@ class Candidate:
         Whether the estimator takes the table as it is and prepares it by itself.
     labels : tuple of str, default=()
         Names of the strengths, one for each point of `grid`; without them the values are shown.
+    seconds : float or None, default=None
+        Seconds that a fit takes by its own setting, such as ``max_time`` of a search. Such a
+        candidate is trained by itself, after all others. None measures the seconds.
 
     Attributes
     ----------
@@ -64,7 +51,7 @@ class Candidate:
     Raises
     ------
     ValueError
-        If there are not as many labels as points.
+        If `role` is not known, or `labels` are not as many as the strengths.
 
     See Also
     --------
@@ -84,14 +71,18 @@ class Candidate:
     estimator: BaseEstimator
     grid: Any = None
     kind: str = "own"
+    role: str = "both"
     strength_from: str | None = None
     raw: bool = False
     labels: tuple[str, ...] = ()
+    seconds: float | None = None
     points: tuple[dict[str, Any], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         points = [{}] if self.grid is None else list(ParameterGrid(self.grid))
         object.__setattr__(self, "points", tuple(points))
+        if self.role not in ROLES:
+            raise ValueError(f"role={self.role!r}: allowed are {', '.join(map(repr, ROLES))}.")
         if self.labels and len(self.labels) != len(points):
             raise ValueError(
                 f"labels={self.labels!r} names {len(self.labels)} strengths, but the grid has "
@@ -148,70 +139,6 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if is_number else str(value)
 
 
-def default_candidates(
-    task: str,
-    *,
-    hidden_layer_sizes: tuple[int, ...] = (64, 64),
-    max_iter: int = 100,
-    random_state: int = 0,
-) -> dict[str, Candidate]:
-    """The candidates that `compare` takes by default.
-
-    Every net but "all together" is the plain net with one knob turned on, so that its row shows
-    what that knob is worth by itself. "all together" has batch norm, early stopping and all the others
-    at once, and chooses among four settings: "light", "medium", "sparse" (more L1) and "strong".
-    All take the table as it is and standardise its columns.
-    All nets have the same seed: in a batched fit they then see the same minibatches.
-
-    Parameters
-    ----------
-    task : {"classification", "regression"}
-        What the estimators are for.
-    hidden_layer_sizes : tuple of int, default=(64, 64)
-        Units of each hidden layer, the same in all nets.
-    max_iter : int, default=100
-        Epochs of every net.
-    random_state : int, default=0
-        Seed of every candidate.
-
-    Returns
-    -------
-    dict of str to Candidate
-        Extend it with ``{**default_candidates(task), "my model": estimator}``.
-
-    Raises
-    ------
-    ValueError
-        If `task` is not known.
-
-    See Also
-    --------
-    skreg.compare : Takes them, and others.
-    Candidate : One of them.
-
-    Examples
-    --------
-    >>> from skreg.comparison import default_candidates
-    >>> list(default_candidates("regression"))[:4]
-    ['dummy', 'linear L2', 'linear L1', 'plain net']
-    """
-    if task not in ("classification", "regression"):
-        raise ValueError(f"task={task!r}: allowed are 'classification' and 'regression'.")
-    plain = _net(task, hidden_layer_sizes, max_iter, random_state)
-    found = {DUMMY: _dummy(task, random_state), **_linear_candidates(task)}
-    found.update(_net_candidates(plain))
-    bagged = _bagged(task, plain, random_state)
-    found["bagged net"] = Candidate(bagged, kind="ensemble", raw=True)
-    found["dropout as ensemble"] = Candidate(
-        _monte_carlo(task, plain, random_state),
-        {"estimator__dropout": [0.1, 0.25, 0.5]},
-        kind="ensemble",
-        strength_from="+ dropout",
-        raw=True,
-    )
-    return found
-
-
 def prepared_for(candidate: Candidate) -> Candidate:
     """The same for a table that is prepared by what stands in front of every candidate.
 
@@ -224,149 +151,10 @@ def prepared_for(candidate: Candidate) -> Candidate:
     -------
     Candidate
     """
-    if candidate.kind in ("own", "dummy"):
+    if candidate.kind in ("own", "dummy", "boosting"):
         return candidate
+    if candidate.role == "contender":  # with its own defaults, scales among them
+        return replace(candidate, raw=False)
     names = [n for n in candidate.estimator.get_params() if n.split("__")[-1] == "scale_features"]
     estimator = clone(candidate.estimator).set_params(**dict.fromkeys(names))
     return replace(candidate, estimator=estimator, raw=False)
-
-
-def _dummy(task: str, random_state: int) -> Candidate:
-    if task == "classification":
-        dummy = DummyClassifier(strategy="prior", random_state=random_state)
-    else:
-        dummy = DummyRegressor()
-    return Candidate(dummy, kind="dummy", raw=True)
-
-
-def _linear_candidates(task: str) -> dict[str, Candidate]:
-    from skreg.estimators.linear import RegularizedLinearClassifier, RegularizedLinearRegressor
-
-    if task == "classification":
-        # The scores converge long before the coefficients do: with many classes the default of 1e-8
-        # takes ten times as long.
-        model = RegularizedLinearClassifier(tol=1e-4, scale_features="standard")
-    else:
-        model = RegularizedLinearRegressor(scale_features="standard")
-    ridge, lasso = clone(model).set_params(l1=0.0), clone(model).set_params(l2=0.0)
-    return {
-        "linear L2": Candidate(ridge, {"l2": [1e-4, 1e-3, 1e-2, 1e-1, 1.0]}, "linear", raw=True),
-        "linear L1": Candidate(lasso, {"l1": [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]}, "linear", raw=True),
-    }
-
-
-def _net(
-    task: str, hidden_layer_sizes: tuple[int, ...], max_iter: int, random_state: int
-) -> BaseEstimator:
-    from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
-
-    kind = RegularizedMLPClassifier if task == "classification" else RegularizedMLPRegressor
-    return kind(hidden_layer_sizes, max_iter=max_iter, random_state=random_state, **PLAIN)
-
-
-def _net_candidates(plain: BaseEstimator) -> dict[str, Candidate]:
-    grids: dict[str, Any] = {
-        BASELINE: None,
-        "+ input dropout": {"input_dropout": [0.05, 0.15, 0.3]},
-        "+ dropout": {"dropout": [0.1, 0.25, 0.5]},
-        "+ batch norm": {"batch_norm": [True]},
-        "+ L1": {"l1": [3e-4, 1e-3, 3e-3, 1e-2]},
-        "+ L2": {"l2": [1e-3, 1e-2, 3e-2, 1e-1]},
-        "+ weight decay": {"weight_decay": [0.3, 3.0, 10.0]},
-        "+ early stopping": {"early_stopping": [True], "patience": [5, 20]},
-    }
-    found = {name: Candidate(plain, grid, "net", raw=True) for name, grid in grids.items()}
-    shared = {"batch_norm": [True], "early_stopping": [True], "patience": [30]}
-    joint = [
-        {**shared, **{name: [value] for name, value in zip(JOINT_KNOBS, setting, strict=True)}}
-        for setting in JOINT.values()
-    ]
-    found["all together"] = Candidate(plain, joint, "net", raw=True, labels=tuple(JOINT))
-    return found
-
-
-def _bagged(task: str, plain: BaseEstimator, random_state: int) -> BaseEstimator:
-    from skreg.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
-
-    kind = BaggedMLPClassifier if task == "classification" else BaggedMLPRegressor
-    return kind(plain, n_estimators=16, random_state=random_state)
-
-
-def _monte_carlo(task: str, plain: BaseEstimator, random_state: int) -> BaseEstimator:
-    from skreg.comparison.monte_carlo import MonteCarloClassifier, MonteCarloRegressor
-
-    kind = MonteCarloClassifier if task == "classification" else MonteCarloRegressor
-    return kind(plain, random_state=random_state)
-
-
-def resolve_candidates(candidates: Any, task: str, **options: Any) -> dict[str, Candidate]:
-    """Turn the parameter `candidates` into named candidates.
-
-    Parameters
-    ----------
-    candidates : "default", iterable of str, or dict of str to estimator or Candidate
-        Names choose among the defaults; "+ dropout" may be written "dropout", "plain net" "plain".
-    task : {"classification", "regression"}
-        What they are for.
-    **options : keyword arguments of `default_candidates`
-
-    Returns
-    -------
-    dict of str to Candidate
-
-    Raises
-    ------
-    ValueError
-        If a name is not known, or fewer than two candidates are given.
-    TypeError
-        If a value is not an estimator.
-    """
-    if isinstance(candidates, Mapping):
-        found = {str(name): _as_candidate(name, value) for name, value in candidates.items()}
-    else:
-        known = default_candidates(task, **options)
-        if isinstance(candidates, str):
-            names = list(known) if candidates == "default" else [candidates]
-        elif isinstance(candidates, Iterable):
-            names = list(candidates)
-        else:
-            raise TypeError(
-                f"candidates={candidates!r}: give 'default', a list of names, or a dict of "
-                "estimators by name."
-            )
-        found = {}
-        for name in names:
-            full = _full_name(name, known)
-            found[full] = known[full]
-    if len(found) < 2:
-        raise ValueError(
-            f"candidates gives {len(found)} to compare: give two or more, for example "
-            "['plain net', '+ dropout']."
-        )
-    return found
-
-
-def _as_candidate(name: str, value: Any) -> Candidate:
-    if isinstance(value, Candidate):
-        return value
-    if not (hasattr(value, "fit") and hasattr(value, "get_params")) or isinstance(value, type):
-        raise TypeError(
-            f"candidates[{name!r}] is {value!r}, which is not a scikit-learn estimator. Give an "
-            "estimator object or a skreg.comparison.Candidate."
-        )
-    is_dummy = isinstance(value, DummyClassifier | DummyRegressor)
-    return Candidate(value, kind="dummy" if is_dummy else "own")
-
-
-def _full_name(name: str, known: Iterable[str]) -> str:
-    wanted = _bare(name)
-    for full in known:
-        if wanted in (_bare(full), _bare(full).removesuffix("net")):
-            return full
-    raise ValueError(
-        f"candidates: {name!r} is not known. Allowed are {', '.join(map(repr, known))}."
-    )
-
-
-def _bare(name: str) -> str:
-    return "".join(letter for letter in str(name).lower() if letter.isalnum())

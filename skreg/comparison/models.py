@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
+
+from skreg.comparison.origins import count_columns
 
 __all__ = ["ModelFacts", "model_facts"]
 
@@ -31,7 +34,7 @@ class ModelFacts(NamedTuple):
 NOTHING = ModelFacts(np.nan, np.nan, np.nan)
 
 
-def model_facts(model: Any) -> ModelFacts:
+def model_facts(model: Any, origins: NDArray[np.intp] | None = None) -> ModelFacts:
     """Read the facts off a fitted estimator.
 
     Parameters
@@ -39,6 +42,9 @@ def model_facts(model: Any) -> ModelFacts:
     model : fitted estimator
         A net (`coefs_`), a linear model (`coef_`), an ensemble of them (`estimators_`), or a
         Pipeline or search around one.
+    origins : ndarray of shape (n_features,) or None, default=None
+        Columns that the features were made of, by which columns are counted; None counts what the
+        model was fitted on.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def model_facts(model: Any) -> ModelFacts:
     model = _innermost(model)
     layers = _weights(model)
     if layers is not None:
-        return _facts(model, [layers])
+        return _facts(model, [layers], None, origins)
     members = [_innermost(member) for member in np.ravel(getattr(model, "estimators_", []))]
     weights = [_weights(member) for member in members]
     if not members or any(layers is None for layers in weights):
@@ -56,7 +62,7 @@ def model_facts(model: Any) -> ModelFacts:
     widths = map(_n_features, members, weights)
     if any(width != whole_width for width in widths):
         return ModelFacts(_epochs(members), _zero_share(weights), np.nan)
-    return _facts(model, weights, members)
+    return _facts(model, weights, members, origins)
 
 
 def _innermost(model: Any) -> Any:
@@ -80,11 +86,15 @@ def _weights(model: Any) -> list[np.ndarray] | None:
     return None
 
 
-def _facts(model: Any, weights: list[list[np.ndarray]], members: Any = None) -> ModelFacts:
+def _facts(
+    model: Any, weights: list[list[np.ndarray]], members: Any, origins: NDArray[np.intp] | None
+) -> ModelFacts:
     nets = [model] if members is None else members
     used = np.any([_used(*pair) for pair in zip(nets, weights, strict=True)], axis=0)
     epochs = _epochs(nets)
-    return ModelFacts(epochs, _zero_share(weights), float(used.sum()))
+    if origins is not None and len(origins) != len(used):
+        return ModelFacts(epochs, _zero_share(weights), np.nan)
+    return ModelFacts(epochs, _zero_share(weights), float(count_columns(used, origins)))
 
 
 def _n_features(model: Any, layers: list[np.ndarray]) -> int:

@@ -7,34 +7,23 @@ fits each candidate at the strength it chose on each outer training part. Both a
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from joblib import parallel_config
-from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from skreg.comparison.candidates import Candidate
-from skreg.comparison.models import NOTHING, model_facts
+from skreg.comparison.fits import inner_score, judge, n_nets
+from skreg.comparison.origins import origins_of
 from skreg.comparison.splits import OuterSplit, inner_splits
+from skreg.comparison.ticker import Progress, Ticker, fits_in
 
-if TYPE_CHECKING:
-    from skreg.parallel.backend import SkregBackend
-    from skreg.train.progress import Progress as StackProgress
-
-__all__ = ["Plan", "evaluate", "time_alone"]
-
-Progress = Callable[[int, int, str], None]
+__all__ = ["Plan", "evaluate", "prepare"]
 
 
 @dataclass
@@ -98,12 +87,16 @@ class SplitRows:
 
 @dataclass
 class Part:
-    """One outer split, its rows ready for every candidate."""
+    """One outer split, its rows ready for every candidate.
+
+    `origins` are the columns that the prepared features were made of, None where that is not known.
+    """
 
     split: OuterSplit
     train: SplitRows
     test: SplitRows
     inner: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    origins: NDArray[np.intp] | None
 
 
 def evaluate(
@@ -127,16 +120,23 @@ def evaluate(
     strengths : list of dict
         One for each candidate, outer split and strength: the mean inner score.
     """
-    with _fits_in(plan.backend) as watch:
+    with fits_in(plan.backend) as watch:
         parts = [prepare(plan, split) for split in splits]
         chosen, strengths = _choose(plan, candidates, parts, watch)
-        tick = watch(_Ticker(plan.progress, len(parts) * len(candidates), "judging"))
+        fits = list(candidates.values()) * len(parts)
+        tick = watch(_ticker(plan, fits, "judging"))
         rows = Parallel(n_jobs=plan.n_jobs)(
-            delayed(_judge)(plan, name, candidates[name], chosen[name, i], part, tick)
+            delayed(judge)(plan, name, candidates[name], chosen[name, i], part, tick)
             for i, part in enumerate(parts)
             for name in candidates
         )
     return rows, strengths
+
+
+def _ticker(plan: Plan, fits: list[Candidate], what: str) -> Ticker:
+    """What counts the fits of a wave, a candidate each."""
+    nets = [n_nets(candidate) for candidate in fits]
+    return Ticker(plan.progress, len(fits), what, sum(n > 0 for n in nets), sum(nets))
 
 
 def prepare(plan: Plan, split: OuterSplit) -> Part:
@@ -155,9 +155,11 @@ def prepare(plan: Plan, split: OuterSplit) -> Part:
     """
     raw_train, raw_test = (_safe_indexing(plan.X, rows) for rows in (split.train, split.test))
     train, test = raw_train, raw_test
+    origins = origins_of(None, raw_train)
     if plan.preprocessor is not None:
         transform = clone(plan.preprocessor).fit(raw_train)
         train, test = (_as_array(transform.transform(part)) for part in (raw_train, raw_test))
+        origins = origins_of(transform, raw_train)
     weights = (None, None)
     if plan.weights is not None:
         weights = (plan.weights[split.train], plan.weights[split.test])
@@ -173,6 +175,7 @@ def prepare(plan: Plan, split: OuterSplit) -> Part:
             stratify=plan.stratify,
             random_state=plan.random_state,
         ),
+        origins,
     )
 
 
@@ -182,88 +185,11 @@ def _as_array(matrix: Any) -> Any:
     return matrix
 
 
-@contextmanager
-def _fits_in(backend: str | None) -> Iterator[Callable[[_Ticker], _Ticker]]:
-    """Run the block under a joblib backend, without the warnings that no one can act on.
-
-    Yields a function that lets a ticker watch the training, where the backend is ours.
-    """
-    watch: Callable[[_Ticker], _Ticker] = _unwatched
-    # `parallel_config` is in force from the moment it is made, so it is made once, for the block.
-    if backend is None:
-        context: Any = nullcontext()
-    elif backend == "skreg":
-        from skreg.parallel.backend import SkregBackend  # imports torch: not before it is needed
-
-        active, _ = get_active_backend()
-        if isinstance(active, SkregBackend):
-            ours, context = active, nullcontext()  # with the executor or memory the user has set
-        else:
-            ours = SkregBackend()
-            context = parallel_config(backend=ours)
-        watch = partial(_watched, ours)
-    else:
-        context = parallel_config(backend=backend)
-    with context, warnings.catch_warnings():
-        # a net with a fixed number of epochs is not expected to converge, and a test fold without a
-        # rare class is a fact of the table
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-        warnings.filterwarnings("ignore", message="The least populated class in y")
-        warnings.filterwarnings("ignore", message="Found unknown categories")
-        # "all together" has every knob at once, batch norm and the penalties among them
-        warnings.filterwarnings("ignore", message="l[12] .* hidden layers with .*_norm=True")
-        yield watch
-
-
-def _unwatched(ticker: _Ticker) -> _Ticker:
-    return ticker
-
-
-def _watched(backend: SkregBackend, ticker: _Ticker) -> _Ticker:
-    if ticker.progress is not None:
-        backend.scope.progress = ticker.watch
-    return ticker
-
-
-class _Ticker:
-    """Counts finished fits for the progress display.
-
-    In a batched round many fits finish at once, so training that is under way counts as well: each
-    net of a stack by the share of its epochs that is done.
-    """
-
-    def __init__(self, progress: Progress | None, total: int, what: str) -> None:
-        self.progress, self.total, self.what = progress, total, what
-        self.done = self._nets_done = self._shown = 0
-        self._stacks: dict[int, float] = {}
-
-    def __call__(self, is_net: bool = False) -> None:
-        self.done += 1
-        self._nets_done += is_net
-        self._tell(self.done)
-
-    def watch(self, stack: StackProgress) -> None:
-        """Take note of a stack after one of its epochs."""
-        self._stacks[stack.stack] = stack.trained
-        underway = max(0, int(sum(self._stacks.values())) - self._nets_done)
-        self._tell(min(self.total - 1, self.done + underway))
-
-    def _tell(self, done: int) -> None:
-        self._shown = max(self._shown, done)
-        if self.progress is not None:
-            self.progress(self._shown, self.total, self.what)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # a worker process has no access to the display
-        return _Ticker, (None, self.total, self.what)
-
-
 def _choose(
     plan: Plan,
     candidates: dict[str, Candidate],
     parts: list[Part],
-    watch: Callable[[_Ticker], _Ticker],
+    watch: Callable[[Ticker], Ticker],
 ) -> tuple[dict[tuple[str, int], dict[str, Any]], list[dict[str, Any]]]:
     """Pick each candidate's strength in each part by inner cross-validation."""
     searched = {name: c for name, c in candidates.items() if _is_searched(c, candidates)}
@@ -274,9 +200,9 @@ def _choose(
         for k in range(len(candidate.points))
         for fit, valid in part.inner
     ]
-    tick = watch(_Ticker(plan.progress, len(tasks), "choosing strengths"))
+    tick = watch(_ticker(plan, [searched[task[0]] for task in tasks], "choosing strengths"))
     results = Parallel(n_jobs=plan.n_jobs)(
-        delayed(_inner_score)(
+        delayed(inner_score)(
             plan, searched[name], searched[name].points[k], parts[i].train, fit, valid, tick
         )
         for name, i, k, fit, valid in tasks
@@ -342,139 +268,3 @@ def _strength_rows(
         }
         for k, point in enumerate(candidate.points)
     ]
-
-
-def _is_net(candidate: Candidate) -> bool:
-    return candidate.kind in ("net", "ensemble")
-
-
-def _fit(candidate: Candidate, point: dict[str, Any], X: Any, y: Any, weights: Any) -> Any:
-    model = clone(candidate.estimator).set_params(**point)
-    return model.fit(X, y) if weights is None else model.fit(X, y, sample_weight=weights)
-
-
-def _score(plan: Plan, model: Any, X: Any, y: Any, weights: Any) -> float:
-    if weights is None:
-        return float(plan.scorer(model, X, y))
-    return float(plan.scorer(model, X, y, sample_weight=weights))
-
-
-def _log_loss(model: Any, X: Any, y: NDArray, weights: NDArray | None) -> float:
-    """Mean of -log p(true class); a class the model has never seen has probability 1e-15."""
-    if not hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
-        return np.nan
-    probabilities = np.asarray(model.predict_proba(X))
-    column = {label: k for k, label in enumerate(np.asarray(model.classes_).tolist())}
-    positions = np.array([column.get(label, -1) for label in y.tolist()])
-    own = np.where(positions < 0, 0.0, probabilities[np.arange(len(y)), positions])
-    return float(np.average(-np.log(np.clip(own, 1e-15, 1.0)), weights=weights))
-
-
-def _inner_score(
-    plan: Plan,
-    candidate: Candidate,
-    point: dict[str, Any],
-    rows: SplitRows,
-    fit: NDArray[np.intp],
-    valid: NDArray[np.intp],
-    tick: Callable[[bool], None],
-) -> tuple[float, float]:
-    """Score and log loss of one strength on one inner split; NaN where it failed."""
-    try:
-        model = _fit(candidate, point, *rows.take(fit, candidate.raw))
-        X, y, weights = rows.take(valid, candidate.raw)
-        loss = _log_loss(model, X, y, weights) if plan.stratify else np.nan
-        return _score(plan, model, X, y, weights), loss
-    except Exception:
-        # if this strength is chosen all the same, the outer fit reports what went wrong
-        return np.nan, np.nan
-    finally:
-        tick(_is_net(candidate))
-
-
-def _judge(
-    plan: Plan,
-    name: str,
-    candidate: Candidate,
-    point: dict[str, Any],
-    part: Part,
-    tick: Callable[[bool], None],
-) -> dict[str, Any]:
-    """Fit a candidate on an outer training part and score it on both parts."""
-    row: dict[str, Any] = {
-        "candidate": name,
-        "repeat": part.split.repeat,
-        "fold": part.split.fold,
-        "test_score": np.nan,
-        "train_score": np.nan,
-        "log_loss": np.nan,
-        "strength": candidate.label(point),
-        **NOTHING._asdict(),
-        "n_train": len(part.split.train),
-        "n_test": len(part.split.test),
-        "error": "",
-    }
-    try:
-        train, test = part.train.whole(candidate.raw), part.test.whole(candidate.raw)
-        model = _fit(candidate, point, *train)
-        row["test_score"] = _score(plan, model, *test)
-        row["train_score"] = _score(plan, model, *train)
-        row["log_loss"] = _log_loss(model, *test) if plan.stratify else np.nan
-        row.update(model_facts(model)._asdict())
-    except Exception as error:
-        row["error"] = f"{type(error).__name__}: {error}"
-    tick(_is_net(candidate))
-    return row
-
-
-def time_alone(
-    plan: Plan,
-    candidates: dict[str, Candidate],
-    split: OuterSplit,
-    deadline: float | None = None,
-) -> dict[str, float]:
-    """Seconds that one fit of each candidate takes by itself, at its middle strength.
-
-    Parameters
-    ----------
-    plan : Plan
-        What the fits share.
-    candidates : dict of str to Candidate
-        What is timed.
-    split : OuterSplit
-        Its training rows are fitted.
-    deadline : float or None, default=None
-        Time of `time.perf_counter` after which no further fit is begun.
-
-    Returns
-    -------
-    dict of str to float
-        NaN where the fit failed, or was not begun.
-    """
-    seconds: dict[str, float] = {}
-    tick = _Ticker(plan.progress, len(candidates), "timing one fit of each")
-    with _fits_in("sequential"):
-        part = prepare(plan, split)
-        for name, candidate in candidates.items():
-            point = candidate.points[len(candidate.points) // 2]
-            seconds[name] = np.nan
-            if deadline is not None and time.perf_counter() > deadline:
-                continue
-            try:
-                _warm_up(candidate, point, part.train)
-                start = time.perf_counter()
-                _fit(candidate, point, *part.train.whole(candidate.raw))
-                seconds[name] = time.perf_counter() - start
-            except Exception:
-                pass  # the outer fit reports what went wrong
-            tick()
-    return seconds
-
-
-def _warm_up(candidate: Candidate, point: dict[str, Any], rows: SplitRows) -> None:
-    """Fit one epoch, so that the time to load compiled kernels does not count as training."""
-    settings = candidate.estimator.get_params()
-    epochs = [name for name in settings if name.split("__")[-1] == "max_iter"]
-    if _is_net(candidate) and epochs:
-        brief = {**point, **dict.fromkeys(epochs, 1)}
-        _fit(candidate, brief, *rows.whole(candidate.raw))

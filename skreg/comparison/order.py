@@ -1,13 +1,14 @@
 """The plan of tests of a comparison: which questions are asked, and what follows from the answers.
 
 Every statement of the summary is read from one `Order`, which holds what is certainly better than
-what. Five questions fill it, one after the other, each with a level of its own:
+what. Six questions fill it, one after the other, each with a level of its own:
 
 1. What beats the dummy?
 2. Is a net worth it, that is, better than every linear model?
-3. What is better or worse than the baseline?
+3. Which knob is better or worse than the baseline?
 4. L1 or L2?
-5. What is worse than the best?
+5. Which contender is worse than the best contender?
+6. What is worse than the best of all?
 
 After each answer the order is completed: if a is better than b, and b better than c, then a is
 better than c. A pair that is settled is not tested again. As every test sides with the higher mean
@@ -87,9 +88,14 @@ class Order:
         Candidates, the highest mean score first; those that failed are left out.
     kinds : mapping of str to str
         Kind of each candidate.
+    roles : mapping of str to str, default=None
+        Role of each candidate, "both" where it is not given.
 
     Attributes
     ----------
+    contenders : list of str
+        What one may take, the highest mean score first: all candidates but the dummies where fewer
+        than two were compared as contenders.
     p_values : DataFrame of shape (n_candidates, n_candidates)
         Adjusted p-value of "the row is better than the column", on the scale of a two-sided test;
         NaN where it was not asked.
@@ -101,12 +107,24 @@ class Order:
         None where no pair was compared.
     """
 
-    def __init__(self, ranking: list[str], kinds: Mapping[str, str]) -> None:
-        self.ranking, self.kinds = list(ranking), dict(kinds)
+    def __init__(
+        self,
+        ranking: list[str],
+        kinds: Mapping[str, str],
+        roles: Mapping[str, str] | None = None,
+    ) -> None:
+        self.ranking, self.kinds, self.roles = list(ranking), dict(kinds), dict(roles or {})
+        rivals = _rivals(self)
+        contenders = [name for name in rivals if self.role(name) != "knob"]
+        self.contenders = contenders if len(contenders) > 1 else rivals
         self.p_values = pd.DataFrame(np.nan, index=self.ranking, columns=self.ranking)
         self.baseline_tests = pd.DataFrame(columns=["difference", "low", "high", "p_raw"])
         self.net_against_linear: NetAgainstLinear | None = None
         self.l1_or_l2: L1OrL2 | None = None
+
+    def role(self, name: str) -> str:
+        """What a candidate is compared for: "knob", "contender" or "both"."""
+        return self.roles.get(name, "both")
 
     def of_kind(self, *kinds: str) -> list[str]:
         """Candidates of some kinds, best first."""
@@ -128,6 +146,10 @@ class Order:
         """Whether a candidate is better than every dummy beyond chance."""
         dummies = self.of_kind("dummy")
         return bool(dummies) and all(self.better(name, dummy) for dummy in dummies)
+
+    def is_no_dummy(self, name: str) -> bool:
+        """Whether a candidate beats the dummies, or none was compared."""
+        return self.beats_dummy(name) or not self.of_kind("dummy")
 
     @property
     def may_be_best(self) -> list[str]:
@@ -152,7 +174,12 @@ class Order:
         self.p_values = pd.DataFrame(known, index=self.ranking, columns=self.ranking)
 
 
-def ask_in_order(scores: PairedScores, kinds: Mapping[str, str], baseline: str) -> Order:
+def ask_in_order(
+    scores: PairedScores,
+    kinds: Mapping[str, str],
+    baseline: str,
+    roles: Mapping[str, str] | None = None,
+) -> Order:
     """Ask all questions of a comparison.
 
     Parameters
@@ -163,14 +190,16 @@ def ask_in_order(scores: PairedScores, kinds: Mapping[str, str], baseline: str) 
         Kind of each candidate.
     baseline : str
         The candidate that the others are measured against.
+    roles : mapping of str to str, default=None
+        Role of each candidate, "both" where it is not given.
 
     Returns
     -------
     Order
     """
     there = [name for name in kinds if name in scores]
-    order = Order(sorted(there, key=lambda name: -scores.mean(name)), kinds)
-    for question in (_dummy, _net_or_linear, _baseline, _l1_or_l2, _best):
+    order = Order(sorted(there, key=lambda name: -scores.mean(name)), kinds, roles)
+    for question in (_dummy, _net_or_linear, _baseline, _l1_or_l2, _best_contender, _best_of_all):
         question(order, scores, baseline)
         order.complete()
     return order
@@ -201,10 +230,13 @@ def _net_or_linear(order: Order, scores: PairedScores, baseline: str) -> None:
 
 
 def _baseline(order: Order, scores: PairedScores, baseline: str) -> None:
-    """Each candidate against the baseline: two-sided, Holm over the pairs that are not settled."""
+    """Each knob against the baseline: two-sided, Holm over the pairs that are not settled.
+
+    Contenders are asked about in another question, and do not make this family larger.
+    """
     if baseline not in order.ranking:
         return
-    names = [name for name in _rivals(order) if name != baseline]
+    names = [name for name in _rivals(order) if _asks(order, name) and name != baseline]
     order.baseline_tests = scores.against(baseline, names)
     open_names = [name for name in names if not order.p_value(name, baseline) < LEVEL]
     tests = scores.against(baseline, open_names)
@@ -234,20 +266,42 @@ def _l1_or_l2(order: Order, scores: PairedScores, baseline: str) -> None:
             order.settle(*pair, found.test.p_value)
 
 
-def _best(order: Order, scores: PairedScores, baseline: str) -> None:
+def _best_contender(order: Order, scores: PairedScores, baseline: str) -> None:
+    """The best contender against the others, as in `_against_best`."""
+    if len(order.contenders) < len(_rivals(order)):  # else it is the question about the best of all
+        _against_best(order, scores, baseline, order.contenders)
+
+
+def _best_of_all(order: Order, scores: PairedScores, baseline: str) -> None:
+    """The best of all candidates against the others, as in `_against_best`."""
+    rivals = _rivals(order)
+    if order.ranking[:1] == rivals[:1]:  # no dummy has the highest mean
+        _against_best(order, scores, baseline, rivals)
+
+
+def _against_best(order: Order, scores: PairedScores, baseline: str, rivals: list[str]) -> None:
     """The best against what nothing has beaten so far: one-sided, times the number of its rivals.
 
     The factor is not stepped down as Holm's is: it pays for having picked the best by the same
     scores. Whichever candidate is truly the best has that many rivals to lose against by chance.
+    Pairs of a knob and the baseline have been asked about already.
     """
-    best, rivals = order.ranking[0], _rivals(order)
-    if best == baseline or best not in rivals:
-        return  # asked already
+    if not rivals:
+        return
+    best = rivals[0]
     for name in order.may_be_best:
-        if name in rivals and name not in (best, baseline):
-            test = scores.test(best, name, "greater")
-            if test.difference > 0:
-                order.settle(best, name, min(1.0, (len(rivals) - 1) * test.p_value))
+        if name not in rivals or name == best:
+            continue
+        if baseline in (best, name) and _asks(order, best) and _asks(order, name):
+            continue
+        test = scores.test(best, name, "greater")
+        if test.difference > 0:
+            order.settle(best, name, min(1.0, (len(rivals) - 1) * test.p_value))
+
+
+def _asks(order: Order, name: str) -> bool:
+    """Whether a candidate is asked about in the question about the baseline."""
+    return order.role(name) != "contender"
 
 
 def _rivals(order: Order) -> list[str]:

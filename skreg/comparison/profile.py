@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.feature_selection import f_classif, f_regression
 from sklearn.utils import _safe_indexing
 
+from skreg.comparison.origins import count_columns, origins_of
 from skreg.comparison.statistics import benjamini_hochberg
 
 __all__ = ["Profile", "describe_table"]
@@ -31,12 +32,14 @@ class Profile:
     n_columns : int
         Columns of the table.
     n_features : int
-        Features after encoding; constant ones are not counted.
+        Columns of the table that are not constant; what a column is encoded as does not count anew.
     n_unrelated : int
-        Features without any detectable association with the target: neither their value nor their
-        distance from the mean, F-tests at a false discovery rate of 5 %.
+        Columns without any detectable association with the target: neither their value, or that of
+        what they are encoded as, nor its distance from the mean, F-tests at a false discovery rate of
+        5 %.
     n_correlated : int
-        Features with a correlation of 0.8 or more, in absolute value, with another feature.
+        Columns with a correlation of 0.8 or more, in absolute value, with another column, or between
+        what the two are encoded as.
     """
 
     n_rows: int
@@ -47,12 +50,12 @@ class Profile:
 
     @property
     def share_unrelated(self) -> float:
-        """Share of the features that are unrelated to the target."""
+        """Share of the columns that are unrelated to the target."""
         return self.n_unrelated / max(1, self.n_features)
 
     @property
     def share_correlated(self) -> float:
-        """Share of the features that have a near copy among the others."""
+        """Share of the columns that have a near copy among the others."""
         return self.n_correlated / max(1, self.n_features)
 
 
@@ -87,30 +90,38 @@ def describe_table(
         draw = np.random.RandomState(random_state).choice(n_rows, MAX_ROWS, replace=False)
         rows = np.sort(draw)
     Z = _safe_indexing(X, rows)
+    table = Z
     if preprocessor is not None:
-        Z = clone(preprocessor).fit_transform(Z)
-    Z = _standardised(Z)
+        preprocessor = clone(preprocessor)
+        Z = preprocessor.fit_transform(Z)
+    origins = origins_of(preprocessor, table)
+    Z, varying = _standardised(Z)
+    if origins is None or len(origins) != len(varying):  # then features are counted
+        origins = np.arange(len(varying))
+    origins = origins[varying]
     profile = Profile(
         n_rows=n_rows,
         n_columns=X.shape[1],
-        n_features=Z.shape[1],
-        n_unrelated=_count_unrelated(Z, y[rows], task),
-        n_correlated=_count_correlated(Z, random_state),
+        n_features=len(np.unique(origins)),
+        n_unrelated=count_columns(_unrelated(Z, y[rows], task), origins, need_all=True),
+        n_correlated=_count_correlated(Z, origins, random_state),
     )
     return profile, Z, rows
 
 
-def _standardised(Z: Any) -> NDArray[np.float64]:
+def _standardised(Z: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Standardised features that vary, and which of all they are."""
     Z = Z.toarray() if hasattr(Z, "toarray") else np.asarray(Z)
     Z = np.nan_to_num(Z.astype(np.float64))
     spread = Z.std(axis=0)
     varying = spread > 1e-10 * np.maximum(1.0, np.abs(Z).max(axis=0, initial=0.0))
-    return (Z[:, varying] - Z[:, varying].mean(axis=0)) / spread[varying]
+    return (Z[:, varying] - Z[:, varying].mean(axis=0)) / spread[varying], varying
 
 
-def _count_unrelated(Z: NDArray[np.float64], y: NDArray, task: str) -> int:
+def _unrelated(Z: NDArray[np.float64], y: NDArray, task: str) -> NDArray[np.bool_]:
+    """Features without any detectable association with the target."""
     if Z.shape[1] == 0:
-        return 0
+        return np.zeros(0, dtype=bool)
     test = f_classif if task == "classification" else f_regression
     with np.errstate(all="ignore"):
         by_value = test(Z, y)[1]
@@ -121,16 +132,19 @@ def _count_unrelated(Z: NDArray[np.float64], y: NDArray, task: str) -> int:
         if varying.any():
             by_distance[varying] = test(distance[:, varying], y)[1]
     p_values = np.minimum(1.0, 2 * np.fmin(by_value, by_distance))
-    return int((~benjamini_hochberg(p_values)).sum())
+    return ~benjamini_hochberg(p_values)
 
 
-def _count_correlated(Z: NDArray[np.float64], random_state: int) -> int:
+def _count_correlated(Z: NDArray[np.float64], origins: NDArray[np.intp], random_state: int) -> int:
     n_features = Z.shape[1]
     if n_features > MAX_PAIRED:
         chosen = np.random.RandomState(random_state).choice(n_features, MAX_PAIRED, replace=False)
-        return round(_count_correlated(Z[:, chosen], random_state) * n_features / MAX_PAIRED)
+        n_columns, some = len(np.unique(origins)), origins[chosen]
+        share = _count_correlated(Z[:, chosen], some, random_state) / len(np.unique(some))
+        return round(share * n_columns)
     if n_features < 2:
         return 0
     correlation = np.abs(Z.T @ Z / len(Z))
-    np.fill_diagonal(correlation, 0.0)
-    return int((correlation.max(axis=1) >= HIGH_CORRELATION).sum())
+    # what one column is encoded as says nothing of another one
+    correlation[origins[:, None] == origins] = 0.0
+    return count_columns(correlation.max(axis=1) >= HIGH_CORRELATION, origins)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, clone
 
 from skreg.comparison.diagnosis import Diagnosis
+from skreg.comparison.frames import candidates_frame, contenders_frame
 from skreg.comparison.order import Order, ask_in_order
+from skreg.comparison.plain import Text, as_dict
 from skreg.comparison.profile import Profile
+from skreg.comparison.recommend import Recommendation, ask_about_taken
 from skreg.comparison.scores import PairedScores
+from skreg.comparison.snippet import NotWritableError, source_of
 from skreg.comparison.verdict import Verdict, judge
 from skreg.comparison.wording import metric_words, number
 
@@ -34,8 +40,8 @@ class Comparison:
         train_score, log_loss, strength, epochs, zero_share, n_features_used, n_train, n_test and
         error.
     kinds : dict of str to str
-        Kind of each candidate ("dummy", "linear", "net", "ensemble" or "own"), in the order in
-        which the candidates were given.
+        Kind of each candidate ("dummy", "linear", "net", "boosting", "ensemble", "search" or "own"),
+        in the order in which the candidates were given.
     task : {"classification", "regression"}
         Kind of target.
     scoring : str
@@ -58,11 +64,16 @@ class Comparison:
         Unfitted pipelines, each with the strength that was chosen most often.
     target_name : str, default="target"
         What is predicted.
+    roles : dict of str to str, default=None
+        Role of each candidate ("knob", "contender" or "both"); "both" where it is not given.
 
     Attributes
     ----------
     best_ : str
         Candidate with the highest mean score.
+    recommendation_ : Recommendation
+        What to take: the simplest candidate that nothing is better than with certainty. It has the
+        attributes name, headline and details.
     baseline_ : str
         The candidate the others are measured against, "plain net" by default.
     verdict_ : Verdict
@@ -90,6 +101,11 @@ class Comparison:
     contradicts another. Two candidates are compared by the corrected resampled t-test of Nadeau and
     Bengio (2003) on their paired test scores. The p-values are adjusted for the number of tests of
     their question; the intervals are not, each is one of 95 % by itself.
+
+    See Also
+    --------
+    compare : Makes it.
+    skreg.display.ComparisonDisplay : The figure that `plot` draws.
 
     Examples
     --------
@@ -119,6 +135,7 @@ class Comparison:
         method: Mapping[str, str] | None = None,
         estimators: Mapping[str, Any] | None = None,
         target_name: str = "target",
+        roles: Mapping[str, str] | None = None,
     ) -> None:
         self.task, self.scoring, self.baseline_ = task, scoring, baseline
         self.target_name, self.profile_ = target_name, profile
@@ -127,8 +144,11 @@ class Comparison:
         self.estimators_ = dict(estimators or {})
         self._folds, self._strengths, self._kinds = folds, strengths, dict(kinds)
         self._scores = PairedScores(folds, "test_score", scoring)
-        self._order: Order = ask_in_order(self._scores, self._kinds, baseline)
-        self._frame = self._make_frame(dict(seconds or {}))
+        self._order: Order = ask_in_order(self._scores, self._kinds, baseline, roles)
+        ask_about_taken(self._order, self._scores)
+        self._frame = candidates_frame(
+            folds, self._kinds, self._scores, self._order, baseline, dict(seconds or {})
+        )
         self.verdict_: Verdict = judge(
             self._frame,
             self._order,
@@ -139,6 +159,114 @@ class Comparison:
             losses=self._losses(),
         )
         self.best_ = self.verdict_.best
+        self.recommendation_: Recommendation = self.verdict_.recommendation
+
+    def estimator(self, name: str | None = None) -> BaseEstimator:
+        """The recommended estimator, not fitted, ready for `fit` on the table as it was given.
+
+        Parameters
+        ----------
+        name : str or None, default=None
+            Another candidate; None takes the recommended one.
+
+        Returns
+        -------
+        estimator
+            At the strength that most splits chose, with what prepares the table in front of it where
+            the table needs that. It is a new one with each call.
+
+        Raises
+        ------
+        KeyError
+            If there is no candidate of that name.
+        ValueError
+            If nothing is recommended, since nothing beats the dummy; or if the comparison was made of
+            given scores, without estimators.
+
+        See Also
+        --------
+        snippet : The same as source.
+
+        Examples
+        --------
+        >>> import skreg
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> names = ["dummy", "linear L2", "plain net"]
+        >>> comparison = skreg.compare(X, y, candidates=names, quick=True)
+        >>> print(comparison.recommendation_.headline)
+        Take the linear model: nothing scores higher.
+        >>> model = comparison.estimator().fit(X, y)
+        >>> model.predict(X[:2]).tolist()
+        [0, 0]
+        """
+        name = self._named(name)
+        if name not in self.estimators_:
+            raise ValueError(
+                f"There is no estimator of {name!r}: this comparison was made without estimators. Use "
+                "skreg.compare."
+            )
+        return clone(self.estimators_[name])
+
+    def snippet(self, name: str | None = None) -> str:
+        """Python source that builds the recommended estimator and fits it.
+
+        Parameters
+        ----------
+        name : str or None, default=None
+            Another candidate; None takes the recommended one.
+
+        Returns
+        -------
+        str
+            It supposes that ``X`` and ``y`` are the table and the target as `compare` was given them.
+            An estimator that has no source, such as one that holds a function, is taken from
+            ``comparison.estimator()``.
+
+        Raises
+        ------
+        KeyError, ValueError
+            As `estimator`.
+        """
+        name = self._named(name)
+        estimator = self.estimator(name)
+        try:
+            source = source_of(estimator)
+        except NotWritableError:
+            asked = "" if name == self.recommendation_.name else json.dumps(name)
+            source = f"model = comparison.estimator({asked})"
+        return Text(f"{source}\nmodel.fit(X, y)")
+
+    def _named(self, name: str | None) -> str:
+        name = self.recommendation_.name if name is None else name
+        if name is None:
+            raise ValueError(
+                "No candidate is recommended, because nothing beats the dummy with certainty. Name one "
+                f"to have it all the same: {', '.join(map(repr, self._frame.index))}."
+            )
+        if name not in self._frame.index:
+            raise KeyError(f"{name!r} was not compared. Allowed are {list(self._frame.index)}.")
+        return name
+
+    def contenders(self) -> pd.DataFrame:
+        """What one may take, best first: each against the best of them.
+
+        Where fewer than two candidates were compared as contenders, all but the dummies are.
+
+        Returns
+        -------
+        DataFrame indexed by candidate
+            - kind: what it is;
+            - mean_score, std_score: mean and standard deviation of the test scores;
+            - difference, difference_low, difference_high: mean paired difference to the best of
+              these rows with its 95 % interval;
+            - p_value: of "the best is better", as corrected for its question; NaN where it was not
+              asked, since another candidate has beaten this one before;
+            - verdict: "take this", "may be as good", "beaten" (something is better with certainty) or
+              "not surely above the dummy";
+            - log_loss, strength, seconds: as in `frame`.
+        """
+        return contenders_frame(self._frame, self._scores, self._order, self.recommendation_.name)
 
     def frame(self) -> pd.DataFrame:
         """One row for each candidate, best first.
@@ -146,19 +274,21 @@ class Comparison:
         Returns
         -------
         DataFrame indexed by candidate
-            - kind: what it is;
+            - kind, role: what it is, and what it is compared for;
             - mean_score, std_score: mean and standard deviation of the test scores;
             - mean_train_score, overfit_gap: mean training score, and training minus test;
             - difference, difference_low, difference_high: mean paired difference to the baseline
               with its 95 % interval;
             - p_value, p_value_raw: against the baseline, adjusted for the number of tests and not;
+              NaN for contenders, which are not asked about, unless it follows from other answers;
             - p_dummy: of "beats the dummy", one-sided, adjusted for the number of tests;
-            - verdict: "pays", "costs", "cannot be told apart", "baseline", "dummy" or "failed";
+            - verdict: "pays", "costs", "cannot be told apart", "baseline", "dummy", "contender" (not
+              asked about the baseline) or "failed";
             - log_loss: mean log loss on test rows (classification);
             - strength: the one that was chosen most often;
             - epochs, seconds: epochs of a fit, and seconds of one fit by itself;
-            - zero_share, n_features_used: share of the weights that are zero, and number of features
-              with a weight that is not zero.
+            - zero_share, n_features_used: share of the weights that are zero, and number of columns of
+              the table with a weight that is not zero.
         """
         return self._frame.copy()
 
@@ -226,12 +356,13 @@ class Comparison:
         }
 
     def summary(self) -> str:
-        """Say in plain words what pays here, what does not, and what these scores cannot decide.
+        """Say in plain words what to take, what pays here, and what these scores cannot decide.
 
         Returns
         -------
         str
-            Headings start with "# " and list items with "- "; a blank line separates paragraphs.
+            Headings start with "# " and list items with "- "; a blank line separates paragraphs. At
+            the prompt and in a notebook it is shown as it prints.
         """
         parts = [f"# {s.topic}\n{s.text}" for s in self.verdict_.statements]
         failed = self._frame.index[self._frame["verdict"] == "failed"]
@@ -243,7 +374,7 @@ class Comparison:
             parts.append("\n".join(["# Diagnosis", *items]))
         if self.notes_:
             parts.append("\n".join(["# Notes", *(f"- {note}" for note in self.notes_)]))
-        return "\n\n".join(parts)
+        return Text("\n\n".join(parts))
 
     def plot(self, ax: Axes | None = None) -> ComparisonDisplay:
         """Draw the paired differences to the baseline with their intervals.
@@ -293,37 +424,7 @@ class Comparison:
         dict
             NaN is None; `folds` and `candidates` are lists of rows.
         """
-        return {
-            "target": self.target_name,
-            "task": self.task,
-            "scoring": self.scoring,
-            "baseline": self.baseline_,
-            "best": self.best_,
-            "beats_dummy": self.verdict_.beats_dummy,
-            "pays": self.verdict_.pays,
-            "costs": self.verdict_.costs,
-            "cannot_be_told_apart": self.verdict_.undecided,
-            "level_with_best": self.verdict_.level_with_best,
-            "prefer": self.verdict_.prefer,
-            "advice": [
-                {"rule": a.rule, "agrees": a.agrees, "text": a.text} for a in self.verdict_.advice
-            ],
-            "diagnosis": [
-                {
-                    "title": f.title,
-                    "ok": _plain(f.ok),
-                    "text": f.text,
-                    "figures": {k: _plain(v) for k, v in f.figures.items()},
-                }
-                for f in self.diagnosis_.findings
-            ],
-            "summary": self.summary(),
-            "notes": self.notes_,
-            "method": self.method_,
-            "candidates": _records(self._frame.reset_index()),
-            "folds": _records(self.folds()),
-            "strengths": _records(self.strengths()),
-        }
+        return as_dict(self)
 
     def __repr__(self) -> str:
         frame = self._frame
@@ -334,7 +435,7 @@ class Comparison:
         n_splits = len(self._scores.table)
         metric = metric_words(self.scoring)
         head = f"Comparison of {len(frame)} candidates by {metric} on {n_splits} splits"
-        return "\n".join([head, *lines])
+        return "\n".join([head, *lines, self.recommendation_.headline])
 
     def _repr_html_(self) -> str:
         from skreg.display.page import render_notebook
@@ -349,80 +450,3 @@ class Comparison:
         if self._folds["log_loss"].isna().all():
             return None
         return PairedScores(self._folds.assign(gain=-self._folds["log_loss"]), "gain")
-
-    def _make_frame(self, seconds: dict[str, float]) -> pd.DataFrame:
-        grouped = self._folds.groupby("candidate", sort=False)
-        frame = pd.DataFrame({"kind": self._kinds})
-        frame.index.name = "candidate"
-        columns = ["test_score", "train_score", "log_loss"]
-        means = {c: grouped[c].agg(lambda values: values.mean(skipna=False)) for c in columns}
-        frame["mean_score"] = means["test_score"]
-        frame["std_score"] = grouped["test_score"].std()
-        frame["mean_train_score"] = means["train_score"]
-        frame["overfit_gap"] = frame["mean_train_score"] - frame["mean_score"]
-        self._add_tests(frame)
-        frame["log_loss"] = means["log_loss"]
-        frame["strength"] = grouped["strength"].agg(lambda values: values.mode().iloc[0])
-        frame["epochs"] = grouped["epochs"].mean()
-        frame["seconds"] = pd.Series(seconds, dtype=float).reindex(frame.index)
-        frame["zero_share"] = grouped["zero_share"].mean()
-        frame["n_features_used"] = grouped["n_features_used"].mean()
-        failed = [name for name in frame.index if name not in self._scores]
-        return frame.loc[[*self._order.ranking, *failed]]
-
-    def _add_tests(self, frame: pd.DataFrame) -> None:
-        order, baseline = self._order, self.baseline_
-        tests = order.baseline_tests
-        shown = tests[["difference", "low", "high"]].copy()
-        if baseline in order.ranking:
-            for dummy in order.of_kind("dummy"):
-                if dummy != baseline:
-                    # shown as a row like any other, though it was not tested against the baseline
-                    test = self._scores.test(dummy, baseline)
-                    shown.loc[dummy] = (test.difference, test.low, test.high)
-        frame["difference"] = shown["difference"].astype(float)
-        frame["difference_low"] = shown["low"].astype(float)
-        frame["difference_high"] = shown["high"].astype(float)
-        frame["p_value"] = pd.Series(
-            {name: order.p_value(name, baseline) for name in tests.index}, dtype=float
-        )
-        frame["p_value_raw"] = tests["p_raw"].astype(float)
-        frame["p_dummy"] = pd.Series(self._dummy_p_values(), dtype=float)
-        frame["verdict"] = [self._verdict_of(name) for name in frame.index]
-
-    def _dummy_p_values(self) -> dict[str, float]:
-        """One-sided p-values: half of those of the order."""
-        dummies = self._order.of_kind("dummy")
-        if not dummies:
-            return {}
-        p_values = self._order.p_values[dummies].max(axis=1, skipna=False) / 2
-        return {name: p for name, p in p_values.items() if name not in dummies}
-
-    def _verdict_of(self, name: str) -> str:
-        order, baseline = self._order, self.baseline_
-        if name not in order.ranking:
-            return "failed"
-        if name == baseline:
-            return "baseline"
-        if self._kinds[name] == "dummy":
-            return "dummy"
-        if baseline in order.ranking:
-            if order.better(name, baseline):
-                return "pays"
-            if order.better(baseline, name):
-                return "costs"
-        return "cannot be told apart"
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with plain values, None for NaN."""
-    return [
-        {key: _plain(value) for key, value in row.items()}
-        for row in frame.to_dict(orient="records")
-    ]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

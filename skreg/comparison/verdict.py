@@ -10,14 +10,11 @@ import pandas as pd
 from skreg.comparison.advice import Advice, advise
 from skreg.comparison.order import Order
 from skreg.comparison.profile import Profile
+from skreg.comparison.recommend import Recommendation, recommend
 from skreg.comparison.scores import LEVEL, PairedScores
 from skreg.comparison.wording import counted, joined, metric_words, number, p_text, signed
 
 __all__ = ["Statement", "Verdict", "judge"]
-
-# from the kind that is easiest to explain and cheapest to run to the one that is least so
-SIMPLICITY = ("linear", "net", "ensemble")
-KIND_WORDS = {"linear": "a linear model", "net": "a single net", "ensemble": "an ensemble"}
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,14 @@ class Verdict:
     ----------
     best : str
         Candidate with the highest mean score.
+    recommendation : Recommendation
+        What to take, and why.
     beats_dummy : list of str
         Candidates that beat the dummy; the chance of a wrong name here is at most 2.5 %.
     pays, costs, undecided : list of str
         Candidates that are better than the baseline, worse, and those that cannot be told apart
-        from it; the chance of a wrong name among the first two is at most 5 %.
+        from it; the chance of a wrong name among the first two is at most 5 %. Contenders are not
+        asked about, and stand there only where it follows from other answers.
     level_with_best : list of str
         Candidates that may be as good as the best: nothing is better than them beyond chance.
     prefer : {"L1", "L2", None}
@@ -62,6 +62,7 @@ class Verdict:
     """
 
     best: str
+    recommendation: Recommendation
     beats_dummy: list[str]
     pays: list[str]
     costs: list[str]
@@ -108,6 +109,7 @@ def judge(
     best = order.ranking[0]
     verdict = Verdict(
         best=best,
+        recommendation=recommend(frame, order, scoring),
         beats_dummy=[name for name in order.ranking if order.beats_dummy(name)],
         pays=list(frame.index[frame["verdict"] == "pays"]),
         costs=list(frame.index[frame["verdict"] == "costs"]),
@@ -119,12 +121,13 @@ def judge(
         verdict.advice.extend(
             advise(frame, profile, baseline, order.l1_or_l2, prefer=verdict.prefer)
         )
-    statements = verdict.statements
+    statements, put = verdict.statements, verdict.recommendation
+    statements.append(Statement("Recommendation", f"{put.headline} {put.details}"))
     statements += _headline(frame, verdict, order, scoring, baseline)
     if order.of_kind("dummy") and not verdict.beats_dummy:
         return verdict  # which of several useless models is the better one does not matter
     statements += _against_baseline(frame, verdict, order, baseline, n_splits)
-    statements += _linear_or_net(frame, order)
+    statements += _linear_or_net(frame, order, put.name)
     statements += _l1_or_l2(frame, order, verdict.prefer)
     if scoring != "neg_log_loss":  # else the same scores would be asked twice
         statements += _probabilities(frame, losses, baseline)
@@ -149,17 +152,7 @@ def _headline(
     best, mean = verdict.best, frame["mean_score"]
     dummies = order.of_kind("dummy")
     if dummies and not verdict.beats_dummy:
-        text = (
-            f"Nothing beats the dummy ({number(mean[dummies[0]])} {metric_words(scoring)}, without "
-            "looking at any feature) beyond chance. "
-        )
-        if best not in dummies:
-            text += (
-                f"The highest score is that of {best} ({number(mean[best])}); the table gives no "
-                "reason to trust it. "
-            )
-        text += "More rows, other features or another target come before any regularizer."
-        return [Statement("Verdict", text)]
+        return []  # the recommendation has said it
     versus = [
         f"{name} {number(mean[name])}"
         for name in dict.fromkeys((baseline, *dummies))
@@ -168,7 +161,7 @@ def _headline(
     lines = [
         f"Best: {best}, {metric_words(scoring)} {number(mean[best])}"
         + (f" ({', '.join(versus)})." if versus else "."),
-        _level_line(frame, verdict, order),
+        _level_line(verdict),
     ]
     others = [name for name in order.ranking if name not in dummies]
     missed = [name for name in others if name not in verdict.beats_dummy]
@@ -177,30 +170,11 @@ def _headline(
     return [Statement("Verdict", " ".join(lines))]
 
 
-def _level_line(frame: pd.DataFrame, verdict: Verdict, order: Order) -> str:
+def _level_line(verdict: Verdict) -> str:
     n_level = len(verdict.level_with_best)
     if not n_level:
         return "It is ahead of every other candidate beyond chance."
-    line = f"{counted(n_level, 'other candidate')} may be as good"
-    simplest = _simplest(order)
-    if simplest not in (None, verdict.best):
-        mean, kind = number(frame.loc[simplest, "mean_score"]), KIND_WORDS[order.kinds[simplest]]
-        line += f"; the simplest of them is {simplest} ({mean}), {kind}"
-    return line + "."
-
-
-def _simplest(order: Order) -> str | None:
-    """The simplest kind whose top candidate may be the best, and surely is no dummy."""
-    for kind in SIMPLICITY:
-        top = order.of_kind(kind)[:1]
-        if top and not order.is_beaten(top[0]) and _is_no_dummy(order, top[0]):
-            return top[0]
-    return None
-
-
-def _is_no_dummy(order: Order, name: str) -> bool:
-    """Whether a candidate beats the dummy, or none was compared."""
-    return order.beats_dummy(name) or not order.of_kind("dummy")
+    return f"{counted(n_level, 'other candidate')} may be as good."
 
 
 def _against_baseline(
@@ -208,7 +182,7 @@ def _against_baseline(
 ) -> list[Statement]:
     if baseline not in order.ranking:
         return []
-    shown = order.of_kind("net", "ensemble", "own")
+    shown = [n for n in order.of_kind("net", "ensemble", "own") if order.role(n) != "contender"]
     found = []
     for topic, names in (
         (f"Pays against the {baseline}", verdict.pays),
@@ -252,7 +226,7 @@ def _undecided_text(frame: pd.DataFrame, names: list[str], n_splits: int) -> str
     return text
 
 
-def _linear_or_net(frame: pd.DataFrame, order: Order) -> list[Statement]:
+def _linear_or_net(frame: pd.DataFrame, order: Order, taken: str | None) -> list[Statement]:
     asked = order.net_against_linear
     if asked is None:
         return []
@@ -273,15 +247,15 @@ def _linear_or_net(frame: pd.DataFrame, order: Order) -> list[Statement]:
         weakest = max(min(order.p_values.at[n, name] for n in nets) for name in linear)
         p_value, conclusion = weakest, "a net is worth it"
     else:
-        p_value, conclusion = test.p_value, _no_net(order, nets, linear)
+        p_value, conclusion = test.p_value, _no_net(order, nets, linear, taken)
     return [Statement("Linear model or net", f"{figures}, {p_text(p_value)}: {conclusion}.")]
 
 
-def _no_net(order: Order, nets: list[str], linear: list[str]) -> str:
+def _no_net(order: Order, nets: list[str], linear: list[str], taken: str | None) -> str:
     """What follows where no net is better than all linear models beyond chance."""
     if order.all_beaten_by(nets, linear):
         return "a net is not worth it"
-    if not _is_no_dummy(order, linear[0]):
+    if not order.is_no_dummy(linear[0]):
         if order.beats_dummy(nets[0]):
             return (
                 "they cannot be told apart, but only the net is better than the dummy beyond "
@@ -291,7 +265,9 @@ def _no_net(order: Order, nets: list[str], linear: list[str]) -> str:
     if order.is_beaten(linear[0]):
         winner = next(name for name in order.ranking if order.better(name, linear[0]))
         return f"they cannot be told apart, but {winner} is better than {linear[0]} beyond chance"
-    return "they cannot be told apart, so take the linear model"
+    if taken == linear[0]:
+        return "they cannot be told apart, so take the linear model"
+    return "they cannot be told apart, so of the two the linear model, which is simpler"
 
 
 def _l1_or_l2(frame: pd.DataFrame, order: Order, prefer: str | None) -> list[Statement]:
@@ -317,7 +293,8 @@ def _probabilities(
 ) -> list[Statement]:
     if losses is None or baseline not in losses:
         return []
-    names = [n for n in frame.index[frame["kind"].isin(["net", "ensemble"])] if n in losses]
+    asked = frame["kind"].isin(["net", "ensemble"]) & (frame["role"] != "contender")
+    names = [name for name in frame.index[asked] if name in losses]
     tests = losses.against(baseline, names)
     if tests.empty:
         return []
@@ -341,7 +318,7 @@ def _probabilities(
 def _overfit(frame: pd.DataFrame, baseline: str) -> list[Statement]:
     if baseline not in frame.index or not np.isfinite(frame.loc[baseline, "overfit_gap"]):
         return []
-    nets = frame[frame["kind"] == "net"]
+    nets = frame[(frame["kind"] == "net") & (frame["role"] != "contender")]
     row = frame.loc[baseline]
     text = (
         f"The {baseline} scores {number(row['mean_train_score'])} on its training rows and "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from skreg.comparison.wording import metric_words
+
 CANDIDATE = "candidate"
 SCORE = "mean_score"
 SCORE_STD = "std_score"
@@ -55,6 +57,12 @@ def read_frame(comparison, needed):
             f"The table of the comparison lacks the columns {missing}; it has {list(frame)}."
         )
     return frame.reset_index(drop=True)
+
+
+def score_words(comparison):
+    """The metric as words; None for a comparison that does not name it."""
+    scoring = getattr(comparison, "scoring", None)
+    return metric_words(scoring) if isinstance(scoring, str) else None
 
 
 def fold_differences(comparison):

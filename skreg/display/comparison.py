@@ -18,6 +18,7 @@ from ._comparison_data import (
     VERDICT,
     fold_differences,
     read_frame,
+    score_words,
 )
 from ._rows import cut_far_rows, label_below, legend_above, rows_figsize, set_rows
 from ._style import COLORS, decimals_for, fixed, new_axes, shorten
@@ -42,6 +43,8 @@ VERDICTS = {
         "marker": "s",
         "markerfacecolor": COLORS["vermillion"],
     },
+    # not asked about the baseline
+    "contender": {"color": COLORS["green"], "marker": "^", "markerfacecolor": "white"},
     "dummy": {"color": COLORS["grey"], "marker": "x"},
 }
 
@@ -174,13 +177,12 @@ class ComparisonDisplay:
         ValueError
             If its table lacks a column.
         """
-        scoring = getattr(comparison, "scoring", None)
         display = cls(
             table=read_frame(comparison, (DIFFERENCE, LOW, HIGH, P_VALUE)),
             fold_differences=fold_differences(comparison),
             baseline=getattr(comparison, "baseline_", BASELINE),
             level=level,
-            score_name=scoring if isinstance(scoring, str) else None,
+            score_name=score_words(comparison),
         )
         return display.plot(ax=ax, **plot_kw) if plot else display
 
@@ -191,9 +193,9 @@ class ComparisonDisplay:
         -------
         frame : DataFrame of shape (n_candidates, n_columns + 1)
             The table from the greatest gain to the greatest loss, with the column ``verdict``:
-            ``"pays"``, ``"costs"``, ``"cannot be told apart"``, ``"dummy"``, ``"baseline"``, or
-            empty where nothing was measured. The table's own verdicts are kept. The
-            difference of the baseline is 0.
+            ``"pays"``, ``"costs"``, ``"cannot be told apart"``, ``"contender"`` (not asked about the
+            baseline), ``"dummy"``, ``"baseline"``, or empty where nothing was measured. The table's own
+            verdicts are kept. The difference of the baseline is 0.
         """
         frame = pd.DataFrame(self.table).copy()
         frame.loc[frame[CANDIDATE] == self.baseline, DIFFERENCE] = 0.0

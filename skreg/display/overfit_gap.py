@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ._comparison_data import BASELINE, CANDIDATE, GAP, SCORE, TRAIN_SCORE, read_frame
+from ._comparison_data import BASELINE, CANDIDATE, GAP, SCORE, TRAIN_SCORE, read_frame, score_words
 from ._rows import cut_far_rows, label_below, legend_above, rows_figsize, set_rows
 from ._style import COLORS, TEST, TRAIN, decimals_for, escape_math, fixed, new_axes, shorten
 
@@ -127,11 +127,10 @@ class OverfitGapDisplay:
         ValueError
             If its table lacks a column.
         """
-        scoring = getattr(comparison, "scoring", None)
         display = cls(
             table=read_frame(comparison, (SCORE, TRAIN_SCORE)),
             baseline=getattr(comparison, "baseline_", BASELINE),
-            score_name=scoring if isinstance(scoring, str) else None,
+            score_name=score_words(comparison),
         )
         return display.plot(ax=ax) if plot else display
 

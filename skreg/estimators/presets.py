@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Value at which a knob does nothing, by kind. Of the others ("share", "scale") a knob says what another
 #: one does, and is at rest with it; shares that act by themselves are named below.
-_OFF = {"flag": False, "rate": 0.0, "strength": 0.0, "bound": None}
+_OFF = {"flag": False, "flags": False, "rate": 0.0, "strength": 0.0, "bound": None}
 
 #: What else is done to the table, to the weights, to the rate or to the rows. ``tol=None`` is the default.
 _OTHERS = {

@@ -66,7 +66,8 @@ class SkregBackend(ParallelBackendBase):
             scope = _scope(max_members, memory, executor)
         self.scope = scope
         self._for_one_call = for_one_call
-        self._group = self._filters = None
+        self._group = self._filters = self._line = None
+        self._verbose = 0
 
     @property
     def rounds(self) -> list[trainer.RoundReport]:
@@ -92,13 +93,16 @@ class SkregBackend(ParallelBackendBase):
                 SkregBackend(nesting_level=self.nesting_level, scope=scope, for_one_call=True)
             )
         self.parallel = parallel
-        if parallel is not None and parallel.verbose and self.scope.progress is None:
-            self.scope.progress = ProgressLine(sys.stderr)
+        if parallel is not None and parallel.verbose:
+            # joblib would tell of workers, of which there are none, and of tasks that end all at once
+            self._verbose, parallel.verbose = parallel.verbose, 0
         return self.effective_n_jobs(n_jobs)
 
     def start_call(self):
         """A call of Parallel begins to dispatch."""
         lazy = self.parallel is not None and self.parallel.return_generator
+        if self._verbose and self.scope.progress is None:
+            self.scope.progress = self._line = ProgressLine(sys.stderr)
         self._group = self.scope.begin(lazy)
         if self._group.parent is None and not lazy:
             # Tasks that stop and go leave each other's `catch_warnings` in the wrong order; after
@@ -109,9 +113,17 @@ class SkregBackend(ParallelBackendBase):
     def stop_call(self):
         """The call is over."""
         self.scope.dispatched(self._group)
+        if self._line is not None:
+            self._line.close(self.parallel.n_completed_tasks)
+            self.scope.progress = self._line = None
         if self._filters is not None:
             self._filters.__exit__(None, None, None)
             self._filters = None
+
+    def terminate(self):
+        """The ``Parallel`` is done with this backend."""
+        if self._verbose:
+            self.parallel.verbose, self._verbose = self._verbose, 0
 
     def submit(self, func, callback=None):
         """Queue one task."""

@@ -95,6 +95,27 @@ class RoundReport:
         """How many tensor programs trained them."""
         return len(self.members)
 
+    def __str__(self) -> str:
+        nets = f"{self.jobs:,} net" + ("" if self.jobs == 1 else "s")
+        stacks = f"{self.stacks} stack" + ("" if self.stacks == 1 else "s")
+        least, most = min(self.epochs, default=0), max(self.epochs, default=0)
+        epochs = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+        return (
+            f"{nets} in {stacks}, {epochs} epoch{'' if epochs == '1' else 's'}, {self.seconds:.1f} s, "
+            f"{self.gflops:.1f} GFLOP/s"
+        )
+
+
+class Rounds(list[RoundReport]):
+    """Reports of rounds, shown at the prompt as one line each."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no rounds"
+        return "\n".join(f"round {k}: {report}" for k, report in enumerate(self, start=1))
+
+    __str__ = __repr__
+
 
 def carry_out(work, execute):
     """Train a round by ``execute(work)``, and tell those who wait for it, even where it fails."""
@@ -300,7 +321,7 @@ def last_rounds() -> list[RoundReport]:
     -------
     list of RoundReport
         Of the ``parallel_config(backend="skreg")`` block that last started a round: jobs, members
-        of each stack, epochs, seconds and GFLOP/s.
+        of each stack, epochs, seconds and GFLOP/s. It prints as one line a round.
 
     See Also
     --------
@@ -320,4 +341,4 @@ def last_rounds() -> list[RoundReport]:
     >>> for report in skreg.last_rounds():
     ...     print(report)  # doctest: +SKIP
     """
-    return list(_last_rounds)
+    return Rounds(_last_rounds)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class FeaturePath:
     """Which columns a model uses at each strength of its penalty, and how well it predicts there.
 
-    Made by :func:`feature_path`. All is in the order of falling strengths.
+    Made by :func:`feature_path`. All is in the order of falling strengths. What it is given has attributes of
+    the same names, but for the estimator.
 
-    Attributes
+    Parameters
     ----------
     strengths : ndarray of shape (n_strengths,)
         The strengths, the strongest first.
@@ -36,6 +37,8 @@ class FeaturePath:
     members : DataFrame
         One row for each fit: strength, fold (-1 for a fit on all rows), n_features, train_score, train_loss,
         and of the rows of its fold score and loss.
+    estimator : estimator
+        That of the path, not fitted.
     parameter : str
         Which parameter the strength is, such as ``"group_l1"``.
     scoring : str
@@ -48,6 +51,17 @@ class FeaturePath:
     See Also
     --------
     FeaturePathDisplay : The path as a figure.
+    feature_path : Makes it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skreg import RegularizedLinearRegressor, feature_path
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = RegularizedLinearRegressor(l2=0.0, scale_features="standard")
+    >>> path = feature_path(X, y, estimator=model, n_strengths=5, random_state=0)
+    >>> path.features_at(path.strengths[1])
+    ['bmi', 's5', 'bp']
     """
 
     def __init__(
@@ -193,13 +207,33 @@ class FeaturePath:
         return self.support[self._place(strength)].copy()
 
     def features_at(self, strength: At = "one_se") -> list[str]:
-        """Names of the columns that are used at a strength, as of `support_at`, the most important first."""
+        """Names of the columns that are used at a strength, the most important first.
+
+        Parameters
+        ----------
+        strength : float, "best" or "one_se", default="one_se"
+            As of `support_at`.
+
+        Returns
+        -------
+        list of str
+        """
         place = self._place(strength)
         order = np.argsort(-self.importances[place], kind="stable")
         return [str(self.feature_names[j]) for j in order if self.support[place, j]]
 
     def estimator_at(self, strength: At = "one_se") -> Any:
-        """The estimator with this strength, not fitted; with the seed of the path its fit is the path's."""
+        """The estimator with a strength, not fitted; with the seed of the path its fit is the path's.
+
+        Parameters
+        ----------
+        strength : float, "best" or "one_se", default="one_se"
+            As of `support_at`.
+
+        Returns
+        -------
+        estimator
+        """
         return member(self._estimator, self.strengths[self._place(strength)], self.seed)
 
     def _place(self, strength):

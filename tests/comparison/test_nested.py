@@ -12,8 +12,9 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
+from skreg.comparison.alone import time_alone
 from skreg.comparison.candidates import Candidate
-from skreg.comparison.nested import Plan, evaluate, prepare, time_alone
+from skreg.comparison.nested import Plan, evaluate, prepare
 from skreg.comparison.splits import inner_splits, outer_splits
 
 GRID = {"C": [0.001, 0.1, 10.0]}

@@ -8,17 +8,19 @@ from scipy import stats
 
 from skreg.comparison.order import Order, ask_in_order
 from skreg.comparison.profile import Profile
+from skreg.comparison.recommend import STEPS
 from skreg.comparison.scores import PairedScores
 
 from .conftest import KINDS, folds_from
 
 LEVEL = 0.05
+STEP_OF = {kind: step for step, kinds in enumerate(STEPS) for kind in kinds}
 RATIO = 1 / 4  # test rows over training rows in the tables of `folds_from`
 
 
-def order_of(scores, baseline="plain net"):
+def order_of(scores, baseline="plain net", roles=None):
     kinds = {name: KINDS.get(name, "own") for name in scores}
-    return ask_in_order(PairedScores(folds_from(scores)), kinds, baseline)
+    return ask_in_order(PairedScores(folds_from(scores)), kinds, baseline, roles)
 
 
 def p_of(differences, sides=2):
@@ -103,6 +105,37 @@ def test_l1_and_l2_agree_in_every_pair_or_are_not_ordered():
     assert order.better("+ L1", "+ L2")
 
 
+def test_contenders_do_not_widen_the_question_about_knobs():
+    random = np.random.RandomState(9)
+    base = 0.8 + random.normal(scale=0.02, size=5)
+    gain = 0.01 + random.normal(scale=0.003, size=5)
+    scores = {"plain net": base, "+ L1": base + gain}
+    more = {name: base + random.normal(scale=0.1, size=5) for name in ("a", "b", "c")}
+    roles = {"plain net": "knob", "+ L1": "knob", **dict.fromkeys(more, "contender")}
+    alone, beside = order_of(scores), order_of({**scores, **more}, roles=roles)
+    assert beside.p_value("+ L1", "plain net") == alone.p_value("+ L1", "plain net")
+    assert beside.p_value("+ L1", "plain net") == pytest.approx(p_of(gain))
+    assert set(beside.baseline_tests.index) == {"+ L1"}
+
+
+def test_the_best_contender_is_tested_times_the_number_of_its_rivals():
+    random = np.random.RandomState(10)
+    best = 0.8 + random.normal(scale=0.02, size=5)
+    behind = 0.03 + random.normal(scale=0.005, size=5)
+    scores = {"a": best, "b": best - behind, "c": best - 0.2 + random.normal(scale=0.1, size=5)}
+    scores |= {"plain net": best + 0.2 + random.normal(scale=0.2, size=5), "+ L1": best + 0.1}
+    roles = {"plain net": "knob", "+ L1": "knob", **dict.fromkeys("abc", "contender")}
+    order = order_of(scores, roles=roles)
+    assert order.contenders == sorted("abc", key=lambda name: -scores[name].mean())
+    assert order.p_value("a", "b") == pytest.approx(2 * p_of(behind, 1))
+
+
+def test_one_contender_alone_has_all_as_rivals():
+    scores = {"plain net": np.array([0.8, 0.9]), "a": np.array([0.7, 0.9]), "+ L1": np.ones(2)}
+    order = order_of(scores, roles={"plain net": "knob", "+ L1": "knob"})
+    assert order.contenders == ["+ L1", "plain net", "a"]
+
+
 # --- what follows -----------------------------------------------------------------------------
 
 
@@ -174,9 +207,9 @@ def check_pairs(frame, verdict, baseline):
 def check_headline(comparison, frame, verdict):
     """The headline against everything else."""
     text = text_of(comparison, "Verdict")
-    if "Nothing beats the dummy" in text:
+    if verdict.recommendation.name is None:
         assert not verdict.beats_dummy
-        assert len(verdict.statements) == 1
+        assert [statement.topic for statement in verdict.statements] == ["Recommendation"]
         return
     if "ahead of every other" in text:
         assert not verdict.level_with_best
@@ -184,12 +217,34 @@ def check_headline(comparison, frame, verdict):
         assert not undecided
         assert verdict.best not in verdict.undecided
         assert verdict.best in verdict.beats_dummy or not (frame["kind"] == "dummy").any()
-    if "the simplest of them is " in text:
-        simplest = text.split("the simplest of them is ")[1].split(" (")[0]
-        assert simplest in verdict.level_with_best
-        assert f"above the dummy: {simplest}" not in text
-        if (frame["kind"] == "dummy").any():
-            assert simplest in verdict.beats_dummy
+
+
+def check_recommendation(comparison, frame, verdict):
+    """What is taken against everything else."""
+    put = verdict.recommendation
+    if put.name is None:
+        assert (frame["kind"] == "dummy").any()
+        return
+    assert put.name in {verdict.best, *verdict.level_with_best}
+    assert put.name not in verdict.costs
+    if (frame["kind"] == "dummy").any():
+        assert put.name in verdict.beats_dummy
+    contenders = comparison.contenders()
+    assert contenders.loc[put.name, "verdict"] == "take this"
+    if put.difference is not None:
+        assert put.difference > 0
+        assert put.p_value < LEVEL
+        assert contenders["verdict"].get(put.over, "beaten") == "beaten"
+    if put.over is None and put.name in contenders.index:
+        step = STEP_OF[frame.loc[put.name, "kind"]]
+        simpler = [name for name in contenders.index if STEP_OF[frame.loc[name, "kind"]] < step]
+        free = [n for n in simpler if contenders.loc[n, "verdict"] == "may be as good"]
+        assert not [n for n in free if n == _first_of_step(frame, contenders, n)]
+
+
+def _first_of_step(frame, contenders, name):
+    step = STEP_OF[frame.loc[name, "kind"]]
+    return next(n for n in contenders.index if STEP_OF[frame.loc[n, "kind"]] == step)
 
 
 def check_linear_or_net(comparison, frame, verdict):
@@ -207,8 +262,7 @@ def check_linear_or_net(comparison, frame, verdict):
     if "take the linear model" in text:
         simplest = next(name for name in frame.index if name in linear)
         assert simplest in may_be_best
-        headline = text_of(comparison, "Verdict")
-        assert f"simplest of them is {simplest}" in headline or verdict.best == simplest
+        assert verdict.recommendation.name == simplest
 
 
 def check_penalties(comparison, frame, verdict):
@@ -241,13 +295,15 @@ def check_advice(frame, verdict):
                 assert advice.rule == "irrelevant features"
                 assert verdict.prefer == "L2"
         if advice.rule == "much data" and advice.agrees is None:
-            assert not [name for name in verdict.pays if frame.loc[name, "kind"] == "net"]
+            knobs = frame.index[(frame["kind"] == "net") & (frame["role"] != "contender")]
+            assert not set(verdict.pays) & set(knobs)
 
 
 def check_no_contradiction(comparison):
     frame, verdict = comparison.frame(), comparison.verdict_
     check_pairs(frame, verdict, comparison.baseline_)
     check_headline(comparison, frame, verdict)
+    check_recommendation(comparison, frame, verdict)
     if len(verdict.statements) > 1:
         check_linear_or_net(comparison, frame, verdict)
         check_penalties(comparison, frame, verdict)
@@ -285,7 +341,11 @@ def test_no_statement_contradicts_another_on_random_scores(make_comparison, seed
         baseline = str(random.choice(list(scores)))
         baseline = "plain net" if random.rand() < 0.6 else baseline
         profile = PROFILE if random.rand() < 0.5 else FEW_ROWS
-        check_no_contradiction(make_comparison(scores, baseline=baseline, profile=profile))
+        roles = None
+        if random.rand() < 0.5:
+            roles = {name: random.choice(["knob", "contender", "both"]) for name in scores}
+        options = {"baseline": baseline, "profile": profile, "roles": roles}
+        check_no_contradiction(make_comparison(scores, **options))
 
 
 # Score tables with the patterns of two real ones, where the statements once contradicted each other.

@@ -13,6 +13,7 @@ from skreg.comparison.diagnosis import Diagnosis, Finding
 
 COLUMNS = [
     "kind",
+    "role",
     "mean_score",
     "std_score",
     "mean_train_score",
@@ -92,7 +93,8 @@ def test_summary_has_headings_diagnosis_and_notes(make_comparison, scores):
     diagnosis = Diagnosis([Finding("Can the net overfit", "It can.", True)])
     comparison = make_comparison(scores, diagnosis=diagnosis, notes=["A draw was used."])
     summary = comparison.summary()
-    assert summary.startswith("# Verdict\nBest: + dropout, accuracy 0.8")
+    assert summary.startswith("# Recommendation\nTake the linear model: ")
+    assert "# Verdict\nBest: + dropout, accuracy 0.8" in summary
     assert "# Diagnosis\n- Can the net overfit: It can." in summary
     assert summary.endswith("# Notes\n- A draw was used.")
 
@@ -120,6 +122,7 @@ def test_repr_names_candidates_and_verdicts(make_comparison, scores):
     lines = repr(make_comparison(scores)).splitlines()
     assert lines[0] == "Comparison of 6 candidates by accuracy on 10 splits"
     assert lines[1].split() == ["+", "dropout", lines[1].split()[2], "pays"]
+    assert lines[-1] == "Take the linear model: nothing is better with certainty."
 
 
 def test_strengths_without_a_search_are_an_empty_table(make_comparison, scores):

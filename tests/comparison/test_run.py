@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import pickle
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import TimeSeriesSplit
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+import skreg
 from skreg.comparison import Candidate, Comparison, compare
 
 CLASSIFIERS = {
@@ -90,6 +98,130 @@ def test_the_ready_estimators_fit_and_have_the_chosen_strength(cancer):
     check_is_fitted(model)
     label = result.frame().loc["tuned", "strength"]
     assert label == f"C={model[-1].C:g}"
+
+
+@pytest.fixture(scope="module")
+def mixed(cancer):
+    X, y = cancer
+    return X.assign(colour=np.where(np.arange(len(X)) % 3, "red", None)), y
+
+
+@pytest.fixture(scope="module")
+def result(mixed):
+    """One comparison for what is read off it."""
+    unwritable = make_pipeline(FunctionTransformer(np.arctan), LogisticRegression(C=0.001))
+    candidates = {**CLASSIFIERS, "unwritable": unwritable}
+    return run(*mixed, candidates=candidates, table_name="clinic.csv")
+
+
+def test_the_recommended_estimator_takes_the_table_as_it_was(mixed, result):
+    X, y = mixed
+    assert result.recommendation_.name == "tuned"
+    model = result.estimator()
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+    assert result.estimator() is not model
+    assert repr(model) == repr(result.estimators_["tuned"])
+    expected = model.fit(X, y).predict(X)
+    names = {"X": X, "y": y}
+    exec(result.snippet(), names)
+    assert np.array_equal(names["model"].predict(X), expected)
+
+
+def test_any_candidate_can_be_had(result):
+    assert repr(result.estimator("strong")) == repr(result.estimators_["strong"])
+    with pytest.raises(KeyError, match=r"'weak' was not compared\. Allowed are"):
+        result.estimator("weak")
+    source = 'model = comparison.estimator("unwritable")\nmodel.fit(X, y)'
+    assert result.snippet("unwritable") == source
+
+
+def test_a_comparison_pickles(result):
+    copy = pickle.loads(pickle.dumps(result))
+    pd.testing.assert_frame_equal(copy.contenders(), result.contenders())
+    assert copy.recommendation_ == result.recommendation_
+    assert copy.summary() == result.summary()
+    assert repr(copy.estimator()) == repr(result.estimator())
+
+
+def test_the_summary_is_shown_as_it_prints(result):
+    summary = result.summary()
+    assert repr(summary) == str(summary)
+    assert summary.startswith("# Recommendation\nTake ")
+
+
+def test_the_table_has_a_name_and_the_page_a_date(result):
+    assert next(iter(result.method_.items())) == ("Table", "clinic.csv")
+    assert result.method_["Made"].endswith(f" with skreg {skreg.__version__}")
+
+
+class _Search(ClassifierMixin, BaseEstimator):
+    """Takes note of the rows of its fits."""
+
+    fits: ClassVar[list] = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.fits.append(len(y))
+        self.model_ = LogisticRegression(C=10.0, max_iter=1000).fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)
+
+
+def test_what_takes_a_time_of_its_own_is_fitted_once_a_split(cancer, monkeypatch):
+    monkeypatch.setattr(_Search, "fits", [])
+    search = Candidate(_Search(), kind="search", role="contender", seconds=7.0)
+    seen = []
+    result = run(
+        *cancer,
+        candidates={**CLASSIFIERS, "search": search},
+        progress=lambda *state: seen.append(state),
+    )
+    assert _Search.fits == [200] * 3
+    assert result.frame().loc["search", "seconds"] == 7.0
+    assert result.folds().groupby("candidate").size().eq(3).all()
+    assert seen[-1] == (3, 3, "searching")
+    assert result.recommendation_.name != "search"
+
+
+def test_searches_and_a_time_limit(cancer):
+    candidates = {**CLASSIFIERS, "search": Candidate(_Search(), kind="search", seconds=5.0)}
+    with pytest.raises(ValueError, match=r"time_limit=15 leaves no time .* 15 s on 3 splits"):
+        run(*cancer, candidates=candidates, time_limit=15)
+    result = run(*cancer, candidates=candidates, time_limit=15.001, repeats=1)
+    # the searches have their time, the rest has hardly any
+    assert any("tried at one strength" in note for note in result.notes_)
+
+
+@pytest.mark.parametrize("value", [0, -1.0])
+def test_a_search_needs_time(cancer, value):
+    with pytest.raises(ValueError, match=f"search_time={value!r}: allowed are None"):
+        run(*cancer, candidates="default", search_time=value)
+
+
+@pytest.mark.slow
+def test_the_search_competes_where_it_is_asked_for(cancer):
+    X, y = cancer
+    names = ["dummy", "linear L2", "plain net"]
+    options = {"candidates": names, "quick": True, "backend": "skreg", "search_time": 2.0}
+    result = run(X, y, **options)
+    assert result.contenders().index.tolist().count("search") == 1
+    assert result.frame().loc["search", ["kind", "role"]].tolist() == ["search", "contender"]
+    assert "max_time=2.0" in result.snippet("search")
+
+
+def test_the_default_contenders_compete(mixed):
+    names = ["dummy", "linear L2", "plain net", "default net", "gradient boosting"]
+    result = run(*mixed, candidates=names, quick=True, backend="skreg")
+    frame = result.frame()
+    assert frame["mean_score"].drop("dummy").min() > 0.85
+    assert set(result.contenders().index) >= {"linear L2", "default net", "gradient boosting"}
+    assert frame.loc["default net", "n_features_used"] == 9.0
 
 
 def test_mixed_table_with_text_labels(cancer):
@@ -217,6 +349,15 @@ def test_weights_need_candidates_that_take_them(cancer):
     candidates = {"a": LogisticRegression(), "b": KNeighborsClassifier()}
     with pytest.raises(ValueError, match=r"candidate 'b' \(KNeighborsClassifier\) takes none"):
         run(X, y, candidates=candidates, sample_weight=np.ones(len(y)))
+
+
+def test_weights_reach_the_last_step_of_a_pipeline(cancer):
+    X, y = cancer
+    weights = np.where(y == 1, 10.0, 0.1)
+    pipe = make_pipeline(StandardScaler(), LogisticRegression(C=1e-6))
+    candidates = {"dummy": DummyClassifier(), "pipe": pipe}
+    result = run(X, y, candidates=candidates, scoring="accuracy", sample_weight=weights)
+    assert result.frame().loc["pipe", "mean_score"] > 0.95
 
 
 def test_a_table_is_needed(cancer):

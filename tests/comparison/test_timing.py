@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skreg.comparison.candidates import Candidate
-from skreg.comparison.run import _timed_rounds
+from skreg.comparison.measuring import timed_rounds
 from skreg.comparison.splits import OuterSplit
 from skreg.comparison.timing import Schedule, work_of
 
@@ -44,7 +44,7 @@ def rounds_of(limit, pace, *, n_splits=5, repeats=1, largest="full"):
     schedule = Schedule(CANDIDATES, ALONE, 3, limit, clock.now, largest=largest, clock=clock)
     splits = [OuterSplit(r, f, ROWS, ROWS) for r in range(repeats) for f in range(n_splits)]
     grids = []
-    for k, (grid, some) in enumerate(_timed_rounds(schedule, splits)):
+    for k, (grid, some) in enumerate(timed_rounds(schedule, splits)):
         shortened = {name: c.shortened(grid) for name, c in CANDIDATES.items()}
         seconds = pace(k) * len(some) * work_of(shortened, ALONE, 3)
         clock.now += seconds

@@ -35,10 +35,10 @@ def test_pays_costs_and_cannot_be_told_apart(make_comparison, scores):
     assert "+ L2 (+0.00" in text_of(comparison, "Cannot be told apart from the plain net")
 
 
-def test_the_simplest_that_is_level_with_the_best_is_named(make_comparison, scores):
+def test_the_simplest_that_is_level_with_the_best_is_recommended(make_comparison, scores):
     comparison = make_comparison(scores)
     assert comparison.verdict_.level_with_best == ["linear L2"]
-    assert "the simplest of them is linear L2" in text_of(comparison, "Verdict")
+    assert text_of(comparison, "Recommendation").startswith("Take the linear model: nothing is")
     assert "take the linear model" in text_of(comparison, "Linear model or net")
 
 
@@ -62,7 +62,10 @@ def test_nothing_beats_the_dummy(make_comparison):
     scores = {name: random.normal(0.5, 0.03, 5) for name in ("plain net", "+ dropout", "+ L1")}
     comparison = make_comparison({"dummy": np.full(5, 0.5), **scores})
     assert comparison.verdict_.beats_dummy == []
-    assert text_of(comparison, "Verdict").startswith("Nothing beats the dummy (0.500 accuracy")
+    text = text_of(comparison, "Recommendation")
+    assert text.startswith("Take none of them: nothing beats the dummy")
+    assert "The dummy has 0.500 accuracy." in text
+    assert text_of(comparison, "Verdict") == ""
 
 
 def test_candidates_level_with_the_dummy_are_named(make_comparison, scores):
@@ -91,7 +94,7 @@ def test_advice_for_irrelevant_features(make_comparison, scores):
     (advice,) = comparison.verdict_.advice
     assert advice.rule == "irrelevant features"
     assert advice.agrees is False
-    assert "15 of 20 features show no association" in advice.text
+    assert "15 of 20 columns show no association" in advice.text
     assert "the scores disagree" in advice.text
 
 
@@ -107,7 +110,7 @@ def test_advice_for_few_rows(make_comparison, scores):
     comparison = make_comparison(scores, profile=profile(n_rows=150))
     (advice,) = comparison.verdict_.advice
     assert (advice.rule, advice.agrees) == ("few rows", True)
-    assert "150 rows for 20 features (7.5 a feature)" in advice.text
+    assert "150 rows for 20 columns (7.5 a column)" in advice.text
 
 
 def test_advice_for_much_data(make_comparison, scores):

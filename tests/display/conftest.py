@@ -16,6 +16,12 @@ class FakeFinding:
         self.title, self.text, self.ok = title, text, ok
 
 
+class FakeRecommendation:
+    name = "all together"
+    headline = "Take the plain net with all knobs together: +0.030, p = 0.020."
+    details = "It scores 0.930."
+
+
 class FakeDiagnosis:
     def __init__(self, findings):
         self.findings = findings
@@ -32,7 +38,14 @@ class FakeComparison:
         self.names, self.offsets, self.verdicts = list(names), np.array(offsets), list(verdicts)
         self.best_ = self.names[0]
         self.notes_ = ["Rows with <missing> targets & others were left out."]
-        self.method_ = {"Splits": "5 folds, stratified", "Test": "corrected resampled t-test"}
+        self.method_ = {"Table": "clinic.csv", "Rows and columns": "500 rows, 30 columns"}
+        self.method_ |= {
+            "Target": "diagnosis (classification)",
+            "Made": "1 May 2026 with skreg 0.1",
+        }
+        self.method_ |= {"Splits": "5 folds, stratified", "Test": "corrected resampled t-test"}
+        self.recommendation_ = FakeRecommendation()
+        self.estimators_ = {"all together": None}
         self.diagnosis_ = FakeDiagnosis([FakeFinding("Can the net overfit?", "It can.", True)])
 
     def frame(self):
@@ -58,6 +71,15 @@ class FakeComparison:
             },
             index=pd.Index(self.names, name="candidate"),
         )
+
+    def contenders(self):
+        frame = self.frame().iloc[:2].copy()
+        frame["difference"] = frame["mean_score"] - frame["mean_score"].iloc[0]
+        frame["verdict"] = ["take this", "may be as good"][: len(frame)]
+        return frame[["mean_score", "std_score", "difference", "p_value", "verdict", "seconds"]]
+
+    def snippet(self):
+        return 'model = Net("<all>")\nmodel.fit(X, y)'
 
     def folds(self):
         rows = [

@@ -63,13 +63,20 @@ def test_page_has_its_parts_in_order(html):
     assert html.startswith("<!DOCTYPE html>")
     page = Page(html)
     parts = [
-        "Which regularizer pays for diagnosis?",
-        "Highest balanced_accuracy of 5 candidates: all together, 0.930.",
-        "Summary",
-        "Best: all together.",
-        "Candidates",
+        "clinic.csv: what predicts diagnosis best?",
+        "500 rows, 30 columns · target: diagnosis (classification)",
+        "5 candidates, compared by balanced accuracy · 1 May 2026 with skreg 0.1.",
+        "Take the plain net with all knobs together: +0.030, p = 0.020.",
+        "It scores 0.930.",
+        'model = Net("<all>") model.fit(X, y)',
+        "What to take",
+        "2 contenders by balanced accuracy",
+        "Which regularizer pays",
+        "5 candidates by balanced accuracy",
         "Differences to plain net",
         "Train and test score",
+        "In words",
+        "Best: all together.",
         "Diagnosis",
         "Can the net overfit?",
         "How it was measured",
@@ -129,14 +136,50 @@ def test_table_cells(comparison, html):
     frame = comparison.frame().reset_index()
     page = Page(html)
     heads = [head for head in page.all("th") if head.get("scope") == "row"]
-    assert [head["data-value"] for head in heads] == frame["candidate"].tolist()
+    contenders, names = comparison.contenders().index.tolist(), frame["candidate"].tolist()
+    assert [head["data-value"] for head in heads] == contenders + names
     keys = [cell["data-value"] for cell in page.all("td") if "data-value" in cell]
-    row = keys[: len(keys) // len(frame)]
-    assert [float(row[0]), row[1], float(row[2])] == [0.93, "pays", 0.03]
+    row = keys[len(contenders) * 5 :]
+    assert [float(row[0]), float(row[1]), row[2]] == [0.93, 0.03, "pays"]
     assert "0.930 ± 0.010" in page.text
     assert "+0.030 [+0.015, +0.045]" in page.text
     minus = "\N{MINUS SIGN}"
     assert f"{minus}0.020 [{minus}0.035, {minus}0.005]" in page.text
+
+
+def test_what_cannot_be_told_apart_is_said_once(comparison, html):
+    text = Page(html).text
+    assert comparison.frame()["verdict"].tolist().count("cannot be told apart") == 1
+    assert text.count("one without a verdict cannot be told apart from it") == 1
+    assert "may be as good +" not in text  # the row without a verdict is followed by its p-value
+    shown = [cell for cell in re.findall("<td.*?</td>", html) if "cannot be told apart" in cell]
+    assert shown
+    assert all('<span class="unclear"></span>' in cell for cell in shown)
+
+
+def test_where_none_is_taken_it_is_said_once(make_comparison):
+    class Nothing(make_comparison):
+        def contenders(self):
+            return super().contenders().assign(verdict="not surely above the dummy")
+
+    text = Page(render_page(Nothing())).text
+    assert (
+        text.count("None of them is better than the dummy with certainty, so none is taken.") == 1
+    )
+    assert "not surely above" not in text
+
+
+def test_contenders_are_not_among_the_knobs(make_comparison):
+    class Both(make_comparison):
+        def frame(self):
+            roles = ["contender", "knob", "knob", "knob", "both"]
+            return super().frame().assign(role=roles)
+
+    page = Page(render_page(Both()))
+    heads = [head["data-value"] for head in page.all("th") if head.get("scope") == "row"]
+    assert heads[:2] == ["all together", "+ L1"]
+    assert heads[2:] == ["+ L1", "plain net", "+ batch norm", "dummy"]
+    assert "It holds the contenders as well." in page.text
 
 
 def test_long_names_lose_their_middle(make_comparison):
@@ -159,7 +202,8 @@ def test_differences_are_written_as_finely_as_scores(make_comparison):
 def test_columns_without_values_are_left_out(comparison):
     frame = comparison.frame().reset_index()
     frame["epochs"] = np.nan
-    html = candidates_table(frame, baseline="plain net", scoring="r2")
+    html = candidates_table(frame, other="plain net", caption="All by R2.")
+    assert "All by R2." in html
     assert "Epochs" not in html
     assert "Log loss" not in html
     assert "Seconds" in html
@@ -198,8 +242,9 @@ def test_plain_table_escapes_and_aligns():
 def test_links_hold_the_tables(comparison, html):
     page = Page(html)
     links = {link["download"]: link["href"] for link in page.all("a")}
-    assert list(links) == ["candidates.csv", "splits.csv"]
+    assert list(links) == ["contenders.csv", "candidates.csv", "splits.csv"]
     for name, frame in (
+        ("contenders.csv", comparison.contenders().reset_index()),
         ("candidates.csv", comparison.frame().reset_index()),
         ("splits.csv", comparison.folds()),
     ):
@@ -214,7 +259,7 @@ def test_long_tables_are_cut(make_comparison):
 
     page = Page(render_page(Long()))
     assert "The first 2,000 of 2,500 rows." in page.text
-    assert len(page.all("tr")) == 1 + 5 + 1 + 2000
+    assert len(page.all("tr")) == 1 + 2 + 1 + 5 + 1 + 2000
 
 
 def test_figures_are_valid_and_follow_the_page(html):
@@ -249,7 +294,7 @@ def test_page_without_matplotlib(comparison, matplotlib_missing):
     page = Page(render_page(comparison))
     assert "The figures are left out, because matplotlib is not installed" in page.text
     assert page.all("svg") == []
-    assert len(page.all("table")) == 2
+    assert len(page.all("table")) == 3
 
 
 def test_page_of_the_least_comparison(comparison):
@@ -258,7 +303,7 @@ def test_page_of_the_least_comparison(comparison):
             return comparison.frame()[["mean_score"]]
 
     page = Page(render_page(Least()))
-    assert "5 candidates, compared by score." in page.text
+    assert page.text.startswith("What to take? What to take? 5 candidates, compared by score.")
     assert page.all("svg") == []
     assert "pays" not in Page(render_notebook(Least())).text
 
@@ -267,7 +312,8 @@ def test_notebook_is_short_and_has_no_script(comparison):
     html = render_notebook(comparison)
     page = Page(html)
     assert page.all("script") == page.all("svg") == []
-    assert "Highest balanced_accuracy" in page.text
+    assert page.text.startswith("Take the plain net with all knobs together: +0.030, p = 0.020.")
+    assert "2 contenders by balanced accuracy" in page.text
     assert "Epochs" not in page.text
     assert "Best: all together." in page.text
     selectors = re.findall(r"^([^{}\n]+)\{", asset("notebook.css"), flags=re.MULTILINE)
@@ -360,10 +406,11 @@ def test_real_comparison():
         pd.DataFrame(rows), kinds, task="classification", scoring="r2", baseline="plain net"
     )
     page = Page(comparison._repr_html_())
-    assert "Highest r2 of 4 candidates: + dropout" in page.text
+    assert "Take the plain net with dropout: +0.0" in page.text
+    assert "R2 over the linear model" in page.text
     page = Page(render_page(comparison))
     assert len(page.all("svg")) == 4
-    assert "Which regularizer pays? Highest" in page.text
+    assert "What to take? 4 candidates, compared by R2." in page.text
     frame = comparison.plot().frame()
     assert frame["verdict"].tolist()[0] == "pays"
     assert frame["candidate"].tolist()[-1] == "dummy"

@@ -78,17 +78,21 @@ def find(driver, selector):
     return driver.find_elements("css selector", selector)
 
 
+# the second table, which has all candidates
+TABLE = "section:nth-of-type(3) table.sortable"
+
+
 def first_column(driver):
-    return [cell.text for cell in find(driver, "table.sortable tbody th")]
+    return [cell.text for cell in find(driver, f"{TABLE} tbody th")]
 
 
 def head_button(driver, text):
-    (button,) = [b for b in find(driver, "table.sortable thead button") if text in b.text]
+    (button,) = [b for b in find(driver, f"{TABLE} thead button") if text in b.text]
     return button
 
 
 def test_opens_without_a_word_of_complaint(page, comparison):
-    assert page.title == "Which regularizer pays for diagnosis?"
+    assert page.title == "clinic.csv: what predicts diagnosis best?"
     assert first_column(page) == comparison.names
     assert page.get_log("browser") == []
 
@@ -114,19 +118,12 @@ def test_asks_for_nothing_when_served(driver, folder):
 
 
 def test_sorts_by_mouse(page, comparison):
-    head_button(page, "Train").click()
-    assert (
-        first_column(page)
-        == comparison.frame()
-        .sort_values("mean_train_score", ascending=False, kind="stable")
-        .index.tolist()
-    )
-    head_button(page, "Train").click()
-    assert (
-        first_column(page)
-        == comparison.frame().sort_values("mean_train_score", kind="stable").index.tolist()
-    )
-    assert [head.text.split("\n")[0] for head in find(page, "th[aria-sort]")] == ["Train score"]
+    by_gap = comparison.frame()["overfit_gap"]
+    head_button(page, "Overfit").click()
+    assert first_column(page) == by_gap.sort_values(ascending=False, kind="stable").index.tolist()
+    head_button(page, "Overfit").click()
+    assert first_column(page) == by_gap.sort_values(kind="stable").index.tolist()
+    assert [head.text.split("\n")[0] for head in find(page, "th[aria-sort]")] == ["Overfit gap"]
 
 
 def test_sorts_by_keyboard_and_says_so(page):
@@ -135,7 +132,7 @@ def test_sorts_by_keyboard_and_says_so(page):
     assert first_column(page) == sorted(first_column(page), key=str.lower)
     (head,) = find(page, "th[aria-sort]")
     assert head.get_attribute("aria-sort") == "ascending"
-    (status,) = find(page, "[role=status]")
+    _, status = find(page, "[role=status]")
     assert status.get_attribute("textContent") == "Sorted by Candidate, ascending."
     assert page.switch_to.active_element == button
     button.send_keys(" ")
@@ -147,6 +144,17 @@ def test_missing_values_stay_below(page, head):
     for _ in range(2):
         head_button(page, head).click()
         assert first_column(page)[-1] == "plain net"
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1300, 12), (500, 4)])
+def test_the_most_important_columns_are_in_sight(page, width, columns):
+    set_screen(page, width)
+    heads = find(page, f"{TABLE} thead th")[:columns]
+    assert [head.text.split("\n")[0].split(" (")[0] for head in heads][:2] == ["Candidate", "Score"]
+    box = page.execute_script(
+        "return document.querySelectorAll('.scroll')[1].getBoundingClientRect().right"
+    )
+    assert max(head.rect["x"] + head.rect["width"] for head in heads) <= box + 1
 
 
 @pytest.mark.parametrize(("width", "shown"), [(1280, "wide"), (390, "narrow")])

@@ -85,7 +85,9 @@ def test_attributes_are_there_after_fit_only(fitted):
 
 def test_documented_attributes_are_there(fitted):
     net, _ = fitted
-    text = type(net).__doc__.split("Attributes\n")[1].split("References\n")[0]
+    text = (
+        type(net).__doc__.split("Attributes\n")[1].split("See Also\n")[0].split("References\n")[0]
+    )
     names = [
         name.strip()
         for line in text.splitlines()

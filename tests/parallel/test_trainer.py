@@ -209,6 +209,8 @@ def test_last_rounds(engine):
         assert [r.jobs for r in skreg.last_rounds()] == [5, 3]
     assert [r.jobs for r in first] == [5]  # a copy
     assert first[0].members == (5,) and first[0].stacks == 1 and first[0].epochs == (1,)
+    assert str(first).startswith("round 1: 5 nets in 1 stack, 1 epoch, ")
+    assert repr(first) == str(first)
     with batched():
         assert [r.jobs for r in skreg.last_rounds()] == [5, 3]
         Parallel()(delayed(fit_number)(i) for i in range(2))

@@ -275,10 +275,16 @@ def comparing(folder: Path) -> None:
     assert_type(result.best_, str)
     assert_type(result.between("mine", "plain net")["p_value"], float)
     assert_type(result.to_html(folder / "page.html"), Path)
+    assert_type(result.contenders(), pd.DataFrame)
+    assert_type(result.recommendation_.headline, str)
+    assert_type(result.snippet(), str)
+    result.estimator().fit(X, labels)
+    result.estimator("mine").fit(X, labels)
     assert_type(result.plot(), ComparisonDisplay)
     ComparisonDisplay.from_comparison(result, level=0.1, show_folds=False).plot(ax=None)
     OverfitGapDisplay.from_comparison(result).plot(show_gaps=False)
     compare(X, labels, candidates=["dummy", "linear L2"], cv=2, quick=True, diagnose=False)
+    compare(X, labels, search_time=20, progress=False, verbose=1, table_name="clinic.csv")
 
 
 def mistakes() -> None:

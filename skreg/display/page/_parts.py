@@ -49,12 +49,12 @@ def section(heading, body):
     return f"<section>\n<h2>{escape(heading)}</h2>\n{body}\n</section>"
 
 
-def download(frame, name):
-    """A link that holds the table itself."""
+def download(frame, name, note=""):
+    """A link that holds the table itself, with a note behind it."""
     data = base64.b64encode(frame.to_csv(index=False).encode()).decode()
     return (
         f'<p class="note"><a download="{name}" href="data:text/csv;base64,{data}">'
-        f"Save this table ({name})</a></p>"
+        f"Save this table ({name})</a>{escape(note)}</p>"
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from html import escape
 
-from .._comparison_data import BASELINE, CANDIDATE, SCORE, read_frame
-from .._style import decimals_for
+from .._comparison_data import BASELINE, CANDIDATE, SCORE, read_frame, score_words
 from ..comparison import ComparisonDisplay
 from ..overfit_gap import OverfitGapDisplay
 from ._parts import NO_FIGURES, asset, download, figure, full_page, section
-from ._table import candidates_table, format_value, plain_table
+from ._table import CONTENDER_COLUMNS, candidates_table, plain_table
 from ._text import split_sections, text_to_html
 
 MOST_ROWS = 2000
+SNIPPET = "X and y are the table and the target as they were given to compare."
 MARKS = {True: ("better", "all is well"), False: ("worse", "look at this"), None: ("unclear", "")}
 
 
@@ -41,19 +41,17 @@ def render_page(comparison):
         If its table has no scores.
     """
     frame = read_frame(comparison, (SCORE,))
-    target = getattr(comparison, "target_name", None)
-    # "target" is the default name, which tells the reader nothing.
-    named = target and target != "target"
-    title = f"Which regularizer pays for {target}?" if named else "Which regularizer pays?"
     sections = [
-        _summary(comparison),
-        _candidates(comparison, frame),
+        _recommendation(comparison),
+        _contenders(comparison),
+        _knobs(comparison, frame),
         _figures(comparison, frame),
+        _in_words(comparison),
         _diagnosis(comparison),
         _measured(comparison),
         _splits(comparison),
     ]
-    return full_page(title, _lead(comparison, frame), sections)
+    return full_page(_title(comparison), _about(comparison, frame), sections)
 
 
 def render_notebook(comparison):
@@ -77,16 +75,45 @@ def render_notebook(comparison):
         If its table has no scores.
     """
     frame = read_frame(comparison, (SCORE,))
-    table = candidates_table(
-        frame, baseline=_baseline(comparison), scoring=_scoring(comparison), short=True
-    )
+    contenders, (knobs, _) = _contenders_of(comparison), _knobs_of(frame)
+    tables = []
+    if contenders is not None:
+        tables.append(_contenders_table(comparison, contenders, short=True, sortable=False))
+    shown = _knobs_table(comparison, knobs, short=True, sortable=False)
+    if tables:
+        shown = f"<details><summary>Which regularizer pays</summary>\n{shown}\n</details>"
+    put = getattr(comparison, "recommendation_", None)
+    head = f"<strong>{escape(put.headline)}</strong> {escape(put.details)}" if put else ""
+    body = "\n".join([f"<p>{head or escape(_about(comparison, frame))}</p>", *tables, shown])
     return (
         '<div class="skreg-comparison">\n'
-        f"<style>{asset('notebook.css').strip()}</style>\n"
-        f"<p>{escape(_lead(comparison, frame))}</p>\n{table}\n"
+        f"<style>{asset('notebook.css').strip()}</style>\n{body}\n"
         f"<details><summary>In words</summary>\n{text_to_html(_words(comparison), level=4)}\n"
         "</details>\n</div>"
     )
+
+
+def _title(comparison):
+    """What the page is about, with the table and the target where they have names."""
+    target = getattr(comparison, "target_name", None)
+    # "target" is the default name, which tells the reader nothing.
+    asked = f"What predicts {target} best?" if target and target != "target" else "What to take?"
+    table = (getattr(comparison, "method_", None) or {}).get("Table")
+    return f"{table}: {asked[0].lower()}{asked[1:]}" if table else asked
+
+
+def _about(comparison, frame):
+    """One line: what was compared, on what, when and by which version."""
+    method = getattr(comparison, "method_", None) or {}
+    target = str(method.get("Target", ""))
+    unnamed = target.startswith("target (")
+    parts = [
+        method.get("Rows and columns"),
+        target[8:-1] if unnamed else f"target: {target}" if target else None,
+        f"{len(frame)} candidates, compared by {_scoring(comparison)}",
+        method.get("Made"),
+    ]
+    return " · ".join(part for part in parts if part) + "."
 
 
 def _baseline(comparison):
@@ -94,7 +121,7 @@ def _baseline(comparison):
 
 
 def _scoring(comparison):
-    return str(getattr(comparison, "scoring", None) or "score")
+    return score_words(comparison) or "score"
 
 
 def _words(comparison):
@@ -102,19 +129,96 @@ def _words(comparison):
     return summary() if callable(summary) else ""
 
 
-def _lead(comparison, frame):
-    """One line: the best candidate and its score."""
-    best = getattr(comparison, "best_", None)
-    scores = frame.loc[frame[CANDIDATE] == best, SCORE]
-    if scores.empty:
-        return f"{len(frame)} candidates, compared by {_scoring(comparison)}."
-    score = format_value(scores.iloc[0], "score", decimals_for(frame[SCORE]))
-    return f"Highest {_scoring(comparison)} of {len(frame)} candidates: {best}, {score}."
+def _recommendation(comparison):
+    """What to take, in one sentence, with what builds it."""
+    put = getattr(comparison, "recommendation_", None)
+    if put is None:
+        return ""
+    body = f'<p class="headline">{escape(put.headline)}</p>\n<p>{escape(put.details)}</p>'
+    if put.name is not None and put.name in getattr(comparison, "estimators_", {}):
+        code = escape(comparison.snippet())
+        body += (
+            f'\n<pre tabindex="0"><code>{code}</code></pre>\n<p class="note">{escape(SNIPPET)}</p>'
+        )
+    return f'<section class="answer" aria-label="Recommendation">\n{body}\n</section>'
 
 
-def _summary(comparison):
+def _contenders_of(comparison):
+    """The table of contenders; None for a comparison that does not have one."""
+    read = getattr(comparison, "contenders", None)
+    frame = read() if callable(read) else None
+    return None if frame is None or len(frame) < 2 else frame.reset_index()
+
+
+def _contenders(comparison):
+    frame = _contenders_of(comparison)
+    if frame is None:
+        return ""
+    table = _boxed(_contenders_table(comparison, frame), "What to take")
+    return section("What to take", f"{table}\n{download(frame, 'contenders.csv')}")
+
+
+def _contenders_table(comparison, frame, **options):
+    caption = (
+        f"{len(frame)} contenders by {_scoring(comparison)}; greater is better. Differences are to the "
+        "best of them. "
+    )
+    if frame["verdict"].eq("take this").any():
+        caption += (
+            "Taken is the simplest that is not beaten: one without a verdict may be as good as the best, "
+            "as far as the scores can tell."
+        )
+    else:  # said once, and not in every row
+        caption += "None of them is better than the dummy with certainty, so none is taken."
+        frame = frame.assign(verdict="")
+    return candidates_table(
+        frame,
+        other=frame[CANDIDATE].iloc[0],
+        caption=caption,
+        columns=CONTENDER_COLUMNS,
+        **options,
+    )
+
+
+def _knobs_of(frame):
+    """Rows that were asked about the baseline, and whether others were not."""
+    if "role" not in frame:
+        return frame, False
+    asked = frame[frame["role"] != "contender"]
+    return asked, len(asked) < len(frame)
+
+
+def _knobs(comparison, frame):
+    asked, some = _knobs_of(frame)
+    table = _boxed(_knobs_table(comparison, asked), "Which regularizer pays")
+    note = " It holds the contenders as well." if some else ""
+    return section("Which regularizer pays", f"{table}\n{download(frame, 'candidates.csv', note)}")
+
+
+def _knobs_table(comparison, frame, **options):
+    baseline = _baseline(comparison)
+    caption = (
+        f"{len(frame)} candidates by {_scoring(comparison)}; greater is better. The {baseline} has no "
+        "regularizer; one without a verdict cannot be told apart from it."
+        if baseline == BASELINE
+        else f"{len(frame)} candidates by {_scoring(comparison)}; greater is better. One without a "
+        f"verdict cannot be told apart from {baseline}."
+    )
+    return candidates_table(frame, other=baseline, caption=caption, **options)
+
+
+def _boxed(table, label):
+    return (
+        f'<div class="scroll" role="region" aria-label="{escape(label, quote=True)}" tabindex="0">\n'
+        f"{table}\n</div>"
+    )
+
+
+def _in_words(comparison):
     """What the comparison says, without the parts that have a section of their own."""
     elsewhere = set()
+    if getattr(comparison, "recommendation_", None) is not None:
+        elsewhere.add("Recommendation")
     if getattr(getattr(comparison, "diagnosis_", None), "findings", None):
         elsewhere.add("Diagnosis")
     if getattr(comparison, "notes_", None):
@@ -124,17 +228,7 @@ def _summary(comparison):
     if not kept:
         return ""
     words = text_to_html("\n\n".join(kept).replace("# \n", ""))
-    return section("Summary", f'<div class="summary">\n{words}\n</div>')
-
-
-def _candidates(comparison, frame):
-    table = candidates_table(
-        frame, baseline=_baseline(comparison), scoring=_scoring(comparison), sortable=True
-    )
-    scroll = (
-        f'<div class="scroll" role="region" aria-label="Candidates" tabindex="0">\n{table}\n</div>'
-    )
-    return section("Candidates", f"{scroll}\n{download(frame, 'candidates.csv')}")
+    return section("In words", f'<div class="summary">\n{words}\n</div>')
 
 
 def _figures(comparison, frame):

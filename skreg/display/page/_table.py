@@ -13,7 +13,9 @@ from .._style import DASH, decimals_for, fixed, shorten
 # Longer ones lose their middle; the whole name stands in the title.
 LONGEST_NAME = 44
 _NUMBER = ' class="number"'
-CLASS_OF_VERDICT = {"pays": "better", "costs": "worse"}
+CLASS_OF_VERDICT = {"pays": "better", "take this": "better", "costs": "worse", "beaten": "worse"}
+# said once, above the table, and not in every row
+UNDECIDED = ("cannot be told apart", "may be as good")
 
 
 @dataclass(frozen=True)
@@ -38,25 +40,38 @@ class Column:
     with_names: tuple[str, ...] = ()
 
 
+_SCORE = Column("mean_score", "Score (±\N{NO-BREAK SPACE}spread)", "score", ("std_score",))
+_DIFFERENCE = Column(
+    "difference",
+    "Difference to {other} (95\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}interval)",
+    "signed",
+    ("difference_low", "difference_high"),
+)
+_SECONDS = Column("seconds", "Seconds a fit", "seconds")
+# The most important columns come first: a phone shows four.
 CANDIDATE_COLUMNS = (
     Column("candidate", "Candidate", "text"),
-    Column("mean_score", "Score (±\N{NO-BREAK SPACE}spread)", "score", ("std_score",)),
+    _SCORE,
+    _DIFFERENCE,
     Column("verdict", "Verdict", "text"),
-    Column(
-        "difference",
-        "Difference to {baseline} (95\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}interval)",
-        "signed",
-        ("difference_low", "difference_high"),
-    ),
     Column("p_value", "p (corrected)", "p"),
-    Column("mean_train_score", "Train score", "score"),
+    Column("strength", "Strength", "text"),
     Column("overfit_gap", "Overfit gap", "score"),
     Column("log_loss", "Log loss", "score"),
-    Column("strength", "Strength", "text"),
     Column("epochs", "Epochs", "count"),
-    Column("seconds", "Seconds a fit", "seconds"),
+    _SECONDS,
     Column("zero_share", "Zero weights", "share"),
-    Column("n_features_used", "Features used", "count"),
+    Column("n_features_used", "Columns used", "count"),
+)
+CONTENDER_COLUMNS = (
+    Column("candidate", "Candidate", "text"),
+    _SCORE,
+    _DIFFERENCE,
+    Column("verdict", "Verdict", "text"),
+    Column("p_value", "p (corrected)", "p"),
+    Column("log_loss", "Log loss", "score"),
+    Column("strength", "Strength", "text"),
+    _SECONDS,
 )
 SHORT_COLUMNS = ("candidate", "mean_score", "difference", "verdict")
 
@@ -118,19 +133,24 @@ def _seconds(value):
 _WRITERS = {"p": _p_value, "share": _share, "count": _count, "seconds": _seconds}
 
 
-def candidates_table(frame, *, baseline, scoring, short=False, sortable=True):
-    """The table of candidates.
+def candidates_table(
+    frame, *, other, caption, columns=CANDIDATE_COLUMNS, short=False, sortable=True
+):
+    """A table of candidates.
 
     Parameters
     ----------
     frame : DataFrame of shape (n_candidates, n_columns)
         With the column ``candidate``; unknown columns are left out.
 
-    baseline : str
-        Named in the heading of the differences.
+    other : str
+        What the differences are measured against, for their heading.
 
-    scoring : str
-        Named in the caption.
+    caption : str
+        Plain words.
+
+    columns : sequence of Column, default=CANDIDATE_COLUMNS
+        What is shown of each, where the frame has it.
 
     short : bool, default=False
         Whether only score, difference and verdict are shown.
@@ -143,15 +163,14 @@ def candidates_table(frame, *, baseline, scoring, short=False, sortable=True):
     html : str
         A ``table`` element.
     """
-    columns = [column for column in CANDIDATE_COLUMNS if column.name in frame]
+    columns = [column for column in columns if column.name in frame]
     columns = [column for column in columns if _has_values(frame, column)]
     if short:
         columns = [column for column in columns if column.name in SHORT_COLUMNS]
-    columns = [replace(column, label=column.label.format(baseline=baseline)) for column in columns]
+    columns = [replace(column, label=column.label.format(other=other)) for column in columns]
     # Differences and gaps get as many decimals as the scores they are made of.
     own = {name: decimals_for(frame[name]) for name in ("mean_score", "log_loss") if name in frame}
     decimals = {column.name: own.get(column.name, own.get("mean_score")) for column in columns}
-    caption = f"{len(frame)} candidates by {scoring}; greater is better."
     return rich_table(frame, columns, caption, decimals=decimals, sortable=sortable)
 
 
@@ -266,6 +285,10 @@ def _has_values(frame, column):
 
 
 def _class(column):
+    if column.name == "verdict":
+        return ' class="verdict"'
+    if column.kind == "signed":
+        return ' class="number signed"'
     if _is_number(column):
         return _NUMBER
     if column.kind == "wide":
@@ -290,6 +313,7 @@ def _cell(row, column, decimals, *, first):
     if behind and not any(_is_missing(item) for item in behind):
         text += f' <span class="interval">{escape(_behind(behind, column.kind, decimals))}</span>'
     if column.name == "verdict":
+        text = "" if value in UNDECIDED else text
         text = f'<span class="{CLASS_OF_VERDICT.get(value, "unclear")}">{text}</span>'
     key = "" if _is_missing(value) else str(value)
     return f'<td{_class(column)} data-value="{escape(key, quote=True)}">{text}</td>'

@@ -66,6 +66,11 @@ class BaseRegularizedNet(BaseNet):
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator, and those of the module as ``module__name=value``.
 
+        Parameters
+        ----------
+        **params : object
+            By their names.
+
         Returns
         -------
         self : estimator

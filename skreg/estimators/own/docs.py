@@ -73,6 +73,7 @@ def _without(text, first, after):
 def _attributes():
     """Those of all nets, without what multi-layer perceptrons have, and in the words of a module."""
     text = _without(ATTRIBUTES, "input_names_", "n_iter_")
+    text = _without(text, "selected_features_", "n_layers_, n_outputs_")
     text = _without(text, "embedded_features_", "device_")
     start, stop = text.index("    module_ : "), text.index("    net_ : ")
     module = """\
@@ -98,7 +99,9 @@ def describe(head, parameters, attributes, tail):
         + "\n    Parameters\n    ----------"
         + PARAMETERS
         + parameters.strip("\n")
-        + TRAINING.rstrip().replace(
+        + _without(TRAINING, "metrics", "validation_fraction")
+        .rstrip()
+        .replace(
             "Prediction is in float64.",
             "Prediction is in float64, of many rows in that of training.",
         )

@@ -1,6 +1,6 @@
 """
-11. A convolutional net with the same numbers
-=============================================
+A convolutional net with the same numbers
+=========================================
 
 The net of the text books for small images, two blocks of convolutions with dropout and a dense layer,
 is a torch module of a dozen lines. What regularizes it stays outside of the module: rates, penalties
