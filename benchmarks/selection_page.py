@@ -41,9 +41,9 @@ def page(result, machine):
         f"{kinds[:-1]}.\n\nThe methods:\n\n{methods[:-1]}.\n\n"
         "*Recall* is the share of the five that was found, *precision* the share of what was chosen that is "
         "among them (of nothing chosen it is undefined, and such tables are left out of its mean). Seconds "
-        "are those of the processor, all threads together, and of the clock in brackets; other work ran on "
-        "the machine, which those of the clock show more than those of the processor. A row that is missing "
-        "was not measured.",
+        "are those of the processor, all threads together, and of the clock in brackets; other work ran "
+        "on the machine, which those of the clock show more than those of the processor. A row that is "
+        "missing was not measured.",
         machine,
     )
     for n in SIZES:
