@@ -24,7 +24,7 @@ test: $(VENV)/.test  ## Run the tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.test  ## Run the tests that take long
-	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "slow and not gpu" -n logical --maxprocesses 4 $(PYTEST_ARGS)
 
 test-gpu: $(VENV)/.test  ## Run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
