@@ -102,11 +102,6 @@ class Comparison:
     Bengio (2003) on their paired test scores. The p-values are adjusted for the number of tests of
     their question; the intervals are not, each is one of 95 % by itself.
 
-    See Also
-    --------
-    compare : Makes it.
-    skreg.display.ComparisonDisplay : The figure that `plot` draws.
-
     Examples
     --------
     >>> import skreg

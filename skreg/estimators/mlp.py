@@ -38,8 +38,8 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassPredictions, ClassTargets, 
         What turns probabilities into classes at `predict`: the class with the largest p_c / s_c.
         "argmax" takes the most probable class (s_c = 1), which is best for accuracy. "balanced" divides
         by the shares of the classes in training, ``class_prior_``, which is best for balanced accuracy
-        [7]_. A dict {class: s_c} names every class with a finite number > 0: its share, or what should
-        count as such; 1 / s_c is in proportion to the cost of taking a row of class c for another [8]_.
+        [9]_. A dict {class: s_c} names every class with a finite number > 0: its share, or what should
+        count as such; 1 / s_c is in proportion to the cost of taking a row of class c for another [10]_.
         Each label of a multilabel target is predicted where p / s exceeds (1 - p) / (1 - s), that is
         above the threshold s. Training by the loss, `predict_proba` and `decision_function` are the same
         with each; ``scoring`` by predicted classes sees the decision. It is that of the fit: set later,
@@ -56,9 +56,9 @@ class RegularizedMLPClassifier(ClassifierMixin, ClassPredictions, ClassTargets, 
         its own.
 """,
         """
-    .. [7] Menon, Narasimhan, Agarwal and Chawla, "On the Statistical Consistency of Algorithms for
+    .. [9] Menon, Narasimhan, Agarwal and Chawla, "On the Statistical Consistency of Algorithms for
        Binary Classification under Class Imbalance", ICML 2013.
-    .. [8] Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
+    .. [10] Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001.
 
     Examples
     --------

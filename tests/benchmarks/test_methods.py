@@ -77,6 +77,7 @@ def test_groups_and_commas_expand_once():
     assert methods.expand(["skreg:dropout=0.1,patience=3"]) == ["skreg:dropout=0.1,patience=3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_twin_has_the_default_module_and_learns(n_classes):
     X, y = make_classification(

@@ -27,6 +27,7 @@ class Foreign:
         self.content = 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 def test_round_trip(kind, request, folder, tmp_path, sio):
     model = request.getfixturevalue(kind).model

@@ -133,6 +133,7 @@ def test_on_the_way_to_a_worker():
         assert back.deadline == pytest.approx(job.deadline, abs=1)
 
 
+@pytest.mark.slow
 def test_on_other_processes():
     """A paused job goes on there, and deadlines hold: of what is training, and of what comes too late."""
     job = make_job(**{**ENDLESS, "max_iter": 6, "ema_decay": 0.3})

@@ -91,6 +91,7 @@ def test_without_a_limit_all_strengths_count(linear_table, lasso):
     assert model.expected_false_selections_ == false_selections(q, 12, 0.6, 4)
 
 
+@pytest.mark.slow
 def test_threshold_and_bound(linear_table, lasso):
     """A higher threshold lets weaker strengths count, and so does the smaller bound."""
     counts = {}
