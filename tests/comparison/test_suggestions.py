@@ -55,7 +55,7 @@ def test_correlated_groups_prefer_l2_to_l1():
     assert verdict.prefer == "L2"
     (advice,) = [a for a in verdict.advice if a.rule == "correlated features"]
     assert advice.agrees is True
-    assert "50 of 50 features have a near copy among the others" in advice.text
+    assert "50 of 50 columns have a near copy among the others" in advice.text
 
 
 def noise_table(seed):
@@ -65,7 +65,7 @@ def noise_table(seed):
 
 def nothing_beats_the_dummy(result):
     text = result.summary()
-    assert (result.verdict_.beats_dummy == []) == ("Nothing beats the dummy" in text)
+    assert (result.verdict_.beats_dummy == []) == ("nothing beats the dummy" in text)
     return result.verdict_.beats_dummy == []
 
 
