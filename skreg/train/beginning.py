@@ -34,7 +34,9 @@ def begin(net, jobs, fingerprints, device, averaged):
     for same in equal:
         job = jobs[same.start]
         start = job.start if job.resume is None else job.resume.start
-        start = start or initial_parameters(net, job.spec, job.seed)
+        # What goes on with a knob that it did not have lacks what that knob tracks.
+        if not start or any(name not in start for name, _ in net.tracked()):
+            start = {**initial_parameters(net, job.spec, job.seed), **(start or {})}
         state.load(same, with_measured(net, start, job))
     on_device = state.to(device)
     resumed = [same for same in equal if jobs[same.start].resume is not None]

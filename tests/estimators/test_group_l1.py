@@ -160,6 +160,16 @@ def test_a_bag_takes_groups_of_columns_to_its_members():
             assert used[group].all() or not used[group].any()
 
 
+@pytest.mark.parametrize("first", [0.0, 0.03])
+def test_a_warm_start_may_turn_it_on_and_off(first):
+    X, y = table()
+    options = {"batch_norm": False, "warm_start": True}  # running statistics would move on
+    model = net(group_l1=first, max_iter=5, **options).fit(X, y)
+    before = model.coefs_[0].copy()
+    model.set_params(group_l1=0.03 - first, max_iter=1, learning_rate_init=1e-9).fit(X, y)
+    np.testing.assert_allclose(model.coefs_[0], before, atol=1e-6)
+
+
 @pytest.mark.parametrize("groups", [[0, 1], [[0, 9]]])
 def test_groups_that_do_not_fit_leave_the_estimator_as_it_was(groups):
     X, y = table(n=40)
