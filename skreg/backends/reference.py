@@ -81,6 +81,8 @@ class ReferenceStep:
 
     #: It leaves the end of an epoch to the stack.
     closes_epochs = False
+    #: As `Minibatch.draw_masks`.
+    draw_masks = None
 
     def __init__(self, state, knobs, feed, spec):
         self.state, self.feed, self.spec = state, feed, spec
@@ -125,7 +127,7 @@ class ReferenceStep:
     def _train(self, batch):
         net, k = self.state.net, self.state.k
         parts = [slice(0, k)]
-        if net.one_by_one(self.total.device):
+        if net.one_by_one(self.total.device, batch.share.shape[-1]):
             # One member's activations are still in the cache on their way back.
             parts = [slice(i, i + 1) for i in range(k)]
         found = [self._gradients(batch, part) for part in parts]
@@ -158,7 +160,8 @@ class ReferenceStep:
         partner = None if batch.partner is None else batch.partner[stream_of]
         knobs = {name: values[..., part] for name, values in self.of_blocks.items()}
         masks = self._masks(keys, part)
-        minibatch = Minibatch(batch.share[stream_of], masks, keys, knobs, partner=partner)
+        options = {"partner": partner, "draw_masks": self.draw_masks}
+        minibatch = Minibatch(batch.share[stream_of], masks, keys, knobs, **options)
         rows = SharedRows(batch.x, self.feed.streams, stream_of)
         carried = {name: values[part] for name, values in self.carried.items()}
         raw = self.state.net.train({**carried, **p}, rows, minibatch)

@@ -6,6 +6,7 @@ features first, ``(k, h, b)``; the first block is given rows, as tables have the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -266,8 +267,15 @@ class Block:
         """
         return type(self).__name__ if type(self).launch is Block.launch else ""
 
-    def one_by_one(self, device):
-        """Whether the reference trains members faster one after the other on this device than together."""
+    def one_by_one(self, device, rows):
+        """Whether the reference calls it faster for one member after the other than for all together.
+
+        Parameters
+        ----------
+        device : torch.device
+        rows : int
+            Of a minibatch.
+        """
         return False
 
     def is_random(self, spec):
@@ -370,6 +378,9 @@ class Minibatch:
         The share that a row has of itself, the rest being its partner's; None where none is mixed.
     became : dict of tensor
         By the name of a tracked parameter, what it is behind this minibatch.
+    draw_masks : callable or None
+        What draws the masks of a module of the user's in place of `skreg.net.own.layers.masks_of`: takes and
+        returns the same.
     """
 
     share: torch.Tensor
@@ -380,3 +391,4 @@ class Minibatch:
     partner: torch.Tensor | None = None
     own: torch.Tensor | None = None
     became: dict = field(default_factory=dict)
+    draw_masks: Callable | None = None

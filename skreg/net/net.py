@@ -266,9 +266,9 @@ class Net:
                 n = 0  # the parameters stand in the first row of a block
         return rows
 
-    def one_by_one(self, device):
-        """Whether members are trained faster one after the other there, as `Block.one_by_one`."""
-        return any(part.one_by_one(device) for part in self.parts)
+    def one_by_one(self, device, rows):
+        """Whether members are trained faster one after the other, as `Block.one_by_one`."""
+        return any(part.one_by_one(device, rows) for part in self.parts)
 
     def is_random(self, spec):
         """Whether Monte-Carlo prediction of such a net draws random numbers."""

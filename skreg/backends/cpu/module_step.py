@@ -1,7 +1,8 @@
-"""The step of a module of the user's on the CPU: torch's gradients, and a compiled optimiser.
+"""The step of a module of the user's on the CPU: torch's gradients, and a compiled optimiser and masks.
 
 In torch operations the optimiser goes through all numbers of a stack a dozen times, which takes a quarter
-of the time of a small convolutional net; compiled it goes through them once.
+of the time of a small convolutional net, and the masks of dropout through theirs some twenty times; compiled
+each goes through them once.
 """
 
 from __future__ import annotations
@@ -9,16 +10,30 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import torch
 from numba import types
 
 from skreg.backends.constants import TINY
 from skreg.backends.cpu.optimisers import adam_dense, adam_sparse
-from skreg.backends.cpu.pieces import compiled
+from skreg.backends.cpu.pieces import compiled, mask_base, random_u32
 from skreg.backends.reference import ReferenceStep
+from skreg.net.own.layers import keys_of_call
 
 
 class ModuleStep(ReferenceStep):
-    """A `ReferenceStep` whose Adam is compiled."""
+    """A `ReferenceStep` whose Adam and masks are compiled."""
+
+    @staticmethod
+    def draw_masks(lines, rows, rate, threshold, keys, stream_of):
+        """As `skreg.net.own.layers.masks_of`, each member's for itself."""
+        dtype = str(rate.dtype).removeprefix("torch.")
+        numbers, masks = (threshold.numpy(), (1 / (1 - rate)).numpy()), []
+        for call, n in enumerate(lines):
+            mask = torch.empty(len(rate), rows, n, dtype=rate.dtype)
+            of_call = (key.numpy() for key in keys_of_call(keys, call))
+            fill_mask(dtype)(mask.numpy(), *of_call, *numbers)
+            masks.append(mask)
+        return rate, masks
 
     @staticmethod
     def kernels_of(spec):
@@ -67,3 +82,27 @@ def adam(dtype):
                 adam_dense(p[k], g[k], m[k], v[k], rate, kept, l2, b1, b2, c1, c2, eps, SMALL)
 
     return step
+
+
+@functools.cache
+def fill_mask(dtype):
+    """Masks (k, rows, lines) of one call of a layer of dropout: as of `skreg.net.dropout.keep_mask`, scaled.
+
+    Arguments: what is filled; both keys and the threshold of each member, and what stays is multiplied by.
+    """
+    ZERO = getattr(np, dtype)(0)
+    entry = types.float32 if dtype == "float32" else types.float64
+    integers, scales = types.Array(types.int64, 1, "A"), types.Array(entry, 1, "C")
+
+    @compiled(types.void(types.Array(entry, 3, "C"), *[integers] * 3, scales))
+    def fill(mask, keys_0, keys_1, thresholds, scales):
+        for k in range(mask.shape[0]):
+            key_0, key_1 = np.uint32(keys_0[k]), np.uint32(keys_1[k])
+            limit, scale = np.uint32(thresholds[k]), scales[k]
+            for row in range(mask.shape[1]):
+                out = mask[k, row]
+                for line in range(out.shape[0]):
+                    bits = random_u32(np.uint32(mask_base(line) + np.uint32(row)), key_0, key_1)
+                    out[line] = scale if bits >= limit else ZERO
+
+    return fill

@@ -24,6 +24,11 @@ from skreg.net.parameter import Parameter, Role
 #: In front of the names of its parameters, which may be any.
 PREFIX = "module."
 
+#: Multiply-adds of a member and minibatch up to which convolutions of all members together, which are grouped
+#: ones, are faster on the CPU. Beyond that each is faster by itself, with its channels last in memory: there
+#: what Python does at each call is little (skreg/train/README.md has the figures).
+_GROUPED = 150_000_000
+
 #: Modules that a warning was given for.
 _warned = set()
 
@@ -149,7 +154,8 @@ class OwnNet(Block):
 
     def train(self, p, a, minibatch):
         """See `Block.train`; buffers that the module changes are handed over in `Minibatch.became`."""
-        draws = self.masks(minibatch.masks[1:], minibatch.share.shape[1], a.stream_of)
+        rows, draw = minibatch.share.shape[1], minibatch.draw_masks or masks_of
+        draws = self.masks(minibatch.masks[1:], rows, a.stream_of, draw)
         raw, became = self._called(self._values(p), a, minibatch.share, draws, training=True)
         minibatch.became |= {PREFIX + name: value.detach() for name, value in became.items()}
         return raw
@@ -170,10 +176,10 @@ class OwnNet(Block):
         values = {name: value[0] for name, value in self._values(p).items()}
         return one(values, x, share, _of_member(draws, 0))[0].T
 
-    def masks(self, masks, rows, stream_of):
+    def masks(self, masks, rows, stream_of, draw=masks_of):
         """Masks of the layers that drop, of a list as `Minibatch.masks` without the inputs'."""
         return {
-            place: masks_of(self.survey.lines[place], rows, *mask, stream_of)
+            place: draw(self.survey.lines[place], rows, *mask, stream_of)
             for place, mask in enumerate(masks)
             if mask is not None
         }
@@ -185,8 +191,9 @@ class OwnNet(Block):
 
     def _called(self, values, rows, share, draws, *, training):
         """Raw outputs (k, o, b), and the buffers behind the call, (k, ...) each."""
-        one, k = self._one(rows.x, training=training), len(share)
-        if k > 1 and not self.one_by_one(rows.x.device):
+        one_by_one = len(share) == 1 or self.one_by_one(rows.x.device, share.shape[1])
+        one = self._one(rows.x, training=training, stacked=not one_by_one)
+        if not one_by_one:
             shared = len(rows.x) == 1
             x = rows.x[0] if shared else rows.of_members()
             try:
@@ -202,9 +209,11 @@ class OwnNet(Block):
         raw = torch.stack([raw for raw, _ in results]).mT
         return raw, {n: torch.stack([became[n] for _, became in results]) for n in self._buffers}
 
-    def one_by_one(self, device):
-        """See `Block.one_by_one`: what torch cannot stack."""
-        return not self._stacks
+    def one_by_one(self, device, rows):
+        """See `Block.one_by_one`: what torch cannot stack; and convolutions of many numbers on the CPU."""
+        if not self._stacks:
+            return True
+        return self.survey.convolves and device.type == "cpu" and self.work * rows > _GROUPED
 
     def _say(self, error):
         if self.description.key in _warned:
@@ -218,15 +227,19 @@ class OwnNet(Block):
             stacklevel=2,
         )
 
-    def _one(self, like, *, training):
+    def _one(self, like, *, training, stacked=False):
         """The function that calls the module with the parameters of one member."""
         twin, context = self._twin(like, training=training)
         shape, difference = self.description.input_shape, self.description.difference
+        # In a stack the axis of the members leaves no choice.
+        channels_last = self.survey.channels_last and not stacked
+        layout = torch.channels_last if channels_last else torch.contiguous_format
 
         def one(values, x, share, draws):
             context.begin(share, draws)
             # A copy: the module may change its rows in place, which others share.
-            out = functional_call(twin, values, (x.reshape(len(x), *shape).clone(),))
+            x = x.reshape(len(x), *shape).clone(memory_format=layout)
+            out = functional_call(twin, values, (x,))
             raw = out.reshape(len(x), -1)
             if difference:
                 raw = raw[:, 1:] - raw[:, :1]

@@ -110,16 +110,21 @@ def masks_of(lines, rows, rate, threshold, keys, stream_of):
     first = [i for i, number in enumerate(numbers) if number not in numbers[:i]]
     place = {numbers[i]: at for at, i in enumerate(first)}
     which = [place[number] for number in numbers] if len(first) > 1 else [0]
-    key0, key1 = (key[first].view(-1, 1, 1) for key in keys)
     limit, scale = threshold.view(-1, 1, 1), (1 / (1 - rate)).view(-1, 1, 1)
     masks, device = [], rate.device
     for call, n in enumerate(lines):
         # Entries have the numbers of `skreg.net.dropout.keep_mask`, each call keys of its own.
         counter = torch.arange(rows, device=device).unsqueeze(1)
         counter = (counter + torch.arange(n, device=device) * LINE_STRIDE) & 0xFFFFFFFF
-        bits = hash_u32(counter, (key0 + call * _CALL_STRIDE) & 0xFFFFFFFF, key1)
+        key0, key1 = (key[first].view(-1, 1, 1) for key in keys_of_call(keys, call))
+        bits = hash_u32(counter, key0, key1)
         masks.append((bits[which] >= limit) * scale)
     return rate, masks
+
+
+def keys_of_call(keys, call):
+    """The keys of the masks of one of the calls of a layer of dropout, of those of the layer."""
+    return (keys[0] + call * _CALL_STRIDE) & 0xFFFFFFFF, keys[1]
 
 
 def with_own_layers(module):

@@ -68,6 +68,10 @@ class Survey:
         Of all layers together and of the widest what they put out for a row; multiply-adds of a row.
     normed : bool
         Whether it has batch norm.
+    convolves : bool
+        Whether it has convolutions.
+    channels_last : bool
+        Whether it takes images whose channels come last in memory, which is faster on the CPU.
     probabilities : str
         What makes its outputs look like probabilities; "" where they do not.
     """
@@ -82,6 +86,8 @@ class Survey:
     widest: int = 0
     work: int = 0
     normed: bool = False
+    convolves: bool = False
+    channels_last: bool = False
     probabilities: str = ""
 
 
@@ -114,6 +120,9 @@ def survey_of(description):
         x = torch.randn(2, *description.input_shape)
         order = _watch(found, x, description)
         _call_in_training(found, x, description)
+        found.channels_last = _takes_channels_last(found.template, x)
+    convolutions = nn.modules.conv._ConvNd
+    found.convolves = any(isinstance(module, convolutions) for module in found.template.modules())
     found.normed = any(is_norm(module) for module in template.modules())
     if order and isinstance(order[-1], _PROBABILITIES):
         found.probabilities = f"it ends in {type(order[-1]).__name__}"
@@ -203,3 +212,26 @@ def _call_in_training(found, x, description):
             "place of functions such as torch.nn.functional.dropout, and set the dropout of ready-made "
             "layers, such as MultiheadAttention or LSTM, to 0."
         )
+
+
+def _takes_channels_last(template, x):
+    """Whether a module with convolutions of images gives the same for rows x of this layout.
+
+    One that uses ``Tensor.view`` behind them fails: what they put out has this layout, too.
+    """
+    if x.dim() != 4 or not any(isinstance(module, nn.Conv2d) for module in template.modules()):
+        return False
+    share, found = torch.full((len(x),), 1.0 / len(x)), []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        twin, context = with_own_layers(
+            template
+        )  # one each: a batch norm changes when it is called
+        context.begin(share, {})
+        try:
+            with torch.no_grad():
+                rows = x.clone(memory_format=layout)
+                found.append([twin.train(training)(rows) for training in (False, True)])
+        except RuntimeError:
+            return False
+    close = functools.partial(torch.allclose, rtol=1e-3, atol=1e-4)
+    return all(map(close, *found))

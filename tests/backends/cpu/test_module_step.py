@@ -1,15 +1,17 @@
-"""The compiled optimiser of modules of the user's equals the reference."""
+"""The compiled optimiser and masks of modules of the user's equal the reference."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from skreg.backends.choose import step_type
 from skreg.backends.cpu.module_step import ModuleStep
 from skreg.backends.reference import ReferenceStep
 from skreg.net.own import OwnModule
+from skreg.net.own.layers import masks_of
 from skreg.train.job import Job, Spec
 from skreg.train.run import train_stack
 
@@ -58,3 +60,14 @@ def test_equals_the_reference(dtype, solver, atol):
 def test_it_is_what_trains_on_the_cpu():
     assert step_type(jobs("float64", "adam")[0]) is ModuleStep
     assert step_type(jobs("float64", "adam")[0], "reference") is ReferenceStep
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_masks_are_those_of_the_reference_bit_for_bit(dtype):
+    rate = torch.tensor([0.0, 0.3, 0.3, 0.999], dtype=dtype)
+    threshold = (rate.double() * 2**32).long()
+    keys = torch.tensor([[7, 2**32 - 1, 7, 5], [9, 1, 9, 2**31]])
+    given = [40, 7], 11, rate, threshold, tuple(keys), torch.tensor([0, 1, 0, 2])
+    for ours, theirs in zip(ModuleStep.draw_masks(*given)[1], masks_of(*given)[1], strict=True):
+        assert ours.dtype == dtype
+        assert torch.equal(ours, theirs)

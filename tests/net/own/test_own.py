@@ -162,7 +162,9 @@ def net_with_everything():
 def trained(members, rates, x, share, one_by_one=False):
     """Raw outputs and what buffers became, of one minibatch."""
     block = OwnNet(OwnModule.of(net_with_everything, {}, (2, 4)), 8, 2)
-    block._stacks = not one_by_one
+    if one_by_one:
+        block.work = 1e9
+    assert block.one_by_one(x.device, len(x)) == one_by_one
     params = [block.init(np.random.default_rng(seed), None) for seed in members]
     p = {n: torch.as_tensor(np.stack([one[n] for one in params])) for n in params[0]}
     k = len(members)
@@ -242,3 +244,72 @@ def test_the_template_is_never_changed():
     before = copy.deepcopy(template.state_dict())
     trained([0, 1], [0.1, 0.2], torch.ones(4, 8).double(), torch.full((1, 4), 0.25).double())
     assert all(torch.equal(v, before[n]) for n, v in template.state_dict().items())
+
+
+# -- images ----------------------------------------------------------------------------------------
+
+
+def images(behind):
+    return nn.Sequential(
+        *(
+            nn.Conv2d(3, 4, 3),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            behind,
+            nn.Linear(16, 2),
+        ),
+    )
+
+
+class Viewed(nn.Module):
+    """What many tutorials have in place of `torch.nn.Flatten`; it fails where channels come last."""
+
+    def forward(self, x):
+        return x.view(len(x), -1)
+
+
+@pytest.mark.parametrize(("behind", "taken"), [(nn.Flatten(), True), (Viewed(), False)])
+def test_images_have_their_channels_last_where_the_module_takes_that(behind, taken):
+    description = OwnModule.of(images, {"behind": behind}, (3, 6, 6))
+    assert survey_of(description).channels_last == taken
+    x = torch.randn(5, 3 * 36, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    block = OwnNet(description, 3 * 36, 2)
+    params = block.init(np.random.default_rng(0), None)
+    stack = {name: torch.as_tensor(value).unsqueeze(0) for name, value in params.items()}
+    out = block.evaluate(stack, x.unsqueeze(0))
+    (module,) = block.modules(params, SimpleNamespace(dropout=()))
+    expected = module.eval()(x.reshape(5, 3, 6, 6))
+    torch.testing.assert_close(out[0].T, expected, atol=1e-12, rtol=0)
+
+
+def test_rows_that_are_no_images_have_no_channels_that_come_last():
+    assert not survey_of(OwnModule.of(net_with_everything, {}, (2, 4))).channels_last
+
+
+def test_large_convolutions_are_called_one_by_one_on_the_cpu_alone():
+    convolutions = OwnNet(OwnModule.of(net_with_everything, {}, (2, 4)), 8, 2)
+    dense = OwnNet(OwnModule.of(linear, {}, (4,)), 4, 3)
+    cpu, cuda, many = torch.device("cpu"), torch.device("cuda"), 10**9
+    assert convolutions.one_by_one(cpu, many)
+    assert not convolutions.one_by_one(cpu, 10)
+    assert not any([convolutions.one_by_one(cuda, many), dense.one_by_one(cpu, many)])
+
+
+def test_a_stack_is_the_same_in_one_call_and_one_by_one(monkeypatch):
+    description = OwnModule.of(images, {"behind": nn.Flatten()}, (3, 6, 6))
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 108)), rng.standard_normal((40, 2))
+    shared = {"module": description, "n_outputs": 2, "batch_norm": True, "max_iter": 3}
+    shared |= {"batch_size": 16, "l1": (1e-3, 0.0), "l2": (0.0, 1e-3), "dtype": "float64"}
+    jobs = [
+        Job(Spec(**shared, learning_rate_init=rate), X, y, seed=i)
+        for i, rate in enumerate((0.001, 0.01))
+    ]
+    found = []
+    for limit in (0, np.inf):
+        monkeypatch.setattr("skreg.net.own.block._GROUPED", limit)
+        found.append(train_stack(jobs)[0])
+    for one, other in zip(*found, strict=True):
+        for name, value in one.params.items():
+            np.testing.assert_allclose(other.params[name], value, atol=1e-10, err_msg=name)
