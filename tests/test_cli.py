@@ -264,6 +264,7 @@ def test_a_full_disk_is_one_line_and_the_result_is_shown(capsys, path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
 def test_output_that_cannot_be_printed_is_one_line_and_files_are_written(path, tmp_path):
     json_file = tmp_path / "out.json"
@@ -276,6 +277,7 @@ def test_output_that_cannot_be_printed_is_one_line_and_files_are_written(path, t
     assert json.loads(json_file.read_text(encoding="utf-8"))["best"]
 
 
+@pytest.mark.slow
 def test_a_table_piped_in_and_a_console_without_signs(path, tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     json_file = tmp_path / "out.json"

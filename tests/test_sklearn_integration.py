@@ -89,6 +89,7 @@ def test_grid_search(iris, classifier):
     assert search.best_estimator_.dropout == search.best_params_["dropout"]
 
 
+@pytest.mark.slow
 def test_grid_search_over_processes_equals_the_serial_one(iris, classifier):
     grid = {"dropout": [0.0, 0.5], "hidden_layer_sizes": [(8,), ()]}
     serial = GridSearchCV(classifier, grid, cv=3).fit(*iris)

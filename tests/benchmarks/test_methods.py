@@ -91,6 +91,7 @@ def test_twin_has_the_default_module_and_learns(n_classes):
     assert 1 <= epochs_of(twin) <= ours.get_params()["max_iter"] * 100
 
 
+@pytest.mark.slow
 def test_twin_of_a_regression_learns():
     X, y = make_regression(300, 5, noise=1.0, random_state=0)
     model = make("skorch", "regression", 0).fit(X, 1000 + y)

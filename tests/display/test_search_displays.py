@@ -239,6 +239,7 @@ def test_texts_do_not_overlap(display_class, n, chosen, assert_texts_apart):
         assert_texts_apart(display_class.from_estimator(search, **kw).figure_)
 
 
+@pytest.mark.slow
 def test_all_knobs_have_room(assert_texts_apart):
     assert_texts_apart(KnobDisplay.from_estimator(make_search(60, seed=3), n_knobs=30).figure_)
 

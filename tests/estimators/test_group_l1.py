@@ -59,6 +59,7 @@ def exact(**changes):
 # -- known answers ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_with_several_targets_it_is_the_multi_task_lasso():
     """scikit-learn's objective is half of the mean of squares as well, a row of weights a group."""
     X, y = make_regression(100, 12, n_informative=4, n_targets=3, noise=5.0, random_state=0)

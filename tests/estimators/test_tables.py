@@ -332,6 +332,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dispatch", [False, True])
 def test_torch_tensors(dispatch):
     """In a process of its own: array API dispatch needs a variable that is read at import."""

@@ -234,6 +234,7 @@ def test_process_pool(processes, tmp_path):
     assert list(tmp_path.glob("worker-*"))  # it was trained there
 
 
+@pytest.mark.slow
 def test_process_pool_with_a_killed_worker(processes, tmp_path):
     """The pool is broken for good: this process trains the rest."""
     with batched(executor=processes):

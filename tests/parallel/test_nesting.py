@@ -169,6 +169,7 @@ def test_serial_fits_beside_a_search():
         assert_same(expected, proba)
 
 
+@pytest.mark.slow
 def test_inside_workers_of_loky():
     found = Parallel(n_jobs=2, backend="loky")(delayed(searched)(seed) for seed in range(2))
     for seed in range(2):

@@ -627,6 +627,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_interrupted_process():
     done = subprocess.run(
         [sys.executable, "-W", "ignore:numba cannot be imported", "-c", INTERRUPTED],

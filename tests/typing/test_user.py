@@ -113,3 +113,9 @@ def test_a_model_of_a_file_runs(user, tmp_path):
 @pytest.mark.filterwarnings("ignore:On the validation rows this:UserWarning")
 def test_comparing_runs(user, tmp_path):
     user.comparing(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:On the validation rows this:UserWarning")
+def test_comparing_with_a_search_runs(user):
+    user.comparing_with_a_search()

@@ -283,7 +283,12 @@ def comparing(folder: Path) -> None:
     ComparisonDisplay.from_comparison(result, level=0.1, show_folds=False).plot(ax=None)
     OverfitGapDisplay.from_comparison(result).plot(show_gaps=False)
     compare(X, labels, candidates=["dummy", "linear L2"], cv=2, quick=True, diagnose=False)
-    compare(X, labels, search_time=20, progress=False, verbose=1, table_name="clinic.csv")
+
+
+def comparing_with_a_search() -> None:
+    """All candidates, and a search beside them."""
+    result = compare(X, labels, search_time=20, progress=False, verbose=1, table_name="clinic.csv")
+    assert_type(result, Comparison)
 
 
 def mistakes() -> None:

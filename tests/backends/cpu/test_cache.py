@@ -184,6 +184,7 @@ def test_two_kernels_under_one_name_are_told_apart(tmp_path):
     assert file.load("one") == [1]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_kernel_works(tree):
     pytest.importorskip("resource", reason="limits of this kind are those of Unix")
     found = run(tree, ON_A_FULL_DISK + ONE_KERNEL)
@@ -201,6 +202,7 @@ def no_folder_can_be_written(folder):
     return {"NUMBA_CACHE_DIR": None, "HOME": nowhere, "XDG_CACHE_HOME": nowhere}
 
 
+@pytest.mark.slow
 def test_no_folder_at_all_is_said_and_the_kernel_works(tree):
     found = run(tree, ONE_KERNEL, **no_folder_can_be_written(tree))
     assert (found["value"], found["loaded"]) == (SELU_OF_ONE, 0)
