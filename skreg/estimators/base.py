@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skreg.estimators.all_or_nothing import all_or_nothing, pass_interrupt_on
 from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.columns.preparation import Settings
@@ -23,7 +24,6 @@ from skreg.estimators.course import (
     forward_rows,
     give_up_without_weights,
     held_out,
-    interrupted_text,
     make_job,
     prepare_rows,
     refit_job,
@@ -155,17 +155,11 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
         """Fit, or leave everything as it was."""
         # Before the copy: scikit-learn's teardown looks for it, whether or not the fit succeeds.
         context = self._init_callback_context(max_subtasks=self.max_iter)
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             interrupted = self._fit_checked(
                 X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context
             )
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        if interrupted:
-            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        pass_interrupt_on(self, interrupted)
         return self
 
     def _fit_checked(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context):
@@ -216,15 +210,9 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """One pass over the rows, going on with the optimiser's state."""
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             interrupted = self._partial_fit_checked(X, y, sample_weight, classes)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        if interrupted:
-            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        pass_interrupt_on(self, interrupted)
         return self
 
     def _partial_fit_checked(self, X, y, sample_weight, classes):

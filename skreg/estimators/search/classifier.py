@@ -109,12 +109,12 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
         return tags
 
     def _make_template(self):
-        template = super()._make_template()
+        template, parts = super()._make_template()
         if self.decision != "auto":
             template.set_params(decision=self.decision)
         elif _is_balanced(self.scoring):
             template.set_params(decision="balanced")
-        return template
+        return template, parts
 
     def _learn_from(self, chosen):
         self.classes_ = self._template.classes_
