@@ -47,6 +47,11 @@ class Column:
     form: str = ""
     parts: list[str] = field(default_factory=list)
 
+    @property
+    def made(self) -> list[str]:
+        """Names of the columns that the estimator is given of it."""
+        return self.parts or [self.name]
+
 
 def learn_columns(table: Table) -> tuple[pd.DataFrame, list[Column], list[str]]:
     """Find out what the columns are, and leave out those that a net takes nothing from.
