@@ -46,6 +46,7 @@ from skreg.estimators.scoring import (
     GivenRows,
     make_score,
     numbers_of_kept,
+    set_score,
     warn_of_gaps,
     warn_undefined,
     without_fit,
@@ -351,11 +352,9 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
     def _set_score(self, job, valid, shown, *, passed):
         """Let ``scoring`` judge the epochs; where it is undefined for the rows, the loss does."""
         score = make_score(self, valid, shown)
-        reason = score.undefined(valid[1])
+        reason = set_score(job, score, valid[1])
         if reason is not None:
             warn_undefined(score, reason, passed)
-            return
-        job.score, job.shows_nets = score, score.shows_nets
 
     # -- prediction -------------------------------------------------------------------------------
 
