@@ -218,7 +218,7 @@ class Trainees:
         job = make_job(net, rows, valid, parts, seed_of(net))
         job.label = f"{type(net).__name__} (setting {trial.number})"
         if net.scoring != "loss":
-            # Where it is undefined the loss decides, and nothing is said: of hundreds of nets that is too much.
+            # Where it is undefined the loss decides; of hundreds of nets that is not said.
             set_score(job, make_score(net, valid, shown[1]), valid[1])
         set_metrics(net, job, rows, valid, shown)
         trial.nets.append(net)
