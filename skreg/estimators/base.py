@@ -18,6 +18,7 @@ from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.constant import warn_if_worse_than_constant
 from skreg.estimators.course import (
+    check_given,
     check_target,
     encode,
     factors_of,
@@ -288,11 +289,7 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
 
         They are encoded first: a class whose rows have no weight is a class all the same.
         """
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        check_given(self, y)
         X, y = self._read(X, y, first=first)
         y = encode(self, check_target(self, y), first=first, classes=classes)
         return drop_unweighted(X, y, check_sample_weight(sample_weight, X))

@@ -82,6 +82,14 @@ def like(template, random_state, **changes):
 # -- the target ---------------------------------------------------------------------------------------
 
 
+def check_given(estimator, y):
+    """Refuse a fit without a target, in the words that scikit-learn's checks look for."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+
+
 def check_target(net, y):
     """Targets in the user's terms: labels or numbers, found fit for this net."""
     return net._check_target(y)

@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_method_params, check_is_fitted, vali
 
 from skreg.estimators.all_or_nothing import all_or_nothing
 from skreg.estimators.columns import read
-from skreg.estimators.course import generator_of
+from skreg.estimators.course import check_given, generator_of
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.mlp import RegularizedMLPRegressor
 from skreg.estimators.rows import warn
@@ -272,10 +272,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _check(self, X, y):
         """The table, the target and the estimator, found fit for each other."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
-            )
+        check_given(self, y)
         y = as_numpy(y)
         estimator = default_estimator(y, len(y) // 2) if self.estimator is None else self.estimator
         check_model(estimator)

@@ -18,6 +18,7 @@ from skreg.estimators.all_or_nothing import all_or_nothing, forget_fit, pass_int
 from skreg.estimators.around_nets import AroundNets
 from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.course import (
+    check_given,
     check_target,
     embeds_by_default,
     encode,
@@ -245,11 +246,7 @@ class BaseSearch(AroundNets, BaseEstimator):
 
     def _read(self, template, X, y, sample_weight, *, first):
         """Rows as numbers with gaps, encoded targets and weights."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        check_given(self, y)
         numbers, target = read(
             self,
             X,
