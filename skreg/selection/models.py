@@ -27,13 +27,14 @@ def default_estimator(y, n_rows):
 
     Parameters
     ----------
-    y : ndarray
+    y : array-like
     n_rows : int
         That a net is trained on.
     """
     cls = RegularizedMLPClassifier if holds_classes(np.asarray(y)) else RegularizedMLPRegressor
     # One hidden layer of 32 units is as good at linear effects and products, but found two of five sines,
     # where these two layers found all.
+    n_rows = max(1, n_rows)  # that there are too few is said later
     epochs = int(np.clip(STEPS / (n_rows / automatic_batch_size(n_rows)), *EPOCHS))
     return cls(
         (64, 64),

@@ -18,7 +18,12 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.validation import _check_method_params, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_method_params,
+    _num_samples,
+    check_is_fitted,
+    validate_data,
+)
 
 from skreg.estimators.all_or_nothing import all_or_nothing
 from skreg.estimators.columns import read
@@ -274,7 +279,9 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         """The table, the target and the estimator, found fit for each other."""
         check_given(self, y)
         y = as_numpy(y)
-        estimator = default_estimator(y, len(y) // 2) if self.estimator is None else self.estimator
+        estimator = self.estimator
+        if estimator is None:
+            estimator = default_estimator(y, _num_samples(y) // 2)
         check_model(estimator)
         if isinstance(estimator, Pipeline):
             validate_data(self, X, skip_check_array=True)
