@@ -308,6 +308,23 @@ def loss_of(net):
     return net._loss_name()
 
 
+def decoded(net, y):
+    """Encoded targets in the user's terms."""
+    return net._decode_target(y)
+
+
+def for_engine(net, y):
+    """Encoded targets as the engine takes them: numbers are scaled."""
+    return net._engine_target(y)
+
+
+def of_scaled_target(net, raw):
+    """Raw outputs for the scaled target of a regressor, of those for the target as it is."""
+    if net._loss_name() == "poisson":  # outputs are logarithms
+        return raw - np.log(net._target_scale)
+    return (raw - net._target_mean) / net._target_scale
+
+
 def is_multilabel(net):
     """Whether a classifier was given a matrix of labels."""
     return net._multilabel
