@@ -77,23 +77,25 @@ def time_alone(
     with fits_in("sequential"):
         part = prepare(plan, split)
         for name, candidate in candidates.items():
-            point = candidate.points[len(candidate.points) // 2]
+            late = deadline is not None and time.perf_counter() > deadline
             if candidate.seconds is not None:
                 seconds[name] = candidate.seconds
-                tick()
-                continue
-            seconds[name] = np.nan
-            if deadline is not None and time.perf_counter() > deadline:
-                continue
-            try:
-                _warm_up(candidate, point, part.train)
-                start = time.perf_counter()
-                fit(candidate, point, *part.train.whole(candidate.raw))
-                seconds[name] = time.perf_counter() - start
-            except Exception:
-                pass  # the outer fit reports what went wrong
+            else:
+                seconds[name] = np.nan if late else _seconds_of_fit(candidate, part.train)
             tick()
     return seconds
+
+
+def _seconds_of_fit(candidate: Candidate, rows: SplitRows) -> float:
+    """Of a fit at the middle strength; NaN where it fails, which the outer fit reports."""
+    point = candidate.points[len(candidate.points) // 2]
+    try:
+        _warm_up(candidate, point, rows)
+        start = time.perf_counter()
+        fit(candidate, point, *rows.whole(candidate.raw))
+        return time.perf_counter() - start
+    except Exception:
+        return np.nan
 
 
 def _warm_up(candidate: Candidate, point: dict[str, Any], rows: SplitRows) -> None:

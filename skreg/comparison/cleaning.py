@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ __all__ = [
     "clean_features",
     "clean_target",
     "file_decimal",
+    "folded",
     "is_text",
     "may_be_grouped",
     "one_spelling",
@@ -361,6 +363,11 @@ def _categories(column: pd.Series, name: str, remarks: _Remarks) -> pd.Series:
     return column
 
 
+def folded(label: Any) -> str:
+    """What spellings of a label that differ in case and blanks alone have in common."""
+    return " ".join(tidy(str(label)).casefold().split())
+
+
 def one_spelling(column: pd.Series) -> tuple[pd.Series, dict[str, str]]:
     """Write labels that differ in upper and lower case alike.
 
@@ -379,12 +386,12 @@ def one_spelling(column: pd.Series) -> tuple[pd.Series, dict[str, str]]:
     counts = column.value_counts()
     common: dict[str, str] = {}
     for label in counts.index:
-        common.setdefault(" ".join(tidy(str(label)).casefold().split()), str(label))
+        common.setdefault(folded(label), str(label))
     if len(common) > 3 and all(len(label) == 1 for label in common):
         return column, {}
     spellings = {}
     for label in counts.index:
-        usual = common[" ".join(tidy(str(label)).casefold().split())]
+        usual = common[folded(label)]
         if usual != str(label):
             spellings[str(label)] = usual
     return (column.replace(spellings) if spellings else column), spellings

@@ -93,7 +93,8 @@ def default_candidates(
     """
     if task not in ("classification", "regression"):
         raise ValueError(f"task={task!r}: allowed are 'classification' and 'regression'.")
-    plain = _net(task, random_state, hidden_layer_sizes, max_iter=max_iter, **PLAIN)
+    sizes = {"hidden_layer_sizes": hidden_layer_sizes, "max_iter": max_iter}
+    plain = _net(task, random_state, **sizes, **PLAIN)
     found = {DUMMY: _dummy(task, random_state), **_linear_candidates(task)}
     found.update(_contenders(task, random_state, search_time))
     found.update(_net_candidates(plain))
@@ -184,11 +185,11 @@ def _contenders(task: str, random_state: int, search_time: float | None) -> dict
     return found
 
 
-def _net(task: str, random_state: int, *sizes: tuple[int, ...], **options: Any) -> BaseEstimator:
+def _net(task: str, random_state: int, **options: Any) -> BaseEstimator:
     from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
 
     kind = RegularizedMLPClassifier if task == "classification" else RegularizedMLPRegressor
-    return kind(*sizes, random_state=random_state, **options)
+    return kind(random_state=random_state, **options)
 
 
 def _net_candidates(plain: BaseEstimator) -> dict[str, Candidate]:

@@ -10,6 +10,9 @@ what. Six questions fill it, one after the other, each with a level of its own:
 5. Which contender is worse than the best contender?
 6. What is worse than the best of all?
 
+A seventh follows from what is recommended (`skreg.comparison.recommend.ask_about_taken`): is it better than
+the best of what is simpler?
+
 After each answer the order is completed: if a is better than b, and b better than c, then a is
 better than c. A pair that is settled is not tested again. As every test sides with the higher mean
 score, the order never runs against the ranking, so no two answers can contradict each other.

@@ -75,7 +75,9 @@ def recommend(frame: pd.DataFrame, order: Order, scoring: str) -> Recommendation
     Recommendation
     """
     choice = _choose(order)
-    return _none(frame, order, scoring) if choice is None else _put(frame, order, scoring, choice)
+    if choice is None:
+        return _none(frame, order, scoring)
+    return _recommendation_of(frame, order, scoring, choice)
 
 
 def ask_about_taken(order: Order, scores: PairedScores) -> None:
@@ -145,7 +147,9 @@ def called(name: str, order: Order) -> str:
     return f"the plain net with {name[2:]}" if name.startswith("+ ") else f"the {name}"
 
 
-def _put(frame: pd.DataFrame, order: Order, scoring: str, choice: _Choice) -> Recommendation:
+def _recommendation_of(
+    frame: pd.DataFrame, order: Order, scoring: str, choice: _Choice
+) -> Recommendation:
     """The recommendation of a candidate in words."""
     name, over = choice.name, choice.over
     mean, taken = frame["mean_score"], called(name, order)

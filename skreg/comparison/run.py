@@ -10,20 +10,21 @@ import numpy as np
 
 from skreg.comparison.alone import time_alone
 from skreg.comparison.candidates import BASELINE, Candidate, prepared_for
-from skreg.comparison.data import read_data
+from skreg.comparison.data import Data, read_data
 from skreg.comparison.defaults import fit_to_table
+from skreg.comparison.diagnosis import Diagnosis
 from skreg.comparison.fits import takes_weights
 from skreg.comparison.measuring import check_survivors, measure
 from skreg.comparison.method import method_of, ready_estimators
-from skreg.comparison.metrics import choose_metric
+from skreg.comparison.metrics import Metric, choose_metric
 from skreg.comparison.nested import Plan
 from skreg.comparison.preparing import make_preprocessor, needs_preparing
-from skreg.comparison.profile import describe_table
+from skreg.comparison.profile import Profile, describe_table
 from skreg.comparison.progress import shown_progress
 from skreg.comparison.questions import add_gap, ask
 from skreg.comparison.resolve import resolve_candidates
 from skreg.comparison.result import Comparison
-from skreg.comparison.splits import outer_splits
+from skreg.comparison.splits import OuterSplit, outer_splits
 from skreg.comparison.ticker import Progress
 from skreg.comparison.timing import Schedule
 
@@ -194,26 +195,12 @@ def compare(
         search_time=search_time,
     )
     preprocessor = make_preprocessor(data.X, preprocess)
-    if preprocess != "auto" or needs_preparing(data.X):
-        wanted = {name: prepared_for(candidate) for name, candidate in wanted.items()}
-    wanted, notes = fit_to_table(wanted, data.X, data.task, random_state)
-    data.notes += notes
-    _check_takes_weights(wanted, data.weights)
+    wanted = _fit_to_data(wanted, data, preprocess, random_state)
     first = next(iter(wanted.values())).estimator
     metric = choose_metric(scoring, data.y, data.task, first, positive)
-    plan = Plan(
-        X=data.X,
-        y=data.y,
-        groups=data.groups,
-        weights=data.weights,
-        scorer=metric.scorer,
-        preprocessor=None if all(c.raw for c in wanted.values()) else preprocessor,
-        inner_cv=2 if quick and inner_cv == 3 else inner_cv,
-        stratify=data.task == "classification",
-        random_state=random_state,
-        backend=backend,
-        n_jobs=n_jobs,
-    )
+    in_front = None if all(c.raw for c in wanted.values()) else preprocessor
+    inner_cv = 2 if quick and inner_cv == 3 else inner_cv
+    plan = _plan_of(data, metric, in_front, inner_cv, random_state, backend, n_jobs)
     splits = outer_splits(
         cv,
         data.X,
@@ -228,16 +215,10 @@ def compare(
     deadline = None if for_rounds is None else start + TIMING_SHARE * for_rounds
     with shown_progress(progress, verbose) as plan.progress:
         seconds = time_alone(plan, wanted, splits[0], deadline)
-        profile, Z, rows = describe_table(
-            data.X, data.y, data.task, preprocessor, random_state=random_state
-        )
-        # before the splits, so that a time limit leaves them what remains
-        diagnosis = ask(plan, wanted, Z, rows, splits[0], data.task) if diagnose else None
-        largest, schedule = "short" if quick else "full", None
-        if for_rounds is not None:
-            n_inner = plan.inner_cv if isinstance(plan.inner_cv, int) else 5
-            together = {name: own for name, own in wanted.items() if own.seconds is None}
-            schedule = Schedule(together, seconds, n_inner, for_rounds, start, largest=largest)
+        # Before the splits, so that a time limit leaves them what remains.
+        profile, diagnosis = _look(plan, data, wanted, preprocessor, splits[0], diagnose)
+        largest = "short" if quick else "full"
+        schedule = _schedule_of(plan, wanted, seconds, for_rounds, start, largest)
         outcome = measure(plan, wanted, splits, seconds, largest, schedule, time_limit)
     check_survivors(outcome.folds)
     if diagnosis is not None:
@@ -261,6 +242,57 @@ def compare(
     )
 
 
+def _fit_to_data(
+    candidates: dict[str, Candidate], data: Data, preprocess: Any, random_state: int
+) -> dict[str, Candidate]:
+    """The candidates as they suit the data, which takes note of what was changed."""
+    if preprocess != "auto" or needs_preparing(data.X):
+        candidates = {name: prepared_for(candidate) for name, candidate in candidates.items()}
+    candidates, notes = fit_to_table(candidates, data.X, data.task, random_state)
+    data.notes += notes
+    _check_takes_weights(candidates, data.weights)
+    return candidates
+
+
+def _plan_of(
+    data: Data,
+    metric: Metric,
+    preprocessor: Any,
+    inner_cv: Any,
+    random_state: int,
+    backend: str | None,
+    n_jobs: int | None,
+) -> Plan:
+    return Plan(
+        X=data.X,
+        y=data.y,
+        groups=data.groups,
+        weights=data.weights,
+        scorer=metric.scorer,
+        preprocessor=preprocessor,
+        inner_cv=inner_cv,
+        stratify=data.task == "classification",
+        random_state=random_state,
+        backend=backend,
+        n_jobs=n_jobs,
+    )
+
+
+def _look(
+    plan: Plan,
+    data: Data,
+    candidates: dict[str, Candidate],
+    preprocessor: Any,
+    split: OuterSplit,
+    diagnose: bool,
+) -> tuple[Profile, Diagnosis | None]:
+    """Facts of the table, and the answers of the diagnosis that one split gives."""
+    profile, Z, rows = describe_table(
+        data.X, data.y, data.task, preprocessor, random_state=plan.random_state
+    )
+    return profile, ask(plan, candidates, Z, rows, split, data.task) if diagnose else None
+
+
 def _time_for_rounds(
     time_limit: float | None, candidates: dict[str, Candidate], n_splits: int
 ) -> float | None:
@@ -274,6 +306,22 @@ def _time_for_rounds(
             f"{searching:g} s on {n_splits} splits. Give a longer limit, or a shorter search_time."
         )
     return time_limit - searching
+
+
+def _schedule_of(
+    plan: Plan,
+    candidates: dict[str, Candidate],
+    seconds: dict[str, float],
+    for_rounds: float | None,
+    start: float,
+    largest: str,
+) -> Schedule | None:
+    """What decides how thorough rounds can be, where time is limited."""
+    if for_rounds is None:
+        return None
+    n_inner = plan.inner_cv if isinstance(plan.inner_cv, int) else 5
+    together = {name: own for name, own in candidates.items() if own.seconds is None}
+    return Schedule(together, seconds, n_inner, for_rounds, start, largest=largest)
 
 
 def _check_numbers(repeats: Any, time_limit: Any, random_state: Any) -> None:

@@ -121,13 +121,14 @@ def judge(
         verdict.advice.extend(
             advise(frame, profile, baseline, order.l1_or_l2, prefer=verdict.prefer)
         )
-    statements, put = verdict.statements, verdict.recommendation
-    statements.append(Statement("Recommendation", f"{put.headline} {put.details}"))
+    statements, recommended = verdict.statements, verdict.recommendation
+    text = f"{recommended.headline} {recommended.details}"
+    statements.append(Statement("Recommendation", text))
     statements += _headline(frame, verdict, order, scoring, baseline)
     if order.of_kind("dummy") and not verdict.beats_dummy:
         return verdict  # which of several useless models is the better one does not matter
     statements += _against_baseline(frame, verdict, order, baseline, n_splits)
-    statements += _linear_or_net(frame, order, put.name)
+    statements += _linear_or_net(frame, order, recommended.name)
     statements += _l1_or_l2(frame, order, verdict.prefer)
     if scoring != "neg_log_loss":  # else the same scores would be asked twice
         statements += _probabilities(frame, losses, baseline)

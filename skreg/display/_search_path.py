@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from ._base import check_choice
 from ._style import is_wide
 from .descriptions import DESCRIPTIONS
 
@@ -199,8 +200,7 @@ def check_scale(scale, values):
         If `scale` is not known or cannot show the values.
     """
     scales = ("auto", "linear", "log", "symlog", "categories")
-    if scale not in scales:
-        raise ValueError(f"scale is {scale!r}; it must be one of {scales}.")
+    check_choice("scale", scale, scales)
     if not _are_numbers(values):
         if scale not in ("auto", "categories"):
             raise ValueError(

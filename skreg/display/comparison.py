@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._base import Display
 from ._comparison_data import (
     BASELINE,
     CANDIDATE,
@@ -21,7 +22,7 @@ from ._comparison_data import (
     score_words,
 )
 from ._rows import cut_far_rows, label_below, legend_above, rows_figsize, set_rows
-from ._style import COLORS, decimals_for, fixed, new_axes, shorten
+from ._style import COLORS, decimals_for, fixed, shorten
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -49,7 +50,7 @@ VERDICTS = {
 }
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(Display):
     """Paired differences to the plain net with their intervals, one row for each candidate.
 
     Make one with :meth:`from_comparison`. All parameters are stored as attributes.
@@ -184,7 +185,7 @@ class ComparisonDisplay:
             level=level,
             score_name=score_words(comparison),
         )
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -230,7 +231,7 @@ class ComparisonDisplay:
         """
         frame = self.frame()
         figsize = rows_figsize(len(frame))
-        (ax,) = new_axes(f"{type(self).__name__}.plot", ax, figsize=figsize)
+        (ax,) = self._new_axes(ax, figsize=figsize)
         scores = None
         if show_scores and SCORE in frame:
             decimals = decimals_for(frame[SCORE])
@@ -243,9 +244,7 @@ class ComparisonDisplay:
         score = shorten(self.score_name or "score", 30)
         label_below(ax, "Difference in", score, f"to {shorten(self.baseline, 20)}")
         self._draw_legend(ax)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _verdict(self, row):
         if row[CANDIDATE] == self.baseline:

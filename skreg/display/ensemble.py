@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ._base import Display
 from ._rows import size_in_points
 from ._search_data import FATES, check_search
 from ._search_path import value_label
-from ._style import COLORS, FIGSIZE, decimals_for, escape_math, fixed, new_axes, shorten
+from ._style import COLORS, FIGSIZE, decimals_for, escape_math, fixed, shorten
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -30,7 +31,7 @@ _OWN = ("setting", "weight", "score")
 _MAIN = ("learning_rate_init", "depth", "width", "norm", "activation", "dropout", "weight_decay")
 
 
-class EnsembleDisplay:
+class EnsembleDisplay(Display):
     """Weights of the settings in the ensemble of a search, with their main knobs.
 
     Make one with :meth:`from_estimator`. All parameters are stored as attributes.
@@ -140,7 +141,7 @@ class EnsembleDisplay:
             score_name=scoring if isinstance(scoring, str) else None,
             ensemble_score=search.oof_score_,
         )
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -177,7 +178,7 @@ class EnsembleDisplay:
         """
         frame = self.frame()
         height = _FRAME_HEIGHT + _ROW_HEIGHT * max(3, len(frame))
-        (ax,) = new_axes(f"{type(self).__name__}.plot", ax, figsize=(FIGSIZE[0], height))
+        (ax,) = self._new_axes(ax, figsize=(FIGSIZE[0], height))
         rows = range(len(frame))
         color = FATES["in the ensemble"]["color"]
         # A bar fills the upper part of its row, its knobs the lower one.
@@ -201,10 +202,8 @@ class EnsembleDisplay:
         if self.ensemble_score is not None:
             text = f"Ensemble: {fixed(self.ensemble_score, decimals)} out of fold"
             ax.set_title(text, fontsize="medium")
-        self.ax_ = ax
-        self.figure_ = ax.figure
         self._write_knobs(ax, frame)
-        return self
+        return self._drawn_on(ax)
 
     def _write_knobs(self, ax, frame):
         """Below each bar the knobs of its setting, as many as two lines hold."""

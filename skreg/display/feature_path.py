@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._base import Display, check_count, draw_band
 from ._rows import ROW_HEIGHT, set_rows
-from ._style import COLORS, TEST, TRAIN, escape_math, label_log_axis, new_axes, shorten
+from ._style import COLORS, TEST, TRAIN, escape_math, label_log_axis, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ _ROUND = (1, 3, *(k * 10**power for power in range(1, 7) for k in (1, 3)))
 _PANEL, _FRAME = 1.35, 0.9
 
 
-class FeaturePathDisplay:
+class FeaturePathDisplay(Display):
     """The path of a penalty on columns: which ones survive longest, how many are used, and the score.
 
     A bar a column says at which strengths it is used, the longest on top. Below stand the number of columns
@@ -163,7 +164,7 @@ class FeaturePathDisplay:
             score_name=path.loss if path.scoring == "loss" else path.scoring,
             recommended=recommended,
         )
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     @classmethod
     def from_estimator(
@@ -178,6 +179,7 @@ class FeaturePathDisplay:
         scoring: Any = "loss",
         random_state: Any = None,
         ax: Sequence[Axes] | None = None,
+        plot: bool = True,
         **plot_kw: Any,
     ) -> Self:
         """Make the path of an estimator, and draw it.
@@ -189,6 +191,9 @@ class FeaturePathDisplay:
 
         ax : sequence of three matplotlib Axes or None, default=None
             Where to draw; ``None`` makes a figure.
+
+        plot : bool, default=True
+            False keeps the data and draws nothing.
 
         **plot_kw : dict
             Passed on to :meth:`plot`.
@@ -209,7 +214,7 @@ class FeaturePathDisplay:
             scoring=scoring,
             random_state=random_state,
         )
-        return cls.from_path(path, ax=ax, **plot_kw)
+        return cls.from_path(path, ax=ax, plot=plot, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The columns in the order of the figure.
@@ -244,8 +249,7 @@ class FeaturePathDisplay:
         ValueError
             If `ax` does not hold three axes, or `n_features` is less than 1.
         """
-        if n_features < 1:
-            raise ValueError(f"n_features={n_features!r} must be an int >= 1.")
+        check_count("n_features", n_features)
         shown = self.frame().iloc[:n_features]
         axes = self._axes(ax, len(shown))
         edges = _edges(self.path["strength"].to_numpy(dtype=float))
@@ -271,11 +275,10 @@ class FeaturePathDisplay:
         return self
 
     def _axes(self, ax, n_rows):
-        caller = f"{type(self).__name__}.plot"
         if ax is not None:
-            return new_axes(caller, ax, n_rows=3)
+            return self._new_axes(ax, n_rows=3)
         rows = max(1.5, ROW_HEIGHT * (n_rows + 1))
-        axes = new_axes(caller, figsize=(6.0, rows + 2 * _PANEL + _FRAME), n_rows=3)
+        axes = self._new_axes(None, figsize=(6.0, rows + 2 * _PANEL + _FRAME), n_rows=3)
         axes[0].get_gridspec().set_height_ratios([rows, _PANEL, _PANEL])
         axes[0].figure.canvas.draw()  # the rows ask how high they are
         return axes
@@ -336,9 +339,7 @@ class FeaturePathDisplay:
         self.band_ = None
         if scored:
             half = self.path["score_se"].to_numpy(dtype=float)
-            self.band_ = ax.fill_between(
-                strength, score - half, score + half, color=look["color"], alpha=0.15, linewidth=0
-            )
+            self.band_ = draw_band(ax, strength, score, half, look["color"])
         name = escape_math(shorten(self.score_name, 20).replace("_", " "))
         if len(name) > 14:
             name = name.replace(" ", "\n")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import skew
 
+from ._base import Display, check_choice
 from ._search_data import FATES, check_search, fates
 from ._search_path import is_number, value_label
 from ._style import COLORS, escape_math, fixed, new_grid, shorten
@@ -35,7 +36,7 @@ _PART, _FEWEST = 1 / 4, 8
 _FEW_VALUES, _FEW_IN_SLOT, _LETTERS = 6, 3, 34
 
 
-class KnobDisplay:
+class KnobDisplay(Display):
     """How good settings are against each knob of a search, a panel a knob.
 
     Numbers that lie more evenly on a logarithmic axis are on one; zero, where all others are positive, and
@@ -163,7 +164,7 @@ class KnobDisplay:
             )
         table = fates(search).assign(standing=standing, **values)
         display = cls(table=table, knobs=wanted, importance=importance)
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -205,8 +206,7 @@ class KnobDisplay:
         ValueError
             If `y` is none of these, or `ax` does not hold one axes for each knob.
         """
-        if y not in LABELS:
-            raise ValueError(f"y is {y!r}; it must be one of {tuple(LABELS)}.")
+        check_choice("y", y, LABELS)
         caller = f"{type(self).__name__}.plot"
         axes = new_grid(
             caller, ax, len(self.knobs), columns=_COLUMNS, panel=_PANEL, frame=_FRAME_HEIGHT

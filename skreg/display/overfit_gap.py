@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._base import Display
 from ._comparison_data import BASELINE, CANDIDATE, GAP, SCORE, TRAIN_SCORE, read_frame, score_words
 from ._rows import cut_far_rows, label_below, legend_above, rows_figsize, set_rows
-from ._style import COLORS, TEST, TRAIN, decimals_for, escape_math, fixed, new_axes, shorten
+from ._style import COLORS, TEST, TRAIN, decimals_for, escape_math, fixed, shorten
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from skreg.comparison import Comparison
 
 
-class OverfitGapDisplay:
+class OverfitGapDisplay(Display):
     """Train and test score of each candidate, joined by a line as long as the gap.
 
     A column of gaps does not say whether a regularizer closed the gap by raising the test score
@@ -132,7 +133,7 @@ class OverfitGapDisplay:
             baseline=getattr(comparison, "baseline_", BASELINE),
             score_name=score_words(comparison),
         )
-        return display.plot(ax=ax) if plot else display
+        return display._drawn_if(plot, ax)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -170,7 +171,7 @@ class OverfitGapDisplay:
         """
         frame = self.frame()
         figsize = rows_figsize(len(frame))
-        (ax,) = new_axes(f"{type(self).__name__}.plot", ax, figsize=figsize)
+        (ax,) = self._new_axes(ax, figsize=figsize)
         gaps = [fixed(gap, decimals_for(frame[SCORE])) for gap in frame[GAP]] if show_gaps else None
         set_rows(ax, frame[CANDIDATE].astype(str).tolist(), gaps, "gap")
         rows = range(len(frame))
@@ -183,9 +184,7 @@ class OverfitGapDisplay:
         self.far_labels_ = self._cut_far_rows(ax, frame)
         label_below(ax, shorten(self.score_name or "score", 40))
         legend_above(ax, *ax.get_legend_handles_labels())
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _draw_points(self, ax, scores, look, label):
         (points,) = ax.plot(

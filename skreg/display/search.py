@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._base import Display, check_choice
 from ._rows import legend_above
 from ._search_data import FATES, check_search, fates
-from ._style import COLORS, is_wide, label_log_axis, new_axes
+from ._style import COLORS, is_wide, label_log_axis
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _REACH = 4.0
 
 
-class SearchDisplay:
+class SearchDisplay(Display):
     """Validation losses of all settings of a search, from rung to rung, and the best so far.
 
     A point is the loss of a setting at a rung or at the end of its training, pooled over the folds; a line
@@ -142,7 +143,7 @@ class SearchDisplay:
         by_loss = isinstance(search.scoring, str) and search.scoring == "loss"
         loss = -search.oof_score_ if by_loss and len(search.ensemble_) > 1 else None
         display = cls(history=history, ensemble_loss=loss)
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -193,11 +194,9 @@ class SearchDisplay:
         ValueError
             If `x` or `scale` is none of these.
         """
-        if x not in ("seconds", "epoch"):
-            raise ValueError(f"x is {x!r}; it must be 'seconds' or 'epoch'.")
-        if scale not in ("auto", "linear", "log"):
-            raise ValueError(f"scale is {scale!r}; it must be 'auto', 'linear' or 'log'.")
-        (ax,) = new_axes(f"{type(self).__name__}.plot", ax)
+        check_choice("x", x, ("seconds", "epoch"))
+        check_choice("scale", scale, ("auto", "linear", "log"))
+        (ax,) = self._new_axes(ax)
         frame = self.frame()
         top = _top(frame["loss"])
         shown = frame["loss"][frame["loss"] <= top]
@@ -216,9 +215,7 @@ class SearchDisplay:
         ax.set_ylabel("Validation loss, pooled over folds")
         handles, labels = ax.get_legend_handles_labels()
         legend_above(ax, handles, labels)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _draw_settings(self, ax, frame, x, top):
         """A thin line a setting; those that matter most are on top of the others."""

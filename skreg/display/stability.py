@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ._base import Display, check_count
 from ._rows import label_below, legend_above, rows_figsize, set_rows
-from ._style import COLORS, fixed, new_axes
+from ._style import COLORS, fixed
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -29,7 +30,7 @@ LOOKS = {
 }
 
 
-class StabilitySelectionDisplay:
+class StabilitySelectionDisplay(Display):
     """Selection probabilities of the columns that were chosen most often, and the threshold.
 
     Make one with :meth:`from_estimator`. All parameters are stored as attributes.
@@ -126,7 +127,7 @@ class StabilitySelectionDisplay:
             threshold=selector.threshold,
             expected_false_selections=selector.expected_false_selections_,
         )
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -163,11 +164,10 @@ class StabilitySelectionDisplay:
         ValueError
             If `n_features` is less than 1.
         """
-        if n_features < 1:
-            raise ValueError(f"n_features={n_features!r} must be an int >= 1.")
+        check_count("n_features", n_features)
         frame = self.frame()
         shown = frame.iloc[: max(n_features, int(frame["selected"].sum()))].reset_index(drop=True)
-        (ax,) = new_axes(f"{type(self).__name__}.plot", ax, figsize=rows_figsize(len(shown)))
+        (ax,) = self._new_axes(ax, figsize=rows_figsize(len(shown)))
         values = [fixed(value, 2) for value in shown["probability"]]
         set_rows(ax, shown["feature"].astype(str).tolist(), values)
         self.threshold_line_ = ax.axvline(
@@ -187,8 +187,7 @@ class StabilitySelectionDisplay:
         label_below(ax, "Selection probability", self._tell(len(frame) - len(shown)))
         self.threshold_line_.set_label(f"threshold {self.threshold:g}")
         legend_above(ax, *ax.get_legend_handles_labels())
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _tell(self, left_out):
         """What the figure does not show: columns left out, and the bound."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from ._base import Display, check_choice, mark_best
 from ._style import (
     COLORS,
     FIGSIZE,
@@ -16,7 +17,6 @@ from ._style import (
     escape_math,
     is_wide,
     label_log_axis,
-    new_axes,
     shorten,
 )
 
@@ -46,7 +46,7 @@ ENDINGS = {
 }
 
 
-class TrainingCurveDisplay:
+class TrainingCurveDisplay(Display):
     """Training and validation loss of one fit, epoch by epoch.
 
     Make one with :meth:`from_estimator`. All parameters are stored as attributes.
@@ -204,7 +204,7 @@ class TrainingCurveDisplay:
             scoring=scoring if isinstance(scoring, str) and scoring != "loss" else None,
             name=type(net).__name__ if name is None else name,
         )
-        return display.plot(ax=ax) if plot else display
+        return display._drawn_if(plot, ax)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -256,8 +256,7 @@ class TrainingCurveDisplay:
         ValueError
             If `scale` is none of the three.
         """
-        if scale not in ("auto", "linear", "log"):
-            raise ValueError(f"scale is {scale!r}; it must be 'auto', 'linear' or 'log'.")
+        check_choice("scale", scale, ("auto", "linear", "log"))
         frame = self.frame()
         ax, self.metric_ax_ = self._axes(ax)
         self.line_ = self._draw_line(ax, frame, "train_loss", "training", TRAIN)
@@ -274,9 +273,7 @@ class TrainingCurveDisplay:
         (ax if self.metric_ax_ is None else self.metric_ax_).set_xlabel("Epoch")
         ax.set_title(self._title(name, len(frame)), fontsize="medium")
         ax.legend(fontsize="small", framealpha=0.9)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
+        return self._drawn_on(ax)
 
     def _window(self):
         """First and last epoch of the patience window; the first one is not part of it."""
@@ -295,7 +292,7 @@ class TrainingCurveDisplay:
         room = ax is None or np.size(np.asarray(ax, dtype=object)) > 1
         n_rows = 2 if room and self._metrics() else 1
         figsize = (FIGSIZE[0], 6.5) if n_rows == 2 else FIGSIZE
-        axes = new_axes(f"{type(self).__name__}.plot", ax, figsize=figsize, n_rows=n_rows)
+        axes = self._new_axes(ax, figsize=figsize, n_rows=n_rows)
         return axes[0], axes[1] if n_rows == 2 else None
 
     def _draw_line(self, ax, frame, column, label, look):
@@ -351,16 +348,11 @@ class TrainingCurveDisplay:
             self.best_epoch, color=COLORS["grey"], linestyle=":", linewidth=1.2
         )
         chosen_by = f", by {shorten(self.scoring, 20)}" if self.scoring else ""
-        (self.best_point_,) = ax.plot(
+        self.best_point_ = mark_best(
+            ax,
             best["epoch"],
             best["valid_loss"],
-            marker="*",
-            markersize=13,
-            linestyle="none",
-            color=COLORS["blue"],
-            markeredgecolor="white",
-            zorder=4,
-            label=f"best epoch ({self.best_epoch}{chosen_by})",
+            f"best epoch ({self.best_epoch}{chosen_by})",
         )
 
     def _draw_window(self, ax):

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from ._base import Display, check_choice, draw_band, mark_best
 from ._search_path import check_metrics, check_param, check_scale, read_path, value_label
-from ._style import COLORS, FIGSIZE, TEST, TRAIN, escape_math, new_axes, shorten
+from ._style import FIGSIZE, TEST, TRAIN, escape_math, shorten
 from .descriptions import DESCRIPTIONS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OTHERS = ("best", "profile")
 BANDS = ("std", "sem", None)
 
 
-class ValidationPathDisplay:
+class ValidationPathDisplay(Display):
     """Cross-validated score against one knob of a search.
 
     Make one with :meth:`from_search` or :meth:`from_cv_results`. All parameters are stored as
@@ -183,7 +184,7 @@ class ValidationPathDisplay:
             search.cv_results_, param=param, metrics=metrics, others=others, plot=False
         )
         display.score_name = scoring if isinstance(scoring, str) else None
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     @classmethod
     def from_cv_results(
@@ -232,13 +233,12 @@ class ValidationPathDisplay:
         ValueError
             If `param`, `metrics` or `others` do not fit the results.
         """
-        if others not in OTHERS:
-            raise ValueError(f"others is {others!r}; it must be one of {OTHERS}.")
+        check_choice("others", others, OTHERS)
         metrics = check_metrics(cv_results, metrics)
         param = check_param(cv_results, param)
         path = read_path(cv_results, param, metrics, others)
         display = cls(path=path, param=param, metrics=metrics)
-        return display.plot(ax=ax, **plot_kw) if plot else display
+        return display._drawn_if(plot, ax, **plot_kw)
 
     def frame(self) -> pd.DataFrame:
         """The numbers behind the figure.
@@ -285,16 +285,10 @@ class ValidationPathDisplay:
         ValueError
             If `band` or `scale` is none of these, or `ax` does not hold one axes for each metric.
         """
-        if band not in BANDS:
-            raise ValueError(f"band is {band!r}; it must be one of {BANDS}.")
+        check_choice("band", band, BANDS)
         scale = check_scale(scale, self.frame()["value"])
         height = FIGSIZE[1] + 1.4 * (len(self.metrics) - 1)
-        axes = new_axes(
-            f"{type(self).__name__}.plot",
-            ax,
-            figsize=(FIGSIZE[0], height),
-            n_rows=len(self.metrics),
-        )
+        axes = self._new_axes(ax, figsize=(FIGSIZE[0], height), n_rows=len(self.metrics))
         frame = self.frame()
         x = np.arange(len(frame)) if scale == "categories" else frame["value"].to_numpy(dtype=float)
         self.lines_ = {}
@@ -312,9 +306,7 @@ class ValidationPathDisplay:
         if ax is None:
             axes[0].figure.align_ylabels(axes)
         self.axes_ = axes
-        self.ax_ = axes[0]
-        self.figure_ = axes[0].figure
-        return self
+        return self._drawn_on(axes[0])
 
     def _metric_label(self, metric):
         if metric in DESCRIPTIONS:
@@ -337,10 +329,7 @@ class ValidationPathDisplay:
         half = frame[f"std_{part}_{metric}"].to_numpy(dtype=float)
         if band == "sem":
             half = half / np.sqrt(frame["n_folds"].to_numpy())
-        area = ax.fill_between(
-            x, mean - half, mean + half, color=look["color"], alpha=0.15, linewidth=0
-        )
-        return line, area
+        return line, draw_band(ax, x, mean, half, look["color"])
 
     def _draw_best(self, ax, frame, x, metric):
         """Mark the value with the best mean test score."""
@@ -350,16 +339,11 @@ class ValidationPathDisplay:
             return
         best = int(np.nanargmax(mean))
         value = shorten(value_label(frame["value"].iloc[best]), 24)
-        (self.best_point_,) = ax.plot(
+        self.best_point_ = mark_best(
+            ax,
             x[best],
             mean[best],
-            marker="*",
-            markersize=13,
-            linestyle="none",
-            color=COLORS["blue"],
-            markeredgecolor="white",
-            zorder=4,
-            label=escape_math(f"best: {mean[best]:.4g} at {value}"),
+            escape_math(f"best: {mean[best]:.4g} at {value}"),
         )
 
 

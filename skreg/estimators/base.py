@@ -12,18 +12,19 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skreg.estimators.all_or_nothing import all_or_nothing, pass_interrupt_on
 from skreg.estimators.callbacks import CallbackSupportMixin
 from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.columns.preparation import Settings
 from skreg.estimators.constant import warn_if_worse_than_constant
 from skreg.estimators.course import (
+    check_given,
     check_target,
     encode,
     factors_of,
     forward_rows,
     give_up_without_weights,
     held_out,
-    interrupted_text,
     make_job,
     prepare_rows,
     refit_job,
@@ -46,6 +47,7 @@ from skreg.estimators.scoring import (
     GivenRows,
     make_score,
     numbers_of_kept,
+    set_score,
     warn_of_gaps,
     warn_undefined,
     without_fit,
@@ -155,17 +157,11 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
         """Fit, or leave everything as it was."""
         # Before the copy: scikit-learn's teardown looks for it, whether or not the fit succeeds.
         context = self._init_callback_context(max_subtasks=self.max_iter)
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             interrupted = self._fit_checked(
                 X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context
             )
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        if interrupted:
-            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        pass_interrupt_on(self, interrupted)
         return self
 
     def _fit_checked(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups, context):
@@ -216,15 +212,9 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """One pass over the rows, going on with the optimiser's state."""
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             interrupted = self._partial_fit_checked(X, y, sample_weight, classes)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        if interrupted:
-            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        pass_interrupt_on(self, interrupted)
         return self
 
     def _partial_fit_checked(self, X, y, sample_weight, classes):
@@ -299,11 +289,7 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
 
         They are encoded first: a class whose rows have no weight is a class all the same.
         """
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        check_given(self, y)
         X, y = self._read(X, y, first=first)
         y = encode(self, check_target(self, y), first=first, classes=classes)
         return drop_unweighted(X, y, check_sample_weight(sample_weight, X))
@@ -363,11 +349,9 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
     def _set_score(self, job, valid, shown, *, passed):
         """Let ``scoring`` judge the epochs; where it is undefined for the rows, the loss does."""
         score = make_score(self, valid, shown)
-        reason = score.undefined(valid[1])
+        reason = set_score(job, score, valid[1])
         if reason is not None:
             warn_undefined(score, reason, passed)
-            return
-        job.score, job.shows_nets = score, score.shows_nets
 
     # -- prediction -------------------------------------------------------------------------------
 

@@ -82,6 +82,14 @@ def like(template, random_state, **changes):
 # -- the target ---------------------------------------------------------------------------------------
 
 
+def check_given(estimator, y):
+    """Refuse a fit without a target, in the words that scikit-learn's checks look for."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+
+
 def check_target(net, y):
     """Targets in the user's terms: labels or numbers, found fit for this net."""
     return net._check_target(y)
@@ -190,6 +198,13 @@ def seed_of(net):
     if net.random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(net.random_state).randint(np.iinfo(np.int32).max))
+
+
+def generator_of(random_state):
+    """A generator of random numbers; None draws fresh entropy and does not touch the global generator."""
+    if random_state is None:
+        return np.random.RandomState(np.random.SeedSequence().generate_state(4))
+    return check_random_state(random_state)
 
 
 def held_out(net, rows, seed, groups=None):
@@ -394,10 +409,3 @@ def give_up_without_weights(results):
     """Pass an interrupt on where a net has no weights yet that would be worth keeping."""
     if any(result.interrupted and not result.best_step for result in results):
         raise KeyboardInterrupt
-
-
-def interrupted_text(name):
-    """What the KeyboardInterrupt of a fit says, which is raised when the estimator is fitted."""
-    return (
-        f"The training of this {name} was interrupted. It is fitted with the best weights so far."
-    )

@@ -378,6 +378,27 @@ def make_score(net, valid, given, *, ensemble=None, scoring=None, called=None):
     return Score(own, scorer, shown, net._decode_target(y), options, view, called=called)
 
 
+def set_score(job, score, encoded):
+    """Let a score judge the epochs of a job, unless it is undefined for the rows: then the loss does.
+
+    Parameters
+    ----------
+    job : Job
+    score : Score
+    encoded : ndarray
+        Targets of the validation rows.
+
+    Returns
+    -------
+    str or None
+        Why it is undefined.
+    """
+    reason = score.undefined(encoded)
+    if reason is None:
+        job.score, job.shows_nets = score, score.shows_nets
+    return reason
+
+
 def _asks_for_predictions_only(scorer):
     """Whether all that a scorer does to the estimator is to ask for predictions of the rows given."""
     return isinstance(scorer, _BaseScorer) and type(scorer).__module__.startswith("sklearn.")

@@ -1,4 +1,4 @@
-"""Targets: how labels and numbers are checked, encoded, scaled and given back, for all estimators."""
+"""Targets of nets: how labels and numbers are encoded, scaled and given back; and what others ask of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit, ndtri, softmax
+from scipy.special import expit, softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
@@ -17,9 +17,15 @@ from skreg.estimators.decision import (
     shift_of,
     smoothed,
 )
-from skreg.estimators.quantiles import quantiles
+from skreg.estimators.labels import (
+    dense,
+    label_values,
+    many_classes,
+    values_a_column,
+    warn_of_one_hot,
+)
 from skreg.estimators.rows import warn
-from skreg.estimators.tables import TEXT_FOR_NUMBERS
+from skreg.estimators.target_numbers import centre_and_scale, check_numbers
 from skreg.estimators.weights import class_factors
 
 if TYPE_CHECKING:
@@ -36,20 +42,7 @@ KNOWN = (
     "_target_scale",
 )
 
-#: Losses whose target is scaled by numbers that a few outliers do not move.
-ROBUST_LOSSES = ("huber", "absolute_error", "pinball")
-
-#: Median absolute deviation of a normal variable of standard deviation 1.
-_NORMAL_DEVIATION = float(ndtri(0.75))
-
-#: Shares of the rows beyond each of two quantiles, for targets of which half or more are one value.
-_TAILS = (0.25, 0.1, 0.05, 0.02, 0.01)
-
-#: Numbers between which squares can be added up.
-_SQUARES_OF = 1e-140, 1e140
-
-#: Rows from which on a first call of `partial_fit` is trusted with the scale of the target, and rows
-#: of a matrix with one label a row that cannot be an accident.
+#: Rows from which on a first call of `partial_fit` is trusted with the scale of the target.
 _FEW_ROWS = 10
 
 
@@ -61,16 +54,16 @@ class ClassTargets:
 
     def _check_target(self, y):
         """Labels (n,), or a matrix of labels (n, n_labels) in the user's coding."""
-        y = _dense(y)
+        y = dense(y)
         if np.ndim(y) == 2 and np.shape(y)[1] == 1:
             y = column_or_1d(y, warn=True)
         kind = type_of_target(y, input_name="y")
         if kind in ("binary", "multiclass", "multilabel-indicator"):
             return np.asarray(y)
-        if kind == "continuous-multioutput" and _values_a_column(np.asarray(y)) <= 2:
-            raise ValueError(_many_classes(np.asarray(y)))
+        if kind == "continuous-multioutput" and values_a_column(np.asarray(y)) <= 2:
+            raise ValueError(many_classes(np.asarray(y)))
         check_classification_targets(y)  # says what is wrong with other kinds
-        raise ValueError(_many_classes(np.asarray(y)))
+        raise ValueError(many_classes(np.asarray(y)))
 
     def _encode(self, y, first, classes=None):
         """Class numbers, or the 0/1 matrix of a multilabel target; sets classes_ at first."""
@@ -79,7 +72,7 @@ class ClassTargets:
             found = np.arange(y.shape[1]) if multilabel else np.unique(y)
             self.classes_ = found if classes is None else unique_labels(classes)
             self._multilabel = multilabel
-            self._label_values = _label_values(y) if multilabel else None
+            self._label_values = label_values(y) if multilabel else None
         elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
@@ -315,6 +308,23 @@ def loss_of(net):
     return net._loss_name()
 
 
+def decoded(net, y):
+    """Encoded targets in the user's terms."""
+    return net._decode_target(y)
+
+
+def for_engine(net, y):
+    """Encoded targets as the engine takes them: numbers are scaled."""
+    return net._engine_target(y)
+
+
+def of_scaled_target(net, raw):
+    """Raw outputs for the scaled target of a regressor, of those for the target as it is."""
+    if net._loss_name() == "poisson":  # outputs are logarithms
+        return raw - np.log(net._target_scale)
+    return (raw - net._target_mean) / net._target_scale
+
+
 def is_multilabel(net):
     """Whether a classifier was given a matrix of labels."""
     return net._multilabel
@@ -418,145 +428,3 @@ def in_units(raw, *, mean, scale, clip, loss, flat):
     if clip is not None:
         np.clip(out, *clip, out=out)
     return out[..., 0] if flat else out
-
-
-# -- labels ----------------------------------------------------------------------------------------
-
-
-def _dense(y):
-    return y.toarray() if hasattr(y, "toarray") else y
-
-
-def one_label_a_row(y, estimator):
-    """Labels (n,) of a classifier that takes no matrix of labels."""
-    y = _dense(y)
-    if np.ndim(y) == 2:
-        if np.shape(y)[1] > 1:
-            raise ValueError(
-                f"y has the shape {np.shape(y)}, but {estimator} takes one label a row. If y is "
-                "one-hot encoded, pass y.argmax(axis=1); if a row has several labels, wrap the "
-                "estimator in sklearn.multioutput.MultiOutputClassifier."
-            )
-        y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    return np.asarray(y)
-
-
-def _values_a_column(y):
-    return max(len(np.unique(column)) for column in y.T)
-
-
-def _many_classes(y):
-    """What is wrong with a matrix of more than two values, and what to do."""
-    values = np.unique(y)
-    shown = ", ".join(map(repr, values[:6].tolist())) + (", ..." if len(values) > 6 else "")
-    if _values_a_column(y) <= 2:
-        return (
-            f"y has {y.shape[1]} columns of labels with the values {shown}. A multilabel target is "
-            "a matrix of integers with the same two values in every column: code each column as 0 "
-            "and 1, for example by (y[:, j] == value).astype(int), or use "
-            "sklearn.preprocessing.MultiLabelBinarizer for lists of labels."
-        )
-    return (
-        f"y has {y.shape[1]} columns of classes, with the values {shown}. Multioutput targets of "
-        "several classes are not supported: wrap the estimator in "
-        "sklearn.multioutput.MultiOutputClassifier."
-    )
-
-
-def _label_values(y):
-    """The values that stand for an absent and a present label, in this order."""
-    values = np.unique(y)
-    if len(values) == 2:
-        return values
-    for absent, present in ((0, 1), (-1, 1)):
-        if len(values) == 0 or values[0] in (absent, present):
-            return np.array([absent, present]).astype(y.dtype)
-    raise ValueError(
-        f"Every label in y has the value {values[0].item()!r}, which does not tell whether it is present "
-        "or absent. Code labels as 0 and 1."
-    )
-
-
-def warn_of_one_hot(present):
-    """Warn where classes that exclude each other were given as a matrix; present (n, n_labels)."""
-    if len(present) >= _FEW_ROWS and (present.sum(axis=1) == 1).all():
-        warn(
-            f"Every row of y has exactly one of {present.shape[1]} labels: y looks one-hot encoded. "
-            "As a matrix it is a multilabel target, of which a row may be predicted no label or "
-            "several. If the labels exclude each other, pass y.argmax(axis=1) instead.",
-            UserWarning,
-        )
-
-
-# -- numbers ---------------------------------------------------------------------------------------
-
-
-def check_numbers(y, loss):
-    """Targets of a regressor as float64, (n,) or (n, n_targets)."""
-    try:
-        y = np.asarray(_dense(y), dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{error}. {TEXT_FOR_NUMBERS}") from None
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    if loss == "poisson" and (y < 0).any():
-        raise ValueError(
-            f"loss='poisson' needs targets >= 0, but y has the value {y.min():g}. Use "
-            "loss='squared_error' for such targets."
-        )
-    return y
-
-
-def centre_and_scale(y, weight, loss):
-    """What is subtracted from each target and what it is divided by, each of shape (n_targets,).
-
-    The mean and the standard deviation; for the losses that outliers do not move, the median and
-    1.4826 times the median absolute deviation from it, which is the standard deviation of normal
-    targets; with "poisson" nothing and the mean.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n, n_targets)
-    weight : ndarray of shape (n,) or None
-    loss : str
-    """
-    if loss == "poisson":
-        mean = np.average(y, axis=0, weights=weight)
-        return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
-    if loss in ROBUST_LOSSES:
-        pairs = [_robust(column, weight) for column in y.T]
-        centre, scale = (np.array(part) for part in zip(*pairs, strict=True))
-    else:
-        size = _unit(y)
-        centre = np.average(y / size, axis=0, weights=weight) * size
-        scale = _deviation(y, weight, centre)
-    # A constant target, up to rounding, is left in its units.
-    constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(centre)
-    return centre, np.where(constant, 1.0, scale)
-
-
-def _deviation(y, weight, centre):
-    size = _unit(y)
-    return size * np.sqrt(np.average(((y - centre) / size) ** 2, axis=0, weights=weight))
-
-
-def _unit(y):
-    """1, or for numbers whose squares would overflow or vanish the largest of them."""
-    largest = np.abs(y).max()
-    low, high = _SQUARES_OF
-    return 1.0 if largest == 0 or low < largest < high else largest
-
-
-def _robust(y, weight):
-    """Median, and a scale that few rows do not move, of one target."""
-    (median,) = quantiles(y, weight, [0.5])
-    (deviation,) = quantiles(np.abs(y - median), weight, [0.5])
-    if deviation > 0:
-        return median, deviation / _NORMAL_DEVIATION
-    # Half of the target or more is one value, as in many counts and amounts.
-    for tail in _TAILS:
-        low, high = quantiles(y, weight, [tail, 1.0 - tail])
-        if high > low:
-            return median, (high - low) / (2.0 * float(ndtri(1.0 - tail)))
-    return median, float(_deviation(y, weight, median))

@@ -10,9 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skreg.comparison.cleaning import clean_features, file_decimal, is_text, stripped, without_words
+from skreg.comparison.cleaning import (
+    clean_features,
+    file_decimal,
+    folded,
+    is_text,
+    stripped,
+    without_words,
+)
 from skreg.comparison.columns import left_out, looks_like_dates
-from skreg.comparison.numbers import read_known_numbers, tidy, usual_missing
+from skreg.comparison.numbers import read_known_numbers, usual_missing
 from skreg.comparison.preparing import LARGEST, is_free_text
 from skreg.comparison.reading import TableError, read_table
 from skreg.comparison.tables import Table, with_grouped
@@ -46,6 +53,11 @@ class Column:
     levels: list[str] = field(default_factory=list)
     form: str = ""
     parts: list[str] = field(default_factory=list)
+
+    @property
+    def made(self) -> list[str]:
+        """Names of the columns that the estimator is given of it."""
+        return self.parts or [self.name]
 
 
 def learn_columns(table: Table) -> tuple[pd.DataFrame, list[Column], list[str]]:
@@ -279,10 +291,10 @@ def _categories(cells: pd.Series, column: Column, notes: list[str]) -> pd.Series
     cells = cells.mask(usual_missing(cells) & ~cells.isin(column.levels))
     levels, alike = set(column.levels), {}
     for level in column.levels:
-        alike.setdefault(_folded(level), []).append(level)
+        alike.setdefault(folded(level), []).append(level)
     spelled = {}
     for label in cells.dropna().unique():
-        same = alike.get(_folded(label), [])
+        same = alike.get(folded(label), [])
         spelled[label] = same[0] if label not in levels and len(same) == 1 else label
     cells = cells.map(spelled, na_action="ignore").astype(object)
     new = sorted({label for label in spelled.values() if label not in levels})
@@ -295,10 +307,6 @@ def _categories(cells: pd.Series, column: Column, notes: list[str]) -> pd.Series
             f"{'is' if len(new) == 1 else 'are'} taken for unknown."
         )
     return cells
-
-
-def _folded(label: str) -> str:
-    return " ".join(tidy(str(label)).casefold().split())
 
 
 def _dates(cells: pd.Series, column: Column, notes: list[str]) -> pd.DataFrame:

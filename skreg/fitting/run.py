@@ -172,7 +172,7 @@ def fit_table(
             report.nested = _nested(search, outer, X, table, measure, say)
     except KeyboardInterrupt:  # the model is there
         report.interrupted = True
-    report.method = _method(table, X, search, measure, seconds, random_state)
+    report.method = _method(table, len(columns), search, measure, seconds, random_state)
     return report
 
 
@@ -265,6 +265,7 @@ def _look(
         y,
         weights,
         report.measure,
+        columns=report.model.columns,
         seconds=float(np.clip(LOOK_SHARE * seconds, *LOOK_BOUNDS)),
         random_state=random_state,
     )
@@ -296,7 +297,7 @@ def _nested(
 
 def _method(
     table: Table,
-    X: pd.DataFrame,
+    n_columns: int,
     search: Any,
     measure: Measure,
     seconds: float,
@@ -307,7 +308,7 @@ def _method(
     ended = int(states.get("finished", 0))
     return {
         "Table": table.name,
-        "Rows and columns": f"{len(table.y):,} rows, {X.shape[1]:,} columns",
+        "Rows and columns": f"{len(table.y):,} rows, {n_columns:,} columns",
         "Target": f"{table.target_name} ({table.task})",
         "Metric": f"{measure.words}, {measure.better}",
         "Folds": f"{search.n_splits_}"

@@ -303,7 +303,6 @@ class _Embedding:
         return out.swapaxes(1, 2)
 
 
-@functools.cache
 def piecewise_kernels(dtype):
     """The kernels of an embedding by bins, input dropout included: forward, and gradient of its map.
 
@@ -316,6 +315,11 @@ def piecewise_kernels(dtype):
     dtype : str
         ``"float32"`` or ``"float64"``.
     """
+    return _forward_kernel(dtype), _gradient_kernel(dtype)
+
+
+@functools.cache
+def _forward_kernel(dtype):
     # Modules and not their functions, which numba's key of a kernel cannot hold.
     from skreg.backends.cpu import periodic, pieces
 
@@ -366,28 +370,25 @@ def piecewise_kernels(dtype):
             for j in range(d + m * q):
                 periodic.drop(out[j], owners[j], limit, scale, key0, key1)
 
+    return embed_piecewise
+
+
+@functools.cache
+def _gradient_kernel(dtype):
+    # Modules and not their functions, which numba's key of a kernel cannot hold.
+    from skreg.backends.cpu import periodic, pieces
+
+    F = getattr(np, dtype)
+    ZERO, ONE, MOST, ITEM = F(0), F(1), F(math.inf), np.dtype(dtype).itemsize
+    WHOLE, BITS = np.int64(0), np.uint32(0)
+
     @pieces.kernel(
         "d m t q x columns edges slope dweight dbias work limits scales place owners before_norm"
     )
     def embed_piecewise_backward(frame, row, k):
-        (
-            d,
-            m,
-            t,
-            q,
-            x,
-            columns,
-            edges,
-            slope,
-            dweight,
-            dbias,
-            work,
-            limits,
-            scales,
-            place,
-            owners,
-            norm,
-        ) = pieces.numbers(row, 16)
+        numbers = pieces.numbers(row, 16)
+        d, m, t, q, x, columns, edges, slope, dweight, dbias, work = numbers[:11]
+        limits, scales, place, owners, norm = numbers[11:]
         b = frame[pieces.B]
         x = pieces.matrix(ZERO, pieces.rows_at(frame, x), b, d)
         slope, columns = pieces.matrix(ZERO, slope, m * q, b), pieces.vector(WHOLE, columns, m)
@@ -428,4 +429,4 @@ def piecewise_kernels(dtype):
                         total += line[i] * part[i]
                     dweight[c * q + o, n] = total
 
-    return embed_piecewise, embed_piecewise_backward
+    return embed_piecewise_backward

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skreg.selection.models import is_of_classes
+from skreg.estimators.course import check_target, encode
+from skreg.selection.models import is_of_classes, last_step
 
 #: Probabilities count for this at least.
 _LEAST = 1e-15
@@ -30,7 +31,9 @@ def loss_of(fitted, X, y, sample_weight=None):
 
 def _log_losses(fitted, proba, y):
     if y.ndim == 2 and y.shape[1] > 1:  # labels, of which a row may have several
-        true = np.where(y == np.max(y), proba, 1.0 - proba)
+        net = last_step(fitted)  # knows how labels are coded, which rows without any do not tell
+        present = encode(net, check_target(net, y), first=False)
+        true = np.where(present, proba, 1.0 - proba)
         return -np.log(np.maximum(true, _LEAST))
     y, classes = y.ravel(), np.asarray(fitted.classes_)
     place = np.clip(np.searchsorted(classes, y), 0, len(classes) - 1)

@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 
+from skreg.estimators.course import generator_of
 from skreg.estimators.linear.base import RegularizedLinearModel
 from skreg.estimators.linear.strongest import holds_classes
 from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.estimators.resolve import automatic_batch_size
 
-#: Steps of the optimiser that the default net is given, and bounds of its epochs. Of 600 steps at the
-#: nets' default rate of 0.002 dozens of columns are left at strengths that leave one in the end.
+#: Steps of the optimiser that the default net is given, and bounds of its epochs. After 600 steps at the
+#: nets' default rate of 0.002 dozens of columns are still in use at strengths that leave one in the end.
 STEPS, EPOCHS = 1500, (30, 300)
 
 _NETS = (RegularizedMLPClassifier, RegularizedMLPRegressor)
@@ -26,12 +27,14 @@ def default_estimator(y, n_rows):
 
     Parameters
     ----------
-    y : ndarray
+    y : array-like
     n_rows : int
         That a net is trained on.
     """
     cls = RegularizedMLPClassifier if holds_classes(np.asarray(y)) else RegularizedMLPRegressor
-    # One hidden layer of 32 finds lines and products as well; of five sines it found two, this one all.
+    # One hidden layer of 32 units is as good at linear effects and products, but found two of five sines,
+    # where these two layers found all.
+    n_rows = max(1, n_rows)  # that there are too few is said later
     epochs = int(np.clip(STEPS / (n_rows / automatic_batch_size(n_rows)), *EPOCHS))
     return cls(
         (64, 64),
@@ -94,10 +97,8 @@ def seed_of(estimator, random_state):
     """Seed of all members: the caller's, else the estimator's own, else a fresh one."""
     if random_state is None:
         random_state = getattr(last_step(estimator), "random_state", None)
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(np.iinfo(np.int32).max))
-    if random_state is None:  # the global generator is left alone
-        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    if random_state is None or isinstance(random_state, np.random.RandomState):
+        return int(generator_of(random_state).randint(np.iinfo(np.int32).max))
     return int(random_state)
 
 

@@ -141,9 +141,9 @@ def feature_path(
     y = as_numpy(y)
     check_consistent_length(X, y)
     (X,) = indexable(X)
-    estimator = default_estimator(y, len(y)) if estimator is None else estimator
-    check_model(estimator)
     n = _num_samples(X)
+    estimator = default_estimator(y, n) if estimator is None else estimator
+    check_model(estimator)
     weight = (
         None if sample_weight is None else _check_sample_weight(sample_weight, np.empty((n, 1)))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -202,7 +203,7 @@ class FeaturePath:
         Raises
         ------
         ValueError
-            For a rule on a path without ``cv``.
+            For a number that is none above 0, and for a rule on a path without ``cv``.
         """
         return self.support[self._place(strength)].copy()
 
@@ -237,9 +238,9 @@ class FeaturePath:
         return member(self._estimator, self.strengths[self._place(strength)], self.seed)
 
     def _place(self, strength):
-        if isinstance(strength, str):
-            if strength not in ("best", "one_se"):
-                raise ValueError(f"strength={strength!r} must be a number, 'best' or 'one_se'.")
+        if isinstance(strength, str) and strength in ("best", "one_se"):
             strength = self.best_strength if strength == "best" else self.one_se_strength
+        elif not isinstance(strength, Real) or not strength > 0:
+            raise ValueError(f"strength={strength!r} must be a number > 0, 'best' or 'one_se'.")
         distance = np.abs(np.log(self.strengths) - np.log(strength))
         return int(np.argmin(distance))

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -18,9 +18,16 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.validation import _check_method_params, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_method_params,
+    _num_samples,
+    check_is_fitted,
+    validate_data,
+)
 
+from skreg.estimators.all_or_nothing import all_or_nothing
 from skreg.estimators.columns import read
+from skreg.estimators.course import check_given, generator_of
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.mlp import RegularizedMLPRegressor
 from skreg.estimators.rows import warn
@@ -242,13 +249,8 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             For parameters or data that do not fit; the selector is left as it was.
         """
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             self._fit(X, y, groups, fit_params)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X, y, groups, fit_params):
@@ -256,7 +258,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             routed = process_routing(self, "fit", groups=groups, **fit_params)
             fit_params = routed.estimator.fit
         X, y, estimator = self._check(X, y)
-        n, rng = len(y), _generator(self.random_state)
+        n, rng = len(y), generator_of(self.random_state)
         groups, strata = check_groups(groups, n), None
         if is_of_classes(estimator) and y.ndim == 1:
             _, strata = np.unique(y, return_inverse=True)
@@ -275,12 +277,11 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _check(self, X, y):
         """The table, the target and the estimator, found fit for each other."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
-            )
+        check_given(self, y)
         y = as_numpy(y)
-        estimator = default_estimator(y, len(y) // 2) if self.estimator is None else self.estimator
+        estimator = self.estimator
+        if estimator is None:
+            estimator = default_estimator(y, _num_samples(y) // 2)
         check_model(estimator)
         if isinstance(estimator, Pipeline):
             validate_data(self, X, skip_check_array=True)
@@ -385,9 +386,3 @@ def _check_steps(selector, pipeline, X, y):
 
 def _some(names):
     return f"({', '.join(map(str, names[:3]))}{', ...' if len(names) > 3 else ''})"
-
-
-def _generator(random_state):
-    if random_state is None:  # as the nets: the global generator is left alone
-        return np.random.RandomState(np.random.SeedSequence().generate_state(4))
-    return check_random_state(random_state)

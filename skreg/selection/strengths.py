@@ -14,9 +14,9 @@ from skreg.selection.models import is_of_classes, last_step
 #: The weakest strength of a path as a share of the strongest.
 WEAKEST = 0.02
 
-#: The strongest strength of a net with hidden layers, as a share of the loss of the null model. One column is
-#: left there and below, of tables of 200 columns that are linear, products or sines, 200 and 2,000 rows, and
-#: what counts comes in between a quarter of it and a twentieth.
+#: The strongest strength of a net with hidden layers, as a share of the loss of the null model. On tables of
+#: 200 columns (linear effects, products or sines of a few; 200 and 2,000 rows) one column is left at it and
+#: somewhat below, and the columns that count come in between a quarter and a twentieth of it.
 OF_NULL_LOSS = 0.4
 
 
@@ -79,19 +79,19 @@ def _strongest(estimator, X, y, sample_weight):
 
 def _of_linear_model(model, X, y, sample_weight):
     _needs_squares(model, isinstance(model, RegularizedLinearRegressor))
-    return l1_max(X, y, sample_weight=sample_weight, **_told(model))
+    return l1_max(X, y, sample_weight=sample_weight, **_options_of(model))
 
 
 def _of_linear_net(model, X, y, sample_weight):
-    """Of a group lasso: the norm over outputs of a column's gradient is at most this."""
+    """A bound: the norm of a column's gradient over several outputs is at most so many times the largest."""
     _needs_squares(model, not is_of_classes(model))
-    largest = l1_max(X, y, sample_weight=sample_weight, **_told(model))
+    largest = l1_max(X, y, sample_weight=sample_weight, **_options_of(model))
     several = len(np.unique(y)) if is_of_classes(model) else np.size(y) // len(y)
     return largest * np.sqrt(several if several > 2 or not is_of_classes(model) else 1)
 
 
-def _told(model):
-    """What `l1_max` is told of a model."""
+def _options_of(model):
+    """Parameters of a model that `l1_max` has as well."""
     return {
         "class_weight": getattr(model, "class_weight", None),
         "fit_intercept": getattr(model, "fit_intercept", True),

@@ -1,4 +1,4 @@
-"""How far a stack is: all that those who show it are told."""
+"""How far a stack is: all that those who show it are told; and how it is ended from outside."""
 
 from __future__ import annotations
 
@@ -44,3 +44,20 @@ class Progress:
     def seconds_left(self):
         """How long the rest takes at most, if epochs go on taking as long."""
         return self.seconds / self.epoch * max(self.max_iter - self.epoch, 0)
+
+
+class Control:
+    """Lets another thread end training early, and is told of its progress.
+
+    Attributes
+    ----------
+    cancelled : bool
+        Set it to end training within a twentieth of a second; the best weights so far are kept.
+    progress : callable or None
+        ``progress(record)`` with a `Progress` after each epoch, or after some that took no longer than a
+        twentieth of a second together.
+    """
+
+    def __init__(self, progress=None):
+        self.cancelled = False
+        self.progress = progress

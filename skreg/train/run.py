@@ -14,7 +14,8 @@ from skreg.train.feed import Fingerprint
 from skreg.train.job import Result
 from skreg.train.member import Member
 from skreg.train.plan import cut_in_two, plan, threads_for
-from skreg.train.stack import Control, Stack
+from skreg.train.progress import Control
+from skreg.train.stack import Stack
 
 
 @dataclass

@@ -21,7 +21,7 @@ from skreg.train.knobs import Knobs
 from skreg.train.measuring import measure
 from skreg.train.member import Member
 from skreg.train.plan import shape_key
-from skreg.train.progress import Progress
+from skreg.train.progress import Control, Progress
 from skreg.train.state import Average
 from skreg.train.validation import Shows, validate
 from skreg.train.watch import Closing, Watch
@@ -35,23 +35,6 @@ _MOST_EPOCHS, _MOST_PLACES = 64, 1 << 22
 
 #: Numbers of the stacks of this process.
 _NUMBERS = itertools.count()
-
-
-class Control:
-    """Lets another thread end training early, and is told of its progress.
-
-    Attributes
-    ----------
-    cancelled : bool
-        Set it to end training within a twentieth of a second; the best weights so far are kept.
-    progress : callable or None
-        ``progress(record)`` with a `Progress` after each epoch, or after some that took no longer than a
-        twentieth of a second together.
-    """
-
-    def __init__(self, progress=None):
-        self.cancelled = False
-        self.progress = progress
 
 
 class Stack:

@@ -195,6 +195,17 @@ def test_seconds_alone_are_nan_where_the_fit_fails(data):
     assert seconds["good"] > 0
 
 
+def test_what_there_is_no_time_to_time_counts_as_done(data):
+    X, y = data
+    seen = []
+    plan = make_plan(X, y, progress=lambda *state: seen.append(state[:2]))
+    model = LogisticRegression()
+    candidates = {"a": Candidate(model), "search": Candidate(model, seconds=7.0)}
+    seconds = time_alone(plan, candidates, make_splits(X, y)[0], deadline=0.0)
+    assert np.isnan(seconds["a"]) and seconds["search"] == 7.0
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+
+
 @pytest.mark.parametrize(
     ("grid", "labels"),
     [

@@ -74,8 +74,16 @@ def test_scores_of_training_rows_say_so(data):
 def test_of_a_path_nothing_need_be_drawn(path):
     display = FeaturePathDisplay.from_path(path, plot=False)
     assert not hasattr(display, "axes_")
-    with pytest.raises(ValueError, match="n_features=0 must be an int >= 1"):
-        display.plot(n_features=0)
+    for wrong in (0, 2.5):
+        with pytest.raises(ValueError, match=f"n_features={wrong} must be an int >= 1"):
+            display.plot(n_features=wrong)
+
+
+def test_the_path_of_an_estimator_need_not_be_drawn_either(data):
+    model = RegularizedLinearRegressor(l2=0.0)
+    display = FeaturePathDisplay.from_estimator(model, *data, n_strengths=3, plot=False)
+    assert len(display.path) == 3
+    assert not hasattr(display, "axes_")
 
 
 def test_points_are_the_probabilities(selector):

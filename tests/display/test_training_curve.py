@@ -143,7 +143,9 @@ def test_scale(losses, scale, expected):
 
 
 def test_unknown_scale():
-    with pytest.raises(ValueError, match="scale is 'cubic'; it must be 'auto'"):
+    with pytest.raises(
+        ValueError, match=r"scale is 'cubic'; it must be one of \('auto', 'linear', 'log'\)"
+    ):
         TrainingCurveDisplay(history=make_history()).plot(scale="cubic")
 
 

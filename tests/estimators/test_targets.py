@@ -20,7 +20,7 @@ from skreg import (
     RegularizedMLPRegressor,
 )
 from skreg.estimators.quantiles import quantiles
-from skreg.estimators.target import centre_and_scale
+from skreg.estimators.target_numbers import centre_and_scale
 
 NET = {
     "hidden_layer_sizes": (8,),

@@ -72,11 +72,10 @@ def test_little_time_leaves_fewer_rows_and_repeats(classes, table):
     from skreg.fitting.columns import learn_columns
 
     search = classes.model.estimator
-    X = learn_columns(table)[0]
-    found = column_importance(
-        search, X, table.y, None, classes.measure, seconds=1e-9, random_state=0
-    )
-    assert sorted(found["column"]) == sorted(X)
+    X, columns, _ = learn_columns(table)
+    options = {"columns": columns, "random_state": 0}
+    found = column_importance(search, X, table.y, None, classes.measure, seconds=1e-9, **options)
+    assert sorted(found["column"]) == sorted(table.X)
 
 
 def test_the_ensemble_is_told_by_what_it_changes(classes):

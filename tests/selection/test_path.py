@@ -95,8 +95,9 @@ def test_without_folds_nothing_is_recommended(linear_table, lasso):
     for rule in ("best", "one_se"):
         with pytest.raises(ValueError, match="Pass cv to feature_path"):
             path.support_at(rule)
-    with pytest.raises(ValueError, match="must be a number, 'best' or 'one_se'"):
-        path.features_at("least")
+    for wrong in ("least", 0.0, -0.1, np.nan, None):
+        with pytest.raises(ValueError, match=f"strength={wrong!r} must be a number > 0, 'best' or"):
+            path.features_at(wrong)
 
 
 def test_classes_scorers_and_weights():

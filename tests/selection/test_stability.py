@@ -13,9 +13,14 @@ from sklearn.linear_model import Lasso, Ridge
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_param_validation
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from skreg import RegularizedLinearClassifier, RegularizedLinearRegressor, StabilitySelector
+from skreg import (
+    RegularizedLinearClassifier,
+    RegularizedLinearRegressor,
+    RegularizedMLPClassifier,
+    StabilitySelector,
+)
 from skreg.selection.bounds import false_selections
 from skreg.selection.halves import complementary_pairs
 from tests.checks import parametrize_with_settings
@@ -29,11 +34,29 @@ FEW = {"n_pairs": 4, "n_strengths": 3}
         StabilitySelector(
             RegularizedLinearClassifier(l2=0.0, tol=1e-2), n_pairs=2, n_strengths=2, pfer=None
         ),
+        StabilitySelector(
+            RegularizedMLPClassifier((4,), max_iter=5), n_pairs=2, n_strengths=2, pfer=None
+        ),
     ],
     lambda estimator: {},
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([StabilitySelector(n_pairs=2, n_strengths=2, pfer=None)])
+def test_scikit_learn_checks_of_the_default_net(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [(0, "0 sample"), (1, "1 sample|n_samples=1"), (3, "n_samples=3, too few for halves")],
+)
+def test_too_few_rows_are_refused_in_words_by_the_default_too(rows, match):
+    with pytest.raises(ValueError, match=match):
+        StabilitySelector().fit(np.ones((rows, 2)), np.arange(rows) * 0.5)
 
 
 def test_param_validation():

@@ -27,8 +27,8 @@ SCORE_COLUMNS = (
 )
 COLUMN_CAPTION = (
     "How much worse {metric} is where the values of a column are shuffled among rows that the nets were not "
-    "trained on; the bar is the standard deviation over the folds. Columns that say the same share their "
-    "importance, and each of them looks as if it did not matter."
+    "trained on, all parts of a date together; the bar is the standard deviation over the folds. Columns "
+    "that say the same share their importance, and each of them looks as if it did not matter."
 )
 TRUST = " With --nested K, skreg fit measures the whole search on rows that it has not seen."
 KNOB_CAPTION = (

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.ensemble import BaseEnsemble
-from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skreg.estimators.all_or_nothing import all_or_nothing, forget_fit, pass_interrupt_on
+from skreg.estimators.around_nets import AroundNets
 from skreg.estimators.bagging.members import MAX_INT, Bags, ensemble_history, prepare, train
 from skreg.estimators.bagging.scoring import set_all_metrics, set_scores, warn_of_all_gaps
 from skreg.estimators.columns import read, read_to_predict
@@ -23,11 +24,10 @@ from skreg.estimators.constant import (
 )
 from skreg.estimators.course import (
     check_target,
-    checked,
     columns_of,
     encode,
     forward_rows,
-    interrupted_text,
+    generator_of,
     prepare_rows,
     strata_of,
     take_columns,
@@ -73,7 +73,7 @@ CONSTRAINTS = {
 _PRIVATE = ("_bags", "_columns", "_history", "_levels", "_refitted")
 
 
-class BaseBaggedMLP(BaseEnsemble):
+class BaseBaggedMLP(AroundNets, BaseEnsemble):
     """Base class. A subclass says which nets are trained, what they predict and how that is averaged."""
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
@@ -112,20 +112,9 @@ class BaseBaggedMLP(BaseEnsemble):
     n_features_in_: int
     feature_names_in_: types.Array
 
-    _net: ClassVar[type]
+    _kind = "ensemble"
     #: Whether the mean is one of predictions; else it is one of probabilities, and has raw outputs.
     _averages_predictions: ClassVar[bool] = False
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        if self.estimator is None or isinstance(self.estimator, self._net):
-            tags.target_tags = get_tags(self._get_estimator()).target_tags
-        return tags
-
-    def _get_estimator(self):
-        return self._net() if self.estimator is None else self.estimator
 
     # -- fitting ----------------------------------------------------------------------------------
 
@@ -167,26 +156,19 @@ class BaseBaggedMLP(BaseEnsemble):
         KeyboardInterrupt
             After an interrupt: the estimator is fitted, with the best weights so far.
         """
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             interrupted = self._fit(X, y, sample_weight, groups)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        if interrupted:
-            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        pass_interrupt_on(self, interrupted)
         return self
 
     def _fit(self, X, y, sample_weight, groups):
-        for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
-            delattr(self, name)
-        template, parts = self._template()
+        forget_fit(self, _PRIVATE)
+        template, parts = self._make_template()
         given = X
         X, y, weight = self._check_rows(template, X, y, sample_weight)
         groups = check_groups(groups, len(y))
         encoded = encode(template, y)
-        rng = self._generator()
+        rng = generator_of(self.random_state)
         self._bags = self._make_bags(X.shape, weight, rng, groups)
         held_out = self._held_out(template, encoded, weight, groups, int(rng.randint(MAX_INT)))
         self.validation_samples_ = held_out
@@ -229,23 +211,6 @@ class BaseBaggedMLP(BaseEnsemble):
         self._history, self.best_iter_, self.stopped_by_ = ensemble_history(results)
         self.n_iter_ = len(self._history["epoch"])
 
-    def _template(self):
-        """A net with the members' parameters, and the parts of a spec that follow from them."""
-        estimator = self._get_estimator()
-        if not isinstance(estimator, self._net):
-            raise TypeError(
-                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
-                "defaults; what prepares the table belongs in front of the ensemble: "
-                f"make_pipeline(..., {type(self).__name__}())."
-            )
-        if estimator.callbacks:
-            raise ValueError(
-                f"estimator has callbacks={estimator.callbacks!r}. Callbacks watch a net that is trained "
-                "alone, and the members are trained together. Set estimator__callbacks=None."
-            )
-        template = clone(estimator)
-        return template, checked(template)
-
     def _check_rows(self, template, X, y, sample_weight):
         """The prepared table in the members' precision, targets in the user's terms, weights."""
         numbers, y = read(
@@ -276,11 +241,6 @@ class BaseBaggedMLP(BaseEnsemble):
         return (
             table if isinstance(kept, slice) else prepare_rows(template, numbers, None, first=False)
         )
-
-    def _generator(self):
-        if self.random_state is None:  # as the nets: the global generator is left alone
-            return np.random.RandomState(np.random.SeedSequence().generate_state(4))
-        return check_random_state(self.random_state)
 
     def _make_bags(self, shape, weight, rng, groups):
         n, d = shape

@@ -123,8 +123,8 @@ class BaggedMLPClassifier(ClassifierMixin, BaseBaggedMLP):
         self.classes_ = template.classes_
         self.n_classes_ = len(self.classes_)
 
-    def _template(self):
-        template, parts = super()._template()
+    def _make_template(self):
+        template, parts = super()._make_template()
         if self.decision is not None:
             template.set_params(decision=self.decision)
         return template, parts

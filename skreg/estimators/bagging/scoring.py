@@ -11,6 +11,7 @@ from skreg.estimators.metrics import metrics_of
 from skreg.estimators.scoring import (
     GivenRows,
     make_score,
+    set_score,
     warn_of_gaps,
     warn_undefined,
     without_fit,
@@ -38,12 +39,11 @@ def set_scores(members, given, shown, bags, ensemble):
     scores, undefined = _scores(members, given, shown, bags, ensemble), []
     together = members[0].job.cohort is not None
     for member, score in zip(members, scores, strict=True):
-        # What they share is looked at once.
-        reason = None if together and undefined else score.undefined(member.valid[1])
+        if together and undefined:
+            break  # of the rows that they share
+        reason = set_score(member.job, score, member.valid[1])
         if reason is not None:
             undefined.append((score, reason))
-        elif not (together and undefined):
-            member.job.score, member.job.shows_nets = score, score.shows_nets
     if undefined:
         warn_undefined(*undefined[0], passed=False)
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg.estimators.columns import prepare, read, read_to_predict, within_precision
 from skreg.estimators.columns.preparation import Settings, learn
 from skreg.estimators.columns.scales import SCALES
-from skreg.estimators.target import centre_and_scale
+from skreg.estimators.target_numbers import centre_and_scale
 from skreg.estimators.weights import check_sample_weight, check_some_weight, class_factors
 
 if TYPE_CHECKING:

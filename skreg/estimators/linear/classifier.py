@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skreg.estimators import outputs
 from skreg.estimators.decision import class_counts, decided, shift_of
 from skreg.estimators.decorators import fit_context
+from skreg.estimators.labels import one_label_a_row
 from skreg.estimators.linear import by_scipy, by_sklearn
 from skreg.estimators.linear.base import (
     RegularizedLinearModel,
@@ -24,7 +25,6 @@ from skreg.estimators.linear.base import (
 )
 from skreg.estimators.linear.null_model import class_intercepts
 from skreg.estimators.rows import warn
-from skreg.estimators.target import one_label_a_row
 
 if TYPE_CHECKING:
     from typing import Self

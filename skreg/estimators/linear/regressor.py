@@ -14,7 +14,7 @@ from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_sklearn
 from skreg.estimators.linear.base import RegularizedLinearModel, prepared, standardisation
 from skreg.estimators.linear.null_model import SMALLEST_SHARE, largest_gradient
-from skreg.estimators.target import check_numbers
+from skreg.estimators.target_numbers import check_numbers
 
 if TYPE_CHECKING:
     from typing import Self

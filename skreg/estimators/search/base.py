@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skreg.estimators.all_or_nothing import all_or_nothing, forget_fit, pass_interrupt_on
+from skreg.estimators.around_nets import AroundNets
 from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.course import (
+    check_given,
     check_target,
-    checked,
     embeds_by_default,
     encode,
-    interrupted_text,
+    generator_of,
     take_columns,
 )
 from skreg.estimators.decorators import fit_context, validate_params
@@ -76,7 +78,7 @@ CONSTRAINTS = {
 _PRIVATE = ("_levels", "_mixture", "_outside", "_template", "_shift")
 
 
-class BaseSearch(BaseEstimator):
+class BaseSearch(AroundNets, BaseEstimator):
     """Base class. A subclass says which nets are trained and what predictions are."""
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
@@ -125,22 +127,11 @@ class BaseSearch(BaseEstimator):
     n_features_in_: int
     feature_names_in_: types.Array
 
-    _net: ClassVar[type]
+    _kind = "search"
 
     def __getstate__(self):
         """Without the numbers of the rows of each fold, which are of use where the rows are."""
         return {name: value for name, value in super().__getstate__().items() if name != "_outside"}
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        if self.estimator is None or isinstance(self.estimator, self._net):
-            tags.target_tags = get_tags(self._get_estimator()).target_tags
-        return tags
-
-    def _get_estimator(self):
-        return self._net() if self.estimator is None else self.estimator
 
     # -- fitting ----------------------------------------------------------------------------------
 
@@ -182,27 +173,20 @@ class BaseSearch(BaseEstimator):
         KeyboardInterrupt
             After an interrupt: the estimator is fitted, with the best settings so far.
         """
-        before = self.__dict__.copy()
-        try:
+        with all_or_nothing(self):
             interrupted = self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        if interrupted:
-            raise KeyboardInterrupt(interrupted_text(type(self).__name__))
+        pass_interrupt_on(self, interrupted)
         return self
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val, groups):
-        for name in [n for n in vars(self) if n.endswith("_") or n in _PRIVATE]:
-            delattr(self, name)
+        forget_fit(self, _PRIVATE)
         budget = Budget(self._most_settings(), self.max_time)
-        template = self._make_template()
+        template, _ = self._make_template()
         self._check_space(template)
         check_validation_arguments(X_val, y_val, sample_weight_val)
         rows = self._read(template, X, y, sample_weight, first=True)
         groups = check_groups(groups, len(rows))
-        rng = _generator(self.random_state)
+        rng = generator_of(self.random_state)
         valid = None
         if X_val is not None:
             valid = self._validation_rows(template, X_val, y_val, sample_weight_val)
@@ -239,24 +223,6 @@ class BaseSearch(BaseEstimator):
             return self.n_settings
         return SETTINGS if self.max_time is None and self.param_grid is None else math.inf
 
-    def _make_template(self):
-        """A net with the parameters that no setting changes, found valid."""
-        estimator = self._get_estimator()
-        if not isinstance(estimator, self._net):
-            raise TypeError(
-                f"estimator={estimator!r} is not a {self._net.__name__}. Pass one, or None for its "
-                "defaults; what prepares the table belongs in front of the search: "
-                f"make_pipeline(..., {type(self).__name__}())."
-            )
-        if estimator.callbacks:
-            raise ValueError(
-                f"estimator has callbacks={estimator.callbacks!r}. Callbacks watch a net that is trained "
-                "alone, and those of a search are trained together. Set estimator__callbacks=None."
-            )
-        template = clone(estimator).set_params(warm_start=False, max_time=None, verbose=0)
-        checked(template)
-        return template
-
     def _check_space(self, template):
         """Refuse a space that names parameters that there are not."""
         if self.param_distributions is not None and self.param_grid is not None:
@@ -280,11 +246,7 @@ class BaseSearch(BaseEstimator):
 
     def _read(self, template, X, y, sample_weight, *, first):
         """Rows as numbers with gaps, encoded targets and weights."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        check_given(self, y)
         numbers, target = read(
             self,
             X,
@@ -439,7 +401,7 @@ class BaseSearch(BaseEstimator):
         knobs, places = self._knobs_and_standing()
         compared = places.notna()
         return importance_table(
-            knobs[compared], places[compared].to_numpy(), n_repeats, _generator(random_state)
+            knobs[compared], places[compared].to_numpy(), n_repeats, generator_of(random_state)
         )
 
     def _knobs_and_standing(self):
@@ -474,12 +436,6 @@ class BaseSearch(BaseEstimator):
         """Weighted mean of the predictions of all nets."""
         check_is_fitted(self)
         return self._mixture.mean(read_to_predict(self, X))
-
-
-def _generator(random_state):
-    if random_state is None:  # as the nets: the global generator is left alone
-        return np.random.RandomState(np.random.SeedSequence().generate_state(4))
-    return check_random_state(random_state)
 
 
 def outside(found, predicted):

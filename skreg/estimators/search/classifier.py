@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import balanced_accuracy_score, get_scorer
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from skreg.estimators import outputs
+from skreg.estimators.columns import read_to_predict
 from skreg.estimators.mlp import RegularizedMLPClassifier
-from skreg.estimators.probes import predicting
+from skreg.estimators.probes import predicting, with_outputs
 from skreg.estimators.search.base import CONSTRAINTS, BaseSearch, outside
 from skreg.estimators.search.chosen import mean_of
 from skreg.estimators.search.docs import describe
@@ -109,12 +110,12 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
         return tags
 
     def _make_template(self):
-        template = super()._make_template()
+        template, parts = super()._make_template()
         if self.decision != "auto":
             template.set_params(decision=self.decision)
         elif _is_balanced(self.scoring):
             template.set_params(decision="balanced")
-        return template
+        return template, parts
 
     def _learn_from(self, chosen):
         self.classes_ = self._template.classes_
@@ -124,15 +125,16 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
     def _set_outside(self, found, predicted):
         self.oof_decision_ = outside(found, predicted)
 
-    def _asked(self, X):
-        """A net that predicts the ensemble's mean probabilities."""
-        mean = self._mean(X)  # says where it is not fitted
-        return predicting(self._template, mean, self._shift)
+    def _with_logits(self, X):
+        """A net that puts out the logits of the ensemble's mean probabilities."""
+        check_is_fitted(self)
+        return with_outputs(self._template, self._mixture.logits(read_to_predict(self, X)))
 
     @outputs.returns(outputs.LABELS)
     def predict(self, X: types.Table) -> types.Array:
         """Predict labels by the mean probabilities."""
-        return self._asked(X).predict(X)
+        mean = self._mean(X)  # says where it is not fitted
+        return predicting(self._template, mean, self._shift).predict(X)
 
     @outputs.returns(outputs.PROBABILITIES)
     def predict_proba(self, X: types.Table) -> types.Array:
@@ -141,13 +143,13 @@ class RegularizedMLPClassifierCV(ClassifierMixin, BaseSearch):
 
     @outputs.returns(outputs.LOG_PROBABILITIES)
     def predict_log_proba(self, X: types.Table) -> types.Array:
-        """Predict logarithms of the mean probabilities."""
-        return np.log(self._mean(X))
+        """Predict logarithms of the mean probabilities, without underflow."""
+        return self._with_logits(X).predict_log_proba(X)
 
     @outputs.returns(outputs.LOGITS)
     def decision_function(self, X: types.Table) -> types.Array:
         """Predict logits of the mean probabilities."""
-        return self._asked(X).decision_function(X)
+        return self._with_logits(X).decision_function(X)
 
 
 def _is_balanced(scoring):

@@ -10,7 +10,7 @@ from skreg.estimators.course import factors_of, fix_scale
 from skreg.estimators.probes import outputs_for, predicting
 from skreg.estimators.rows import takes_weights
 from skreg.estimators.scoring import GivenRows
-from skreg.estimators.target import loss_of, rule_by
+from skreg.estimators.target import decoded, for_engine, loss_of, of_scaled_target, rule_by
 from skreg.objective.losses import rowwise
 
 
@@ -38,12 +38,12 @@ class Judge:
         self.by_loss = isinstance(scoring, str) and scoring == "loss"
         if not self.by_loss:
             self.scorer = check_scoring(template, scoring)
-            self._y = template._decode_target(rows.y)
+            self._y = decoded(template, rows.y)
             self._given = GivenRows(rows.given, rows.places).take()
             self._weighted = rows.weight is not None and takes_weights(self.scorer)
 
     def _as_target(self, y):
-        y = torch.as_tensor(np.asarray(self.template._engine_target(y)))
+        y = torch.as_tensor(np.asarray(for_engine(self.template, y)))
         return y[None] if y.ndim == 1 else y.double().T[None]
 
     def loss(self, found, rows=slice(None)):
@@ -58,18 +58,12 @@ class Judge:
         """
         raw = outputs_for(self.template, found)
         if not hasattr(self.template, "classes_"):
-            raw = self._scaled(raw)
+            raw = of_scaled_target(self.template, raw)
         options = {"quantile": float(getattr(self.template, "quantile", 0.5))}
         options["smoothing"] = torch.zeros(1, 1, dtype=torch.float64)
         f = torch.from_numpy(np.ascontiguousarray(raw.T))[None]
         values = rowwise(loss_of(self.template), f, self._target[..., rows], **options)[0].numpy()
         return float(np.average(values, weights=self.weight[rows]))
-
-    def _scaled(self, raw):
-        net = self.template
-        if loss_of(net) == "poisson":
-            return raw - np.log(net._target_scale)
-        return (raw - net._target_mean) / net._target_scale
 
     def score(self, found, shares, rows=None):
         """Score of predictions, larger is better; NaN where the scorer has no value for them.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from skreg.estimators.course import columns_of, forward_rows
 from skreg.estimators.fitted import forward_of_all
+from skreg.estimators.search.module import mean_of_outputs
 from skreg.estimators.target import predictions
 
 
@@ -45,23 +47,36 @@ class Mixture:
         ndarray
             Probabilities (n, n_classes), or numbers in units of the target.
         """
-        return self._by_rows(numbers, self._mean_of)
+        return self._by_rows(numbers, lambda raw: self._mean_of(predictions(self.nets, raw)))
 
     def std(self, numbers):
         """Weighted standard deviation of the predictions, in the shape of their mean."""
+
+        def of_rows(raw):
+            found = predictions(self.nets, raw)
+            return np.sqrt(self._mean_of((found - self._mean_of(found)) ** 2))
+
+        return self._by_rows(numbers, of_rows)
+
+    def logits(self, numbers):
+        """Outputs (n, o) of a classifier whose probabilities are the mean, as the module for export has them.
+
+        They are computed in logarithms: no probability is lost to rounding, as it would be near 0 and 1.
+        """
+        mean = mean_of_outputs(self.nets[0])(torch.from_numpy(self.weights))
         return self._by_rows(
-            numbers, lambda found: np.sqrt(self._mean_of((found - self._mean_of(found)) ** 2))
+            numbers, lambda raw: mean(torch.from_numpy(raw.astype(np.float64))).numpy()
         )
 
     def _mean_of(self, found):
         return np.tensordot(self.weights, found, 1)
 
     def _by_rows(self, numbers, function):
-        """What a function makes of the predictions (k, b, ...), of all rows."""
+        """What a function makes of the raw outputs (k, b, o), of all rows."""
         widths = [columns_of(net).n_out for net in self._preparing]
         forward = forward_of_all(self, self.nets, widths, tables=self.tables)
         return forward.by_rows(
             [forward_rows(net, numbers) for net in self._preparing],
-            lambda raw: function(predictions(self.nets, raw)),
+            function,
             forward.precision(numbers.shape[0]),
         )

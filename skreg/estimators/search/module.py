@@ -144,7 +144,7 @@ def ensemble_module(nets, weights):
     dtype = torch.float64 if wide else torch.float32
     order = [i for places in alike.values() for i in places]
     ordered = torch.as_tensor(np.asarray(weights)[order], dtype=dtype)
-    module = Ensemble(parts, _mean_of(nets[0])(ordered))
+    module = Ensemble(parts, mean_of_outputs(nets[0])(ordered))
     # The copy, since modules of nets share their memory.
     module = copy.deepcopy(module).eval()
     return module.to(dtype) if wide else module
@@ -156,8 +156,8 @@ def _part(nets):
     return Part(module, [module_of(net, prepared=True) for net in nets])
 
 
-def _mean_of(net):
-    """The kind of mean of what nets like this one put out."""
+def mean_of_outputs(net):
+    """The kind of mean of what nets like this one put out: a class of modules, made with weights."""
     if not hasattr(net, "classes_"):
         return MeanOfNumbers
     return MeanOfLabels if loss_of(net) == "binomial" else MeanOfClasses

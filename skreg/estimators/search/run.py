@@ -140,7 +140,7 @@ class Search:
         return min(size, affordable) if affordable >= _SMALLEST_LAST else 0
 
     def _train_wave(self, wave):
-        began, tried = time.perf_counter(), len(wave)
+        began, tried = time.perf_counter(), len(wave)  # those that cannot be trained count
         wave = [trial for trial in wave if trial.error is None]
         if not wave:
             return
@@ -159,8 +159,7 @@ class Search:
         else:
             self.train(wave, None)
         self._finish(wave)
-        if tried:
-            self._setting_seconds = (time.perf_counter() - began) / tried
+        self._setting_seconds = (time.perf_counter() - began) / tried
 
     def _is_over(self):
         return self.interrupted or self.budget.left == 0.0

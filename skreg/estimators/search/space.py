@@ -49,7 +49,8 @@ class Sometimes:
         return self.distribution.rvs(random_state=random_state)
 
 
-#: Of each knob a distribution. What the ranges rest on stands in the guide (docs/user_guide/search.rst).
+#: Of each knob a distribution of several values: what is not varied is the estimator's. What the ranges rest
+#: on stands in the guide (docs/user_guide/search.rst).
 SPACE = {
     "learning_rate_init": loguniform(1e-3, 2e-2),
     "hidden_layer_sizes": Choice(_SHAPES),
@@ -67,7 +68,6 @@ SPACE = {
     "embedding_scale": loguniform(0.04, 0.35),
     "category_embedding": Choice(("auto", "auto", "onehot", "embedding")),
     "scale_features": Choice(("robust",) * 3 + ("standard",) * 2 + ("quantile",)),
-    "batch_size": Choice(("auto",)),
     "mixup": Sometimes(0.25, uniform(0.03, 0.17)),
     "cutmix": Sometimes(0.1, uniform(0.05, 0.45)),
     "input_noise": Sometimes(0.1, loguniform(0.01, 0.3)),

@@ -23,7 +23,7 @@ from skreg.estimators.course import (
 from skreg.estimators.fitted import set_fitted
 from skreg.estimators.forward import raw_outputs
 from skreg.estimators.measuring import set_metrics
-from skreg.estimators.scoring import GivenRows, make_score, numbers_of_kept
+from skreg.estimators.scoring import GivenRows, make_score, numbers_of_kept, set_score
 from skreg.estimators.target import predictions, smoothed_shares
 from skreg.estimators.weights import drop_unweighted, weigh
 from skreg.train.feed import batches_of
@@ -218,9 +218,8 @@ class Trainees:
         job = make_job(net, rows, valid, parts, seed_of(net))
         job.label = f"{type(net).__name__} (setting {trial.number})"
         if net.scoring != "loss":
-            score = make_score(net, valid, shown[1])
-            if score.undefined(valid[1]) is None:
-                job.score, job.shows_nets = score, score.shows_nets
+            # Where it is undefined the loss decides; of hundreds of nets that is not said.
+            set_score(job, make_score(net, valid, shown[1]), valid[1])
         set_metrics(net, job, rows, valid, shown)
         trial.nets.append(net)
         trial.jobs.append(job)

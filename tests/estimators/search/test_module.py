@@ -109,6 +109,29 @@ def test_it_is_what_the_search_predicts(fitted):
             np.testing.assert_allclose(found, known, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "target", [CASES["two classes"], CASES["three classes"], CASES["multilabel"]]
+)
+def test_it_agrees_far_beyond_what_probabilities_can_tell(target):
+    """Logits of hundreds: of probabilities 1e-15 would be left, and log odds of 34.5."""
+    X, value = table()
+    X = np.nan_to_num(X)
+    plain = {"scale_features": [None], "batch_norm": [False], "numeric_embedding": [None]}
+    grid = plain | {"hidden_layer_sizes": [(6,), (5, 5)], "activation": ["relu"]}
+    search = fit_all(classifier(param_grid=grid), X, target[1](value))
+    far = 1e4 * X
+    known = outputs(search, far)
+    assert np.abs(known).max() > 300
+    with torch.no_grad():
+        np.testing.assert_allclose(search.module_(torch.from_numpy(far)), known, rtol=1e-9)
+    logarithms = search.predict_log_proba(far)
+    assert np.isfinite(logarithms).all() and logarithms.min() < -300
+    proba = search.predict_proba(far)
+    np.testing.assert_allclose(np.exp(logarithms), proba, rtol=1e-9, atol=1e-300)
+    if known.shape[1] == 1:
+        np.testing.assert_allclose(logarithms[:, 1] - logarithms[:, 0], known[:, 0], rtol=1e-9)
+
+
 def test_torch_script(fitted):
     search, X = fitted
     file = io.BytesIO()

@@ -10,7 +10,7 @@ from scipy.stats import uniform
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.estimators.course import checked
 from skreg.estimators.resolve import resolve, warn_of_knobs
-from skreg.estimators.search.space import PORTFOLIO, Table, draw, settings
+from skreg.estimators.search.space import PORTFOLIO, SPACE, Table, draw, settings
 
 
 def some(estimator, n, table=None, distributions=None, grid=None, seed=0):
@@ -54,6 +54,21 @@ def test_every_knob_is_drawn_on_and_off():
     assert norms == {(True, False), (False, True), (False, False)}
     rates = np.log10([setting["learning_rate_init"] for setting in found])
     assert np.ptp(rates) > 1
+
+
+@pytest.mark.parametrize("name", SPACE)
+def test_what_is_drawn_is_varied(name):
+    """A knob with one value would only put it in the place of what the user set."""
+    rng = np.random.RandomState(0)
+    assert len({repr(SPACE[name].rvs(random_state=rng)) for _ in range(100)}) > 1
+
+
+def test_what_is_not_varied_is_what_the_user_set():
+    own = {"batch_size": 24, "solver": "sgd", "epsilon": 1e-6, "max_iter": 7, "patience": 3}
+    estimator = RegularizedMLPClassifier(**own)
+    for setting in some(estimator, 60, Table(categories=True)):
+        params = estimator.get_params() | setting
+        assert {name: params[name] for name in own} == own
 
 
 def test_the_same_seed_draws_the_same_settings():
