@@ -42,7 +42,7 @@ def rank_diagram(ranks):
     matplotlib Figure
     """
     figure = Figure(figsize=(WIDTH, 1.2 + 0.2 * ranks.shape[1]), layout="constrained")
-    scikit_posthocs.critical_difference_diagram(
+    drawn = scikit_posthocs.critical_difference_diagram(
         ranks.mean(),
         scikit_posthocs.posthoc_nemenyi_friedman(ranks),
         ax=figure.add_subplot(),
@@ -51,6 +51,8 @@ def rank_diagram(ranks):
         text_h_margin=0.02,
         color_palette={name: color_of(name) for name in ranks},
     )
+    for (bar,) in drawn["crossbars"]:
+        bar.set_xdata(sorted(bar.get_xdata()))  # the order of a set differs between processes
     return figure
 
 
