@@ -19,12 +19,10 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skreg
 from skreg.comparison.models import model_facts
-from skreg.comparison.preparing import squashing_scaler
 
 KINDS = ("Classifier", "Regressor")
 
@@ -47,13 +45,6 @@ def _pair(module, name, threads=None, **options):
 def _imported(module, name, threads, options, seed):
     more = {threads: torch.get_num_threads()} if threads else {}
     return getattr(import_module(module), name)(random_state=seed, **options, **more)
-
-
-def _squashed(kind):
-    net = getattr(skreg, f"RegularizedMLP{kind}")
-    return lambda seed: Pipeline(
-        [("scale", squashing_scaler()), ("net", net(scale_features=None, random_state=seed))]
-    )
 
 
 def _bagged(kind):
@@ -107,12 +98,6 @@ OURS = {
         "the same nets on the table as it comes, which they encode, fill and scale for themselves",
         "raw",
         _pair("skreg", "RegularizedMLP{}"),
-    ),
-    "skreg-squash": Method(
-        "skrub's SquashingScaler, quantiles and a bend at 3, in front of the default net",
-        "network",
-        tuple(map(_squashed, KINDS)),
-        package="skrub",
     ),
     "skreg-linear": Method(
         "RegularizedLinearClassifier and -Regressor; the best of 4 l2 and 2 l1 by 3-fold search",

@@ -1,8 +1,8 @@
 """Which rules of thumb held on the tables: ``python -m benchmarks.rules``.
 
-The page docs/benchmarks/rules.rst is written from rows that are stored: ``results/verdicts.csv`` (``python -m
-benchmarks.verdicts``), ``results/dropout_rates.csv`` (``python -m benchmarks.tables``, the command stands on
-the page) and ``results/rules.csv``, what the tables are like, which ``--data DIR`` writes anew.
+docs/benchmarks/rules.rst is written from stored rows: ``results/verdicts.csv`` (of the finished study on
+docs/benchmarks/verdicts.rst), ``results/dropout_rates.csv`` (``python -m benchmarks.tables``, the command
+stands on the page) and ``results/rules.csv``, what the tables are like, which ``--data DIR`` writes anew.
 """
 
 from __future__ import annotations
