@@ -14,83 +14,50 @@ import time
 #: Modules that take time to import, and that much of the work needs none of.
 HEAVY = ("matplotlib", "skrub", "rich", "dask", "pandas", "skorch", "numba")
 
-
-def _torch_and_sklearn():
-    import torch  # noqa: F401
-    from sklearn.neural_network import MLPClassifier  # noqa: F401
-
-
-def _package():
-    import skreg  # noqa: F401
-
-
-def _estimator():
-    from skreg import RegularizedMLPClassifier  # noqa: F401
-
-
-def _skorch():
-    from skorch import NeuralNetClassifier  # noqa: F401
-
-
-def _fit():
-    import numpy as np
-
-    from skreg import RegularizedMLPClassifier
-
-    X = np.random.default_rng(0).normal(size=(200, 10))
-    RegularizedMLPClassifier((10,), max_iter=1, early_stopping=False, device="cpu").fit(
-        X, X[:, 0] > 0
-    )
-
-
-def _default_fit(classes=2, dtype="float32"):
-    import numpy as np
-
-    from skreg import RegularizedMLPClassifier
-
-    X = np.random.default_rng(0).normal(size=(500, 10))
-    y = (X[:, 0] > 0).astype(int) + (classes > 2) * (X[:, 1] > 0)
-    RegularizedMLPClassifier(max_iter=2, dtype=dtype, device="cpu", random_state=0).fit(X, y)
-
-
-#: What is done one after the other in a process.
+FIRST = "import torch; from sklearn.neural_network import MLPClassifier"
+FIT = """
+import numpy as np
+from skreg import RegularizedMLPClassifier
+X = np.random.default_rng(0).normal(size=(200, 10))
+net = RegularizedMLPClassifier((10,), max_iter=1, early_stopping=False, device="cpu")
+net.fit(X, X[:, 0] > 0)
+"""
+DEFAULT_FIT = """
+import numpy as np
+from skreg import RegularizedMLPClassifier
+X = np.random.default_rng(0).normal(size=(500, 10))
+y = (X[:, 0] > 0).astype(int) + ({classes} > 2) * (X[:, 1] > 0)
+RegularizedMLPClassifier(max_iter=2, dtype={dtype!r}, device="cpu", random_state=0).fit(X, y)
+"""
+#: Code that is run one after the other in a process.
 STAGES = {
     "skreg": {
-        "torch and scikit-learn": _torch_and_sklearn,
-        "import skreg": _package,
-        "an estimator of skreg": _estimator,
-        "first fit": _fit,
-        "second fit": _fit,
+        "torch and scikit-learn": FIRST,
+        "import skreg": "import skreg",
+        "an estimator of skreg": "from skreg import RegularizedMLPClassifier",
+        "first fit": FIT,
+        "second fit": FIT,
     },
-    "skorch": {"torch and scikit-learn": _torch_and_sklearn, "import skorch": _skorch},
+    "skorch": {
+        "torch and scikit-learn": FIRST,
+        "import skorch": "from skorch import NeuralNetClassifier",
+    },
     "default": {
-        "import": _estimator,
-        "first default fit": _default_fit,
-        "... then the first of another loss": lambda: _default_fit(classes=3),
-        "... then the first of another precision": lambda: _default_fit(dtype="float64"),
+        "import": "from skreg import RegularizedMLPClassifier",
+        "first default fit": DEFAULT_FIT.format(classes=2, dtype="float32"),
+        "... then the first of another loss": DEFAULT_FIT.format(classes=3, dtype="float32"),
+        "... then the first of another precision": DEFAULT_FIT.format(classes=2, dtype="float64"),
     },
 }
 
 
 def walk(stages, heavy=HEAVY):
-    """Do one stage after the other.
-
-    Parameters
-    ----------
-    stages : dict of str to callable
-    heavy : sequence of str
-        Modules to look out for.
-
-    Returns
-    -------
-    dict of str to dict
-        For each stage its "seconds", and "imports": the heavy modules that are new after it.
-    """
+    """Run one stage after the other: its "seconds", and "imports", the heavy modules that are new."""
     out = {}
-    for name, stage in stages.items():
+    for name, code in stages.items():
         before = set(sys.modules)
         began = time.perf_counter()
-        stage()
+        exec(code, {})
         seconds = time.perf_counter() - began
         new = [module for module in heavy if module in sys.modules and module not in before]
         out[name] = {"seconds": seconds, "imports": new}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.figures import rank_diagram, save, score_against_time
 from benchmarks.methods import METHODS
+from benchmarks.pictures import rank_diagram, save, score_against_time
 from benchmarks.protocol import TASKS
 from benchmarks.ranking import (
     HIGHEST,

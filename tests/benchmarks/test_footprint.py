@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib
 import itertools
 import sys
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 
 from benchmarks import footprint, imports
-from benchmarks.pages import PAGES
 
 
 def test_a_walk_notes_what_each_stage_imports(monkeypatch, tmp_path):
@@ -16,9 +14,9 @@ def test_a_walk_notes_what_each_stage_imports(monkeypatch, tmp_path):
         (tmp_path / f"{name}.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     stages = {
-        "first": lambda: importlib.import_module("heavy_one"),
-        "again": lambda: importlib.import_module("heavy_one"),
-        "second": lambda: importlib.import_module("heavy_two"),
+        "first": "import heavy_one",
+        "again": "import heavy_one",
+        "second": "import heavy_two",
     }
     try:
         found = imports.walk(stages, heavy=("heavy_one", "heavy_two", "heavy_three"))
@@ -71,7 +69,7 @@ def test_page_on_imports_and_pickles(machine):
     sizes = {"skreg": 30_000, "scikit-learn": 240_000}
     pickles = {"a net": {"bytes": sizes, "parameters": 7510, "to scikit-learn": 0.125}}
     found = {"imports": footprint.imports(1, walked(itertools.count())), "pickles": pickles}
-    page = PAGES["footprint"](found, machine)
+    page = footprint.page(found, machine)
     assert "   * - a net\n     - 7,510\n     - 30.0\n     - 240.0\n     - 0.12\n" in page
     assert "   * - skreg: first fit\n     - 10.000\n     - numba\n" in page
     assert "up to and including a fit: matplotlib, skrub, rich, dask, pandas, skorch.\n" in page

@@ -7,7 +7,6 @@ import torch
 
 from benchmarks import __main__ as command
 from benchmarks import gpu
-from benchmarks.pages import PAGES
 from benchmarks.regressions import figures
 
 RESULT = {
@@ -39,7 +38,7 @@ def test_members_a_second():
 
 
 def test_the_page_names_the_gpu_and_the_best_stack(machine):
-    page = PAGES["gpu"](RESULT, machine)
+    page = gpu.page(RESULT, machine)
     assert "On Some GPU: " in page
     assert "0.25 s of the batched search are training" in page
     assert "**90.5**" in page and "**80.0**" not in page

@@ -5,7 +5,6 @@ import types
 import numpy as np
 
 from benchmarks import predicting, timing
-from benchmarks.pages import PAGES
 
 
 def test_one_call_of_predict_is_the_share_of_many(monkeypatch):
@@ -33,7 +32,7 @@ def test_one_call_of_predict_is_the_share_of_many(monkeypatch):
 def test_page_on_predictions(machine):
     found = {"seconds": {"skreg": 2e-4, "scikit-learn": 1e-4}, "to scikit-learn": 2.0}
     many = {"seconds": {"skreg": 0.3, "scikit-learn": 0.4}, "to scikit-learn": 0.75}
-    page = PAGES["predicting"]({"a net": {"1": found, "100000": many}}, machine)
+    page = predicting.page({"a net": {"1": found, "100000": many}}, machine)
     assert "   * - a net\n     - 0.200\n     - 0.100\n     - 2.00\n" in page
     assert "100,000 rows\n------------\n" in page
     assert "   * - a net\n     - 300\n     - 400\n     - 0.75\n" in page

@@ -7,10 +7,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from benchmarks import scaling
+from benchmarks.growth import picture, points, slope
 from benchmarks.memory import CLEAR_REFS
-from benchmarks.pages import PAGES
-from benchmarks.pictures import draw_growth, growth
-from benchmarks.scaling import points, slope
 
 #: A table that no run looks at.
 SMALL = np.ones(1)
@@ -116,7 +114,7 @@ def test_sizes_can_be_chosen():
 
 
 def test_page_on_growth_has_slopes_and_names_the_machine(result, machine):
-    page = PAGES["scaling"](result, {**machine, "repeats": 5})
+    page = scaling.page(result, {**machine, "repeats": 5})
     assert "Taken on 2 cores of Some CPU" in page and "Repetitions: 5." in page
     rows = page.split("\nRows\n")[1].split("\nColumns\n")[0]
     cells = rows.split("* - slope")[1].replace("\n", " ").split("- ")[1:]
@@ -128,13 +126,13 @@ def test_page_on_growth_has_slopes_and_names_the_machine(result, machine):
 def test_page_on_growth_where_the_system_does_not_tell_of_memory(result, machine):
     for one in result["rows"]["contestants"]["skreg"]:
         one["mb"] = None
-    page = PAGES["scaling"](result, machine)
+    page = scaling.page(result, machine)
     assert page.count("- unknown") == 4
-    assert len(growth(result).axes) == 6
+    assert len(picture(result).axes) == 6
 
 
 def test_names_overlap_nothing_in_the_picture_of_growth(result):
-    figure = growth(result)
+    figure = picture(result)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -160,6 +158,8 @@ def test_names_overlap_nothing_in_the_picture_of_growth(result):
 
 
 def test_picture_of_growth_is_the_same_each_time(result, tmp_path):
-    for name in ("one.svg", "two.svg"):
-        draw_growth(result, tmp_path / name)
-    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        scaling.draw(result, tmp_path / name)
+    one, two = (tmp_path / name / "scaling.svg" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
