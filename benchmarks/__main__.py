@@ -15,7 +15,7 @@ RECORDED = RESULTS / "recorded_ratios.json"
 DOCS = HERE.parent / "docs" / "benchmarks"
 NAMES = (
     *("default_speed", "single", "search", "scaling", "bagging", "predicting", "searching"),
-    *("selection", "own_nets", "footprint", "gpu"),
+    *("selection", "own_nets", "gpu"),
 )
 
 

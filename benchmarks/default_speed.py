@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from functools import partial
@@ -11,7 +15,6 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 
 from benchmarks import predicting
-from benchmarks.imports import in_a_process
 from benchmarks.nets import sklearn_net
 from benchmarks.regressions import Figure
 from benchmarks.rst import head, table
@@ -144,17 +147,25 @@ def predictions(repeats, calls=CALLS, members=MEMBERS, d=20, n=2000):
     return out
 
 
+def in_a_process(cache):
+    """Seconds of the first fits of a new process, with a folder of numba's machine code."""
+    command = [sys.executable, "-m", "benchmarks.first_fits"]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return json.loads(found.stdout)
+
+
 def first_fits(repeats, run=in_a_process):
     """First fits of an installation, whose kernels are compiled, against those of a second process."""
     first, second = [], []
     began = time.perf_counter()
     while not first or (len(first) < repeats and time.perf_counter() - began < PATIENCE):
         with tempfile.TemporaryDirectory() as folder:
-            first.append(run("default", NUMBA_CACHE_DIR=folder))
-            second.append(run("default", NUMBA_CACHE_DIR=folder))
+            first.append(run(folder))
+            second.append(run(folder))
     out = {}
     for stage, goal in FIRST.items():
-        cold, warm = ([one[stage]["seconds"] for one in found] for found in (first, second))
+        cold, warm = ([one[stage] for one in found] for found in (first, second))
         out[f"{stage}, more than in a second process"] = row(
             (median(cold), median(warm)),
             median(np.subtract(cold, warm)),

@@ -134,7 +134,7 @@ def test_directions_of_the_ratios_of_each_page():
         "default_speed": {"rows": {"a fit": {"ratio": 2.5, "value": 3.0, "more is faster": True}}},
         "bagging": {"all epochs": {"single fits": {"one fit": 1.0, "ensemble": 5.0}}},
         "predicting": {"(100,), classifier": {"1": one, "100000": one}},
-        "footprint": {},
+        "scaling": {},
     }
     found = [regressions.figures(page, result) for page, result in results.items()]
     assert {name: figure for page in found for name, figure in page.items()} == {
