@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -16,29 +17,26 @@ LINES = (
 FIGURES = {"seconds": "seconds", "mb": "MB above the table"}
 
 
-def points(sizes, measured, figure):
-    """Sizes and values of a figure, "seconds" or "mb", of one contestant, where it is above zero."""
-    pairs = [(size, one[figure]) for size, one in zip(sizes, measured, strict=True) if one[figure]]
-    return np.array(pairs, dtype=float).reshape(-1, 2).T
+def values_of(axis, contestant, figure):
+    """A figure, "seconds" or "mb", of one contestant by size, where it is above zero."""
+    values = pd.DataFrame(axis["contestants"][contestant], axis["sizes"])[figure].astype(float)
+    return values[values > 0]
 
 
-def slope(sizes, values):
-    """The power of the size with which a value grows, over the upper half of the axis.
+def slope(values):
+    """The power of the size with which a Series grows, over the upper half of the axis.
 
     What a call costs whatever the size hides growth at small sizes, so they do not count. Least squares on
     logarithmic axes; nan with fewer than two points there.
 
+    >>> import pandas as pd
     >>> from benchmarks.growth import slope
-    >>> round(slope([1, 10, 100, 1000], [5.0, 5.0, 10.0, 100.0]), 6)
+    >>> round(slope(pd.Series([5.0, 5.0, 10.0, 100.0], [1, 10, 100, 1000])), 6)
     1.0
     """
-    sizes, values = np.asarray(sizes, dtype=float), np.asarray(values, dtype=float)
-    if len(sizes) < 2:
-        return float("nan")
-    upper = sizes >= np.sqrt(sizes.min() * sizes.max()) * (1 - 1e-9)
-    if upper.sum() < 2:
-        return float("nan")
-    return float(np.polyfit(np.log(sizes[upper]), np.log(values[upper]), 1)[0])
+    logs = np.log(values.set_axis(np.log(values.index.to_numpy(float))))
+    upper = logs[logs.index >= (logs.index.min() + logs.index.max()) / 2 - 1e-9]
+    return float(np.polyfit(upper.index, upper, 1)[0]) if len(upper) > 1 else float("nan")
 
 
 def picture(result):
@@ -62,13 +60,13 @@ def _panel(ax, axis, kind):
     """One figure of all contestants, and linear growth from the first one's largest size down."""
     ax.set(xscale="log", yscale="log")
     linear = None
-    for (name, measured), line in zip(axis["contestants"].items(), LINES, strict=True):
-        sizes, values = points(axis["sizes"], measured, kind)
-        power = slope(sizes, values)
+    for name, line in zip(axis["contestants"], LINES, strict=True):
+        values = values_of(axis, name, kind)
+        power = slope(values)
         label = name if np.isnan(power) else f"{name}, slope {power:.2f}"
-        ax.plot(sizes, values, label=label, **line)
-        if linear is None and len(sizes):
-            linear = sizes, values[-1] * sizes / sizes[-1]
+        ax.plot(values.index, values, label=label, **line)
+        if linear is None and len(values):
+            linear = values.index, values.iloc[-1] * values.index / values.index[-1]
     low, high = ax.get_ylim()
     # Room above the lines for the names; linear growth is drawn as far as there are values.
     ax.set_ylim(low, high * (high / low) ** 0.35)

@@ -1,11 +1,13 @@
-"""What one call of ``predict`` costs, for one row and for many: plain nets, the default net, an ensemble."""
+"""What one call of ``predict`` costs, for one row and for many.
+
+The default net and an ensemble of it are in `benchmarks.default_speed`.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import make_classification
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from benchmarks import rst
@@ -13,7 +15,7 @@ from benchmarks.nets import sklearn_net, skreg_net
 from benchmarks.regressions import Figure
 from benchmarks.single import digits
 from benchmarks.timing import fits_of, in_turn, medians, ratio
-from skreg import BaggedMLPClassifier, RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.display._style import decimals_for, fixed
 
 WHO = ("skreg", "scikit-learn")
@@ -29,9 +31,6 @@ METHODS = {
     "classifier, predict_proba": (RegularizedMLPClassifier, MLPClassifier, "predict_proba"),
     "regressor, predict": (RegularizedMLPRegressor, MLPRegressor, "predict"),
 }
-#: Columns of the table that the default net and the ensemble are measured on, which all become waves, and
-#: nets of the ensemble.
-COLUMNS, MEMBERS = 20, 16
 ABOUT = (
     "One call for one row and for many, against scikit-learn's MLP of the same architecture, fitted on "
     "the handwritten digits (64 columns, 10 classes; for regressors the digit is the number). skreg's "
@@ -70,39 +69,19 @@ def compare(nets, method, X, repeats, calls, turns=1):
     }
 
 
-def defaults():
-    """The default net and the default ensemble, each beside scikit-learn's MLP of the net's widths."""
-    X, y = make_classification(2000, COLUMNS, n_informative=10, random_state=0)
-    short = {"max_iter": 2, "early_stopping": False}
-    net = RegularizedMLPClassifier(**short, random_state=0)
-    bag = BaggedMLPClassifier(RegularizedMLPClassifier(**short), MEMBERS, random_state=0)
-    plain = MLPClassifier(net.hidden_layer_sizes, max_iter=2, random_state=0)
-    in_turn(fits_of({"net": net, "bag": bag, "plain": plain}, X, y), 1)
-    what = f"{COLUMNS} columns, float64, classifier, predict"
-    return {
-        f"default net, {what}": {"skreg": net, "scikit-learn": plain},
-        f"ensemble of {MEMBERS} default nets, {what}": {"skreg": bag, "scikit-learn": plain},
-    }
-
-
 def measure(repeats, calls=CALLS):
-    """Each method of each net, for each number of rows; the defaults' as well."""
+    """Each method of each net, for each number of rows."""
     X, y = digits()
     rng = np.random.default_rng(0)
     out = {}
-
-    def measure_case(case, nets, method, many):
-        out[case] = {str(n): compare(nets, method, many[:n], repeats, *k) for n, k in calls.items()}
-
     for hidden, dtype in NETS:
         table = X.astype(dtype)
         many = rng.normal(size=(max(calls), X.shape[1])).astype(dtype)
         for what, (ours, theirs, method) in METHODS.items():
             nets = fitted(ours, theirs, hidden, table, y)
-            measure_case(f"{hidden}, {dtype}, {what}", nets, method, many)
-    many = rng.normal(size=(max(calls), COLUMNS))
-    for case, nets in defaults().items():
-        measure_case(case, nets, "predict", many)
+            out[f"{hidden}, {dtype}, {what}"] = {
+                str(n): compare(nets, method, many[:n], repeats, *k) for n, k in calls.items()
+            }
     return out
 
 

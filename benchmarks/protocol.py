@@ -151,17 +151,16 @@ def split(X, y, task, seed):
     enough rows.
     """
     stratified = task != "regression"
-    if stratified:
-        X, y = _without_rare_classes(X, y)
-    else:
-        y = np.asarray(y, dtype=np.float64)
-    draw = partial(train_test_split, random_state=seed)
-    X_train, X_test, y_train, y_test = draw(
-        X, y, test_size=0.25, stratify=y if stratified else None
-    )
+    X, y = _without_rare_classes(X, y) if stratified else (X, np.asarray(y, dtype=np.float64))
+
+    def draw(X, y, **sizes):
+        return train_test_split(
+            X, y, stratify=y if stratified else None, random_state=seed, **sizes
+        )
+
+    X_train, X_test, y_train, y_test = draw(X, y, test_size=0.25)
     if len(X_train) > MOST_ROWS:
-        strata = y_train if stratified else None
-        X_train, _, y_train, _ = draw(X_train, y_train, train_size=MOST_ROWS, stratify=strata)
+        X_train, _, y_train, _ = draw(X_train, y_train, train_size=MOST_ROWS)
     return X_train, X_test, y_train, y_test
 
 
@@ -207,13 +206,9 @@ def network_view(X_train, X_test):
     levels = OneHotEncoder(
         handle_unknown="ignore", min_frequency=2, max_categories=100, sparse_output=False
     )
-    columns = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
-        (
-            make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), levels),
-            categories,
-        ),
-    )
+    scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    levels = make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), levels)
+    columns = make_column_transformer((scaled, numbers), (levels, categories))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
         return columns.fit_transform(X_train), columns.transform(X_test)
@@ -226,10 +221,8 @@ def tree_view(X_train, X_test):
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
     )
     columns = make_column_transformer(("passthrough", numbers), (ordinals, categories))
-    return (
-        np.asarray(columns.fit_transform(X_train), dtype=np.float64),
-        np.asarray(columns.transform(X_test), dtype=np.float64),
-    )
+    found = columns.fit_transform(X_train), columns.transform(X_test)
+    return tuple(np.asarray(part, dtype=np.float64) for part in found)
 
 
 def frame_view(X_train, X_test):

@@ -39,15 +39,9 @@ def figures(page, result):
 
 
 def compare(now, recorded, tolerance=TOLERANCE):
-    """Set new figures, name to `Figure`, against recorded entries, name to a dict with its "ratio".
+    """What is slower than recorded by more than the tolerance, and the names of what is new.
 
-    Returns
-    -------
-    slower : list of tuple
-        Share, name, recorded and new ratio of what is slower by more than the tolerance, the worst
-        first.
-    new : list of str
-        What has no entry.
+    Of what is slower, the worst first: share, name, recorded and new ratio.
     """
     known = [
         (figure, name, recorded[name]["ratio"]) for name, figure in now.items() if name in recorded
@@ -105,17 +99,5 @@ def _print_slower(slower, recorded, here):
 
 
 def read(path):
-    """The recorded ratios, name to entry; empty where there is no file, ValueError if it is broken."""
-    if not path.exists():
-        return {}
-    try:
-        recorded = json.loads(path.read_text())
-        wrong = [name for name, one in recorded.items() if not one["ratio"] > 0]
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} does not hold recorded ratios ({error!r}). Take it from the repository again, "
-            "or delete it to record anew."
-        ) from error
-    if wrong:
-        raise ValueError(f"{path} has ratios that are not above zero: {', '.join(wrong)}.")
-    return recorded
+    """The recorded ratios, name to entry; empty where there is no file."""
+    return json.loads(path.read_text()) if path.exists() else {}

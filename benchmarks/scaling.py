@@ -165,7 +165,8 @@ def _growth_table(name, axis):
         for row, one in zip(rows, measured, strict=True):
             memory = "unknown" if one["mb"] is None else f"{one['mb']:.1f}"
             row += [f"{one['seconds']:.3f}", memory, one["runs"]]
-        slopes = [growth.slope(*growth.points(sizes, measured, kind)) for kind in growth.FIGURES]
+        values = (growth.values_of(axis, contestant, kind) for kind in growth.FIGURES)
+        slopes = [growth.slope(one) for one in values]
         last += [*("" if np.isnan(value) else f"{value:.2f}" for value in slopes), ""]
     return rst.table(header, [*rows, last])
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from benchmarks import scaling
-from benchmarks.growth import picture, points, slope
+from benchmarks.growth import picture, slope, values_of
 from benchmarks.memory import CLEAR_REFS
 
 #: A table that no run looks at.
@@ -33,24 +34,24 @@ def result():
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
 def test_slope_is_the_power(power):
     sizes = np.array([8, 16, 32, 64, 128])
-    assert slope(sizes, 3.0 * sizes**power) == pytest.approx(power)
+    assert slope(pd.Series(3.0 * sizes**power, sizes)) == pytest.approx(power)
 
 
 def test_slope_leaves_out_the_lower_half():
-    assert slope([10, 100, 1_000, 10_000], [7.0, 7.0, 1.0, 100.0]) == pytest.approx(2.0, abs=0.5)
-    assert slope([10, 1_000, 10_000], [1e6, 1.0, 10.0]) == pytest.approx(1.0)
+    assert slope(pd.Series([7.0, 7.0, 1.0, 100.0], [10, 100, 1_000, 10_000])) == pytest.approx(2.0)
+    assert slope(pd.Series([1e6, 1.0, 10.0], [10, 1_000, 10_000])) == pytest.approx(1.0)
 
 
-def test_slope_of_too_few_points_is_nan():
-    assert np.isnan(slope([], [])) and np.isnan(slope([1], [1.0]))
-    assert np.isnan(slope([1, 100], [1.0, 2.0]))
+@pytest.mark.parametrize("sizes", [[], [1], [1, 100]])
+def test_slope_of_too_few_points_is_nan(sizes):
+    assert np.isnan(slope(pd.Series(1.0, sizes, dtype=float)))
 
 
-def test_points_leave_out_what_was_not_measured():
-    measured = [{"mb": None}, {"mb": 0.0}, {"mb": 2.0}]
-    sizes, values = points([1, 10, 100], measured, "mb")
-    assert (sizes.tolist(), values.tolist()) == ([100], [2.0])
-    assert [len(part) for part in points([1], [{"mb": None}], "mb")] == [0, 0]
+def test_what_was_not_measured_is_left_out():
+    axis = {"sizes": [1, 10, 100], "contestants": {"a": [{"mb": None}, {"mb": 0.0}, {"mb": 2.0}]}}
+    assert values_of(axis, "a", "mb").to_dict() == {100: 2.0}
+    axis = {"sizes": [1], "contestants": {"a": [{"mb": None}]}}
+    assert values_of(axis, "a", "mb").empty
 
 
 # -- measuring ------------------------------------------------------------------------------------
