@@ -41,14 +41,14 @@ FIRST = {
     "... then the first of another precision": 4.0,
 }
 ABOUT = (
-    "sines and cosines of each numeric "
-    "column. Other pages measure nets of one hidden layer without them (*bare*); this one says what "
-    "they cost. *Search A* is ``GridSearchCV`` over 16 dropout rates x 5 folds on the handwritten "
-    "digits (64 columns, 10 classes; hidden layer (100,), batches of 200, 30 epochs); scikit-learn's "
-    "MLP and skorch's module are plain, two fits side by side. *Fits* run 20 epochs with all other "
-    "parameters at their defaults, on 2,000 made rows or on the digits (64 columns). *Predictions* "
-    "are of float64, against scikit-learn's MLP with the default net's hidden layers. The *first "
-    "fits* of an installation compile: 500 x 10, two epochs, in a process with an empty cache of "
+    "The default net has hidden layers of {hidden} and, with ``numeric_embedding={embedding!r}``, sines and "
+    "cosines of each numeric column. Other pages measure nets of one hidden layer without them (*bare*); "
+    "this one says what they cost. *Search A* is ``GridSearchCV`` over 16 dropout rates x 5 folds on the "
+    "handwritten digits (64 columns, 10 classes; hidden layer (100,), batches of 200, 30 epochs); "
+    "scikit-learn's MLP and skorch's module are plain, two fits side by side. *Fits* run 20 epochs with "
+    "all other parameters at their defaults, on 2,000 made rows or on the digits (64 columns). "
+    "*Predictions* are of float64, against scikit-learn's MLP with the default net's hidden layers. The "
+    "*first fits* of an installation compile: 500 x 10, two epochs, in a process with an empty cache of "
     "machine code, minus what the same fit takes in a second process; another loss is that of three "
     "classes, another precision float64. Medians of runs in turn."
 )
@@ -190,12 +190,7 @@ def measure(repeats):
 
 def page(result, machine):
     """What was reached of what was aimed at, and what was tried."""
-    text = head(
-        "The default net",
-        f"The default net has hidden layers of {result['net']['hidden']} and, with "
-        f"``numeric_embedding={result['net']['embedding']!r}``, {ABOUT}",
-        machine,
-    )
+    text = head("The default net", ABOUT.format(**result["net"]), machine)
     rows = []
     for name, row in result["rows"].items():
         more, value, goal = row["more is faster"], row["value"], row["goal"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -29,6 +31,25 @@ def test_without_a_gpu_it_is_skipped_with_a_reason(capsys, tmp_path, monkeypatch
     assert command.main(["--only", "gpu"]) == 0
     assert "skipping gpu: torch finds no CUDA device" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_searches_are_on_the_gpu_but_for_one_and_compiled_first(monkeypatch):
+    done, seconds = [], iter(range(100))
+
+    def batched(net, *rest):
+        done.append((net.device, net.numeric_embedding))
+        return SimpleNamespace(seconds=next(seconds))
+
+    monkeypatch.setattr(gpu, "batched", batched)
+    monkeypatch.setattr(gpu, "search", lambda net, *rest: done.append(net.device))
+    found = gpu.searches(2)
+    on_gpu, others = ("cuda", None), [("cuda", "periodic"), ("cpu", None)]
+    assert done[:3] == [on_gpu, *others]
+    assert done[3:] == [on_gpu, "cuda", "cuda", *others] * 2
+    # Of the batched search alone, after what was compiled: the calls 3 and 6.
+    assert found["training seconds"] == 4.5
+    assert found["times faster"]["skreg, batched"] == 1.0
+    assert list(found["seconds"])[1:3] == ["skreg, one by one", "skorch"]
 
 
 def test_members_a_second():
