@@ -24,6 +24,12 @@ def benchmark(name):
     return importlib.import_module(f"benchmarks.{name}")
 
 
+def missing(name):
+    """Why a page cannot be measured here; "" where it can."""
+    module = benchmark(name)
+    return module.missing() if hasattr(module, "missing") else ""
+
+
 def measure(name, repeats):
     """Measure one page and store its figures."""
     from benchmarks.timing import machine
@@ -69,7 +75,7 @@ def main(arguments=None):
         measure(options.only[0], options.repeats)
         return 0
     for name in () if options.pages else options.only:
-        if reason := getattr(benchmark(name), "missing", str)():
+        if reason := missing(name):
             print(f"skipping {name}: {reason}", flush=True)
             continue
         print(f"measuring {name} ...", flush=True)

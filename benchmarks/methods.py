@@ -243,10 +243,10 @@ def without_rule(text):
     (('skreg-search:max_time=120', True), ('hgb', False))
     """
     name, _, settings = text.partition(":")
-    kept = [word for word in settings.split(",") if word != "decision=balanced"]
-    if name != "skreg-search" or ",".join(kept) == settings:
+    kept = ",".join(word for word in settings.split(",") if word != "decision=balanced")
+    if name != "skreg-search" or kept == settings:
         return text, False
-    return ":".join([name, *filter(None, [",".join(kept)])]), True
+    return f"{name}:{kept}" if kept else name, True
 
 
 def make(text, task, seed):
