@@ -42,14 +42,12 @@ def table(n, d, seed=0):
 
 
 class Axis(NamedTuple):
-    """Something that grows."""
+    """Something that grows, and the work of a size and a contestant: table, run to warm up, run to time."""
 
     what: str  # what stays as it is
     sizes: tuple
     contestants: tuple
-    work: (
-        Callable  # of a size and a contestant: the table, a run that warms up, the run that counts
-    )
+    work: Callable
 
 
 def _rows(n, contestant):
@@ -132,15 +130,14 @@ def in_a_process(*arguments):
         return pool.submit(one_size, *arguments).result()
 
 
-def measure(repeats, sizes=None, run=in_a_process):
-    """All sizes of all axes, or those given by axis, a list for each contestant; `run` is as `one_size`."""
+def measure(repeats, run=in_a_process):
+    """All sizes of all axes, a list for each contestant; `run` is as `one_size`."""
     out = {}
     for name, axis in AXES.items():
-        chosen = list((sizes or {}).get(name, axis.sizes))
         found = {contestant: [] for contestant in axis.contestants}
-        for size, contestant in itertools.product(chosen, axis.contestants):
+        for size, contestant in itertools.product(axis.sizes, axis.contestants):
             found[contestant].append(run(name, size, contestant, repeats))
-        out[name] = {"what": axis.what, "sizes": chosen, "contestants": found}
+        out[name] = {"what": axis.what, "sizes": list(axis.sizes), "contestants": found}
     return out
 
 

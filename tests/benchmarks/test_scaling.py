@@ -98,17 +98,21 @@ def test_a_size_has_a_process_of_its_own(monkeypatch):
     assert scaling.in_a_process("rows", 300, "skreg", 2)["runs"] == 2
 
 
-def test_sizes_can_be_chosen():
+def test_contestants_of_a_size_run_in_turn():
     asked = []
 
     def run(*arguments):
         asked.append(arguments)
         return made_up(*arguments)
 
-    found = scaling.measure(3, sizes={"rows": [7], "columns": [8], "members": [2, 3]}, run=run)
-    assert asked[:2] == [("rows", 7, "skreg", 3), ("rows", 7, "scikit-learn", 3)]
-    assert found["members"]["sizes"] == [2, 3]
-    assert [len(part) for part in found["members"]["contestants"].values()] == [2, 2]
+    found = scaling.measure(3, run)
+    assert asked[:3] == [
+        ("rows", 1000, "skreg", 3),
+        ("rows", 1000, "scikit-learn", 3),
+        ("rows", 10_000, "skreg", 3),
+    ]
+    for axis in found.values():
+        assert {len(part) for part in axis["contestants"].values()} == {len(axis["sizes"])}
 
 
 # -- pages and pictures ---------------------------------------------------------------------------
