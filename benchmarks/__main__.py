@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -13,39 +14,30 @@ RESULTS = HERE / "results"
 RECORDED = RESULTS / "recorded_ratios.json"
 DOCS = HERE.parent / "docs" / "benchmarks"
 NAMES = (
-    "default_speed",
-    "single",
-    "search",
-    "scaling",
-    "bagging",
-    "predicting",
-    "searching",
-    "selection",
-    "own_nets",
-    "footprint",
-    "gpu",
+    *("default_speed", "single", "search", "scaling", "bagging", "predicting", "searching"),
+    *("selection", "own_nets", "gpu"),
 )
+
+
+def benchmark(name):
+    """The module of a page."""
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+def missing(name):
+    """Why a page cannot be measured here; "" where it can."""
+    module = benchmark(name)
+    return module.missing() if hasattr(module, "missing") else ""
 
 
 def measure(name, repeats):
     """Measure one page and store its figures."""
-    import importlib
-
     from benchmarks.timing import machine
 
-    result = importlib.import_module(f"benchmarks.{name}").measure(repeats)
+    stored = {"repeats": repeats, "result": benchmark(name).measure(repeats)}
     RESULTS.mkdir(exist_ok=True)
-    stored = {"machine": machine(), "repeats": repeats, "result": result}
-    (RESULTS / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
-
-
-def missing(name):
-    """What a page needs and this machine has not; "" where it can be measured."""
-    if name != "gpu":
-        return ""
-    from benchmarks import gpu
-
-    return gpu.missing()
+    text = json.dumps({"machine": machine(), **stored}, indent=1)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
 
 
 def stored_results(names=NAMES):
@@ -56,25 +48,17 @@ def stored_results(names=NAMES):
 
 def write_pages():
     """Write a page for each stored result, and the pictures."""
-    from benchmarks.pages import PAGES
-    from benchmarks.pictures import draw_growth, draw_searches
-
     for name, stored in stored_results().items():
-        about = {**stored["machine"], "repeats": stored["repeats"]}
-        (DOCS / f"{name}.rst").write_text(PAGES[name](stored["result"], about))
-        if name == "search":
-            draw_searches(stored["result"], DOCS.parent / "images" / "batched_search.png")
-        if name == "scaling":
-            draw_growth(stored["result"], DOCS / "scaling.svg")
+        module, about = benchmark(name), {**stored["machine"], "repeats": stored["repeats"]}
+        (DOCS / f"{name}.rst").write_text(module.page(stored["result"], about))
+        if hasattr(module, "draw"):
+            module.draw(stored["result"], DOCS)
 
 
 def main(arguments=None):
     """Measure in a process each, so that no page suffers from the threads of another.
 
-    Returns
-    -------
-    int
-        The exit code: 1 where a ratio is slower than the recorded one, else 0.
+    The exit code is 1 where a ratio is slower than the recorded one.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="pages to measure")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
+from functools import partial
 
+import numpy as np
 import torch
-from joblib import parallel_config
 from sklearn.base import clone
 
-import skreg
+from benchmarks import rst
 from benchmarks.nets import jobs
-from benchmarks.search import case_a, search
+from benchmarks.regressions import Figure
+from benchmarks.search import batched, case_a, search
 from benchmarks.single import digits
-from benchmarks.timing import compared, median
+from benchmarks.timing import compared, in_turn, median
 from skreg.train import train
 
 #: Members of one stack; and the epochs that each of them trains.
@@ -27,37 +28,31 @@ def missing():
 
 def searches(repeats):
     """Seconds of case A of the searches, each net trained on the GPU, and of ours on the CPU beside it."""
-    case = case_a()
+    case, rounds = case_a(), []
     X, y, folds = case["data"]
     (net, grid), (peer, peer_grid) = case["skreg"], case["skorch"]
-    peer.set_params(device="cuda")
-    trained = []
 
-    def batched(**options):
+    def ours(run, **options):
         model = clone(net).set_params(**{"device": "cuda", **options})
-        with parallel_config(backend="skreg"):
-            search(model, grid, folds, X, y)
-        return skreg.last_rounds()[0]
+        return partial(run, model, grid, folds, X, y)
 
+    on_gpu = ours(batched)
     contestants = {
-        "skreg, batched": lambda: trained.append(batched().seconds),
-        "skreg, one by one": lambda: search(
-            clone(net).set_params(device="cuda"), grid, folds, X, y
-        ),
-        "skorch": lambda: search(peer, peer_grid, folds, X, y),
-        "skreg, batched, with embedded columns": lambda: batched(numeric_embedding="periodic"),
-        f"skreg, batched, on {os.cpu_count()} CPU cores": lambda: batched(device="cpu"),
+        "skreg, batched": lambda: rounds.append(on_gpu()),
+        "skreg, one by one": ours(search),
+        "skorch": partial(search, peer.set_params(device="cuda"), peer_grid, folds, X, y),
+        "skreg, batched, with embedded columns": ours(batched, numeric_embedding="periodic"),
+        f"skreg, batched, on {os.cpu_count()} CPU cores": ours(batched, device="cpu"),
     }
-    for name, run in contestants.items():  # compiles what there is to compile
-        if name.startswith("skreg, batched"):
-            run()
-    trained.clear()
+    compile_all = {n: run for n, run in contestants.items() if n.startswith("skreg, batched")}
+    in_turn(compile_all, 1)
+    rounds.clear()
     seconds, ratios = compared(contestants, repeats, "skreg, batched")
     return {
         "what": case_a.__doc__,
         "seconds": seconds,
         "times faster": ratios,
-        "training seconds": median(trained),
+        "training seconds": median([one.seconds for one in rounds]),
     }
 
 
@@ -68,12 +63,8 @@ def members_a_second(repeats, sizes=MEMBERS, epochs=EPOCHS, device="cuda"):
     for k in sizes:
         members = jobs(X, y, (100,), k, max_iter=epochs, **options)
         train(jobs(X, y, (100,), k, max_iter=1, **options))
-        rates = []
-        for _ in range(repeats):
-            began = time.perf_counter()
-            train(members)
-            rates.append(k / (time.perf_counter() - began))
-        out[str(k)] = median(rates)
+        seconds = in_turn({"stack": partial(train, members)}, repeats, collect=False)
+        out[str(k)] = median(np.divide(k, seconds["stack"]))
     return out
 
 
@@ -84,3 +75,31 @@ def measure(repeats):
         "search": searches(repeats),
         "members a second": members_a_second(repeats),
     }
+
+
+def page(result, machine):
+    """The search above, the stacks below."""
+    search, rates = result["search"], result["members a second"]
+    best = max(rates.values())
+    return (
+        rst.head(
+            "On a GPU",
+            f"On {result['gpu']}: ``GridSearchCV`` over {search['what'].rstrip('.')}, all nets on the GPU "
+            "but where a row says otherwise, the refit of the winner included.",
+            machine,
+        )
+        + rst.contestants(search["seconds"], search["times faster"], "times the batched search")
+        + f"\n{search['training seconds']:.2f} s of the batched search are training; the others are what "
+        "scikit-learn does for each fit.\n"
+        "\nMembers a second of one stack: digits, (100,), batch norm, dropout and decay, batch 200, 30 "
+        "epochs. The largest figure is in bold.\n\n"
+        + rst.table(
+            ("members of the stack", "members a second"),
+            [(k, f"**{r:.1f}**" if r == best else f"{r:.1f}") for k, r in rates.items()],
+        )
+    )
+
+
+def ratios(result):
+    """Of skorch to the batched search."""
+    yield "search A, times skorch takes", Figure(result["search"]["times faster"]["skorch"], True)

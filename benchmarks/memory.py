@@ -12,18 +12,12 @@ STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Measures the peak of the resident memory inside a ``with`` block, above what was held before.
+    """`mb`: the peak of the resident memory inside a ``with`` block, above what was held before (1e6 bytes).
 
-    What was freed before is handed back to the system first, where the allocator can do that (that
-    of glibc can); else what it kept is not counted. Memory of a GPU is not in it.
+    None where the system has no such account. What was freed before is handed back to the system first,
+    where the allocator can do that (that of glibc can); else what it kept is not counted. Memory of a
+    GPU is not in it.
 
-    Attributes
-    ----------
-    mb : float or None
-        Megabytes (1e6 bytes); None where the system has no such account.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from benchmarks.memory import PeakMemory
     >>> with PeakMemory() as peak:

@@ -8,7 +8,7 @@ threads have as many as torch; ``OMP_NUM_THREADS`` bounds them all.
 from __future__ import annotations
 
 import ast
-from functools import partial
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from typing import NamedTuple
@@ -19,14 +19,10 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skreg
 from skreg.comparison.models import model_facts
-from skreg.comparison.preparing import squashing_scaler
-
-KINDS = ("Classifier", "Regressor")
 
 
 class Method(NamedTuple):
@@ -34,42 +30,52 @@ class Method(NamedTuple):
 
     what: str  # one line for the page
     view: str  # what it sees of a table: "network", "tree", "frame" or "raw"
-    makers: tuple  # from a seed to a classifier, and to a regressor
+    make: Callable  # from "Classifier" or "Regressor" and a seed to an estimator
     package: str | None = None  # what must be installed beyond the dependencies
     standardise_target: bool = False  # whether a regressor is given a standardised target
 
 
-def _pair(module, name, threads=None, **options):
-    """Makers of an estimator that is imported when it is made; `threads` is its parameter."""
-    return tuple(partial(_imported, module, name.format(kind), threads, options) for kind in KINDS)
+# -- makers: from "Classifier" or "Regressor" and a seed to an estimator --------------------------
 
 
-def _imported(module, name, threads, options, seed):
-    more = {threads: torch.get_num_threads()} if threads else {}
-    return getattr(import_module(module), name)(random_state=seed, **options, **more)
+def _named(module, name, threads=None, **options):
+    """Maker of an estimator that is imported when it is made; `threads` is its parameter."""
+
+    def make(kind, seed):
+        more = {threads: torch.get_num_threads()} if threads else {}
+        return getattr(import_module(module), name.format(kind))(
+            random_state=seed, **options, **more
+        )
+
+    return make
 
 
-def _squashed(kind):
-    net = getattr(skreg, f"RegularizedMLP{kind}")
-    return lambda seed: Pipeline(
-        [("scale", squashing_scaler()), ("net", net(scale_features=None, random_state=seed))]
-    )
+def _scoring(kind):
+    return "neg_log_loss" if kind == "Classifier" else "r2"
 
 
-def _bagged(kind):
+def _bagged(kind, seed):
     # The net is given, so that ``skreg-bagged:estimator__dropout=0.2`` finds it.
     bag, net = getattr(skreg, f"BaggedMLP{kind}"), getattr(skreg, f"RegularizedMLP{kind}")
-    return lambda seed: bag(net(scale_features=None), random_state=seed)
+    return bag(net(scale_features=None), random_state=seed)
 
 
-def _linear_search(kind):
-    estimator = getattr(skreg, f"RegularizedLinear{kind}")
+def _linear_search(kind, seed):
+    estimator = getattr(skreg, f"RegularizedLinear{kind}")()
     grid = [{"l2": [1e-4, 1e-3, 1e-2, 1e-1]}, {"l1": [1e-3, 1e-2], "l2": [0.0]}]
-    scoring = {"Classifier": "neg_log_loss", "Regressor": "r2"}[kind]
-    return lambda seed: GridSearchCV(estimator(), grid, scoring=scoring, cv=3)
+    return GridSearchCV(estimator, grid, scoring=_scoring(kind), cv=3)
 
 
-def _tuned_boosting(kind):
+def _linear(kind, seed):
+    if kind == "Regressor":
+        return RidgeCV(np.logspace(-3, 3, 13))
+    return LogisticRegressionCV(Cs=5, cv=3, max_iter=200, random_state=seed)
+
+
+_boosting = _named("lightgbm", "LGBM{}", "n_jobs", verbose=-1)
+
+
+def _tuned_boosting(kind, seed):
     # The draws of a person who knows LightGBM; classes are shuffled and stratified by default.
     space = {
         "n_estimators": randint(50, 801),
@@ -82,53 +88,37 @@ def _tuned_boosting(kind):
         "reg_alpha": loguniform(1e-8, 10.0),
         "reg_lambda": loguniform(1e-8, 10.0),
     }
-    scoring = {"Classifier": "neg_log_loss", "Regressor": "r2"}[kind]
-    make = partial(_imported, "lightgbm", f"LGBM{kind}", "n_jobs", {"verbose": -1})
-    return lambda seed: RandomizedSearchCV(
-        make(seed), space, n_iter=40, scoring=scoring, cv=5, random_state=seed
+    return RandomizedSearchCV(
+        _boosting(kind, seed), space, n_iter=40, scoring=_scoring(kind), cv=5, random_state=seed
     )
 
 
-def _logistic(seed):
-    return LogisticRegressionCV(Cs=5, cv=3, max_iter=200, random_state=seed)
-
-
-def _ridge(seed):
-    return RidgeCV(np.logspace(-3, 3, 13))
-
+# -- the lists ------------------------------------------------------------------------------------
 
 OURS = {
     "skreg": Method(
         "the nets of this package with their defaults, on columns that a pipeline has prepared",
         "network",
-        _pair("skreg", "RegularizedMLP{}", scale_features=None),
+        _named("skreg", "RegularizedMLP{}", scale_features=None),
     ),
     "skreg-raw": Method(
         "the same nets on the table as it comes, which they encode, fill and scale for themselves",
         "raw",
-        _pair("skreg", "RegularizedMLP{}"),
-    ),
-    "skreg-squash": Method(
-        "skrub's SquashingScaler, quantiles and a bend at 3, in front of the default net",
-        "network",
-        tuple(map(_squashed, KINDS)),
-        package="skrub",
+        _named("skreg", "RegularizedMLP{}"),
     ),
     "skreg-linear": Method(
         "RegularizedLinearClassifier and -Regressor; the best of 4 l2 and 2 l1 by 3-fold search",
         "network",
-        tuple(map(_linear_search, KINDS)),
+        _linear_search,
     ),
     "skreg-bagged": Method(
-        "BaggedMLPClassifier and -Regressor with their defaults",
-        "network",
-        tuple(map(_bagged, KINDS)),
+        "BaggedMLPClassifier and -Regressor with their defaults", "network", _bagged
     ),
     "skreg-search": Method(
         "RegularizedMLPClassifierCV and -RegressorCV on the table as it comes; of classifiers that decide "
         "by the shares of the classes (decision=balanced) the scores are those of the same fit",
         "raw",
-        _pair("skreg", "RegularizedMLP{}CV"),
+        _named("skreg", "RegularizedMLP{}CV"),
     ),
 }
 
@@ -136,60 +126,55 @@ PEERS = {
     "skmlp": Method(
         "scikit-learn's MLP with its defaults",
         "network",
-        _pair("sklearn.neural_network", "MLP{}"),
+        _named("sklearn.neural_network", "MLP{}"),
         standardise_target=True,
     ),
     "skmlp-es": Method(
         "scikit-learn's MLP with early_stopping=True",
         "network",
-        _pair("sklearn.neural_network", "MLP{}", early_stopping=True),
+        _named("sklearn.neural_network", "MLP{}", early_stopping=True),
         standardise_target=True,
     ),
     "hgb": Method(
         "scikit-learn's HistGradientBoosting with its defaults",
         "tree",
-        _pair("sklearn.ensemble", "HistGradientBoosting{}"),
+        _named("sklearn.ensemble", "HistGradientBoosting{}"),
     ),
     "linear": Method(
         "LogisticRegressionCV (5 Cs, 3 folds, 200 iterations) and RidgeCV (13 alphas)",
         "network",
-        (_logistic, _ridge),
+        _linear,
     ),
     "forest": Method(
         "scikit-learn's RandomForest with its defaults",
         "tree",
-        _pair("sklearn.ensemble", "RandomForest{}", "n_jobs"),
+        _named("sklearn.ensemble", "RandomForest{}", "n_jobs"),
     ),
     "skorch": Method(
         "the module of the default net in skorch's own loop: AdamW at a constant rate, its rates, "
         "batch size and epochs those of the default net, skorch's EarlyStopping with the default "
         "net's held-out share and patience, best epoch restored",
         "network",
-        _pair("benchmarks.twin", "SkorchTwin{}"),
+        _named("benchmarks.twin", "SkorchTwin{}"),
         standardise_target=True,
     ),
-    "lgbm": Method(
-        "LightGBM with its defaults",
-        "tree",
-        _pair("lightgbm", "LGBM{}", "n_jobs", verbose=-1),
-        package="lightgbm",
-    ),
+    "lgbm": Method("LightGBM with its defaults", "tree", _boosting, package="lightgbm"),
     "lgbm-tuned": Method(
         "LightGBM, the best of 40 random settings by the log loss or R2 of 5 folds",
         "tree",
-        tuple(map(_tuned_boosting, KINDS)),
+        _tuned_boosting,
         package="lightgbm",
     ),
     "realmlp": Method(
         "pytabkit's RealMLP_TD, which encodes and scales for itself",
         "frame",
-        _pair("pytabkit", "RealMLP_TD_{}", "n_threads"),
+        _named("pytabkit", "RealMLP_TD_{}", "n_threads"),
         package="pytabkit",
     ),
     "tabm": Method(
         "pytabkit's TabM_D, which encodes and scales for itself",
         "frame",
-        _pair("pytabkit", "TabM_D_{}", "n_threads"),
+        _named("pytabkit", "TabM_D_{}", "n_threads"),
         package="pytabkit",
     ),
 }
@@ -250,23 +235,30 @@ def _value(node):
     return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
 
 
+def without_rule(text):
+    """A search without ``decision=balanced``, and whether it had that: it changes nothing in training.
+
+    >>> from benchmarks.methods import without_rule
+    >>> without_rule("skreg-search:max_time=120,decision=balanced"), without_rule("hgb")
+    (('skreg-search:max_time=120', True), ('hgb', False))
+    """
+    name, _, settings = text.partition(":")
+    kept = ",".join(word for word in settings.split(",") if word != "decision=balanced")
+    if name != "skreg-search" or kept == settings:
+        return text, False
+    return f"{name}:{kept}" if kept else name, True
+
+
 def make(text, task, seed):
     """The estimator of a method, not fitted.
 
-    Raises
-    ------
-    ValueError
-        Where the method or a parameter is not known.
-    ImportError
-        Where its package is not installed.
+    ValueError where the method or a parameter is not known, ImportError where its package is missing.
     """
     name, options = parse(text)
     method = METHODS[name]
-    regression = task == "regression"
-    if regression and name == "skreg-search":
-        options.pop("decision", None)  # numbers are not decided
+    kind = "Regressor" if task == "regression" else "Classifier"
     try:
-        estimator = method.makers[regression](seed)
+        estimator = method.make(kind, seed)
     except ImportError as error:
         raise ImportError(
             f"The method {name!r} takes {method.package}, which cannot be imported ({error}). Run "
@@ -277,9 +269,9 @@ def make(text, task, seed):
         if hasattr(estimator, "_parameter_constraints"):
             estimator._validate_params()
     except ValueError as error:
-        kind = "regression" if regression else "classification"
-        raise ValueError(f"The method {text!r} cannot be made for {kind}: {error}") from None
-    if regression and method.standardise_target:
+        what = "regression" if task == "regression" else "classification"
+        raise ValueError(f"The method {text!r} cannot be made for {what}: {error}") from None
+    if kind == "Regressor" and method.standardise_target:
         return TransformedTargetRegressor(estimator, transformer=StandardScaler())
     return estimator
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,21 +39,12 @@ SMALLEST_CLASS, MOST_ROWS = 5, 10_000
 LEAST_PROBABILITY = 1e-7
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table that is read when it is needed.
-
-    Attributes
-    ----------
-    name : str
-    task : {"binary", "multiclass", "regression"}
-    read : callable
-        Returns columns, a DataFrame of shape (n, d), and targets, a Series of shape (n,).
-    """
+class Table(NamedTuple):
+    """A table that is read when it is needed."""
 
     name: str
-    task: str
-    read: Callable[[], tuple[pd.DataFrame, pd.Series]]
+    task: str  # one of `TASKS`
+    read: Callable  # returns columns, a DataFrame of shape (n, d), and targets, a Series of shape (n,)
 
 
 # -- where tables come from -----------------------------------------------------------------------
@@ -129,29 +121,17 @@ def halves(tables):
 # -- what a method sees ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
-    """A table under one seed, ready for every method.
-
-    Attributes
-    ----------
-    dataset, task : str
-    seed : int
-    d : int
-        Columns of the table as it is stored.
-    y, y_test : ndarray
-        Class numbers from 0 on, or floats.
-    views : dict of str to tuple
-        "network" and "tree" (float64 arrays), "frame" and "raw" (DataFrames): training and test rows.
-    """
+    """A table under one seed, ready for every method."""
 
     dataset: str
     task: str
     seed: int
-    d: int
-    y: np.ndarray
+    d: int  # columns of the table as it is stored
+    y: np.ndarray  # class numbers from 0 on, or floats
     y_test: np.ndarray
-    views: dict[str, tuple]
+    views: dict  # "network", "tree" (float64 arrays), "frame", "raw" (DataFrames): training and test rows
 
 
 def make_cell(name, task, X, y, seed):
@@ -171,17 +151,16 @@ def split(X, y, task, seed):
     enough rows.
     """
     stratified = task != "regression"
-    if stratified:
-        X, y = _without_rare_classes(X, y)
-    else:
-        y = np.asarray(y, dtype=np.float64)
-    draw = partial(train_test_split, random_state=seed)
-    X_train, X_test, y_train, y_test = draw(
-        X, y, test_size=0.25, stratify=y if stratified else None
-    )
+    X, y = _without_rare_classes(X, y) if stratified else (X, np.asarray(y, dtype=np.float64))
+
+    def draw(X, y, **sizes):
+        return train_test_split(
+            X, y, stratify=y if stratified else None, random_state=seed, **sizes
+        )
+
+    X_train, X_test, y_train, y_test = draw(X, y, test_size=0.25)
     if len(X_train) > MOST_ROWS:
-        strata = y_train if stratified else None
-        X_train, _, y_train, _ = draw(X_train, y_train, train_size=MOST_ROWS, stratify=strata)
+        X_train, _, y_train, _ = draw(X_train, y_train, train_size=MOST_ROWS)
     return X_train, X_test, y_train, y_test
 
 
@@ -227,13 +206,9 @@ def network_view(X_train, X_test):
     levels = OneHotEncoder(
         handle_unknown="ignore", min_frequency=2, max_categories=100, sparse_output=False
     )
-    columns = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
-        (
-            make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), levels),
-            categories,
-        ),
-    )
+    scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    levels = make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), levels)
+    columns = make_column_transformer((scaled, numbers), (levels, categories))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
         return columns.fit_transform(X_train), columns.transform(X_test)
@@ -246,10 +221,8 @@ def tree_view(X_train, X_test):
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
     )
     columns = make_column_transformer(("passthrough", numbers), (ordinals, categories))
-    return (
-        np.asarray(columns.fit_transform(X_train), dtype=np.float64),
-        np.asarray(columns.transform(X_test), dtype=np.float64),
-    )
+    found = columns.fit_transform(X_train), columns.transform(X_test)
+    return tuple(np.asarray(part, dtype=np.float64) for part in found)
 
 
 def frame_view(X_train, X_test):
@@ -269,28 +242,26 @@ def _kinds(X):
 # -- how it is scored -----------------------------------------------------------------------------
 
 
-def evaluate(model, X, y, task):
+def evaluate(model, X, y, task, shares=None):
     """Scores of a fitted model on the test rows, and the seconds that predicting them took.
 
-    Returns
-    -------
-    dict
-        score (balanced accuracy or R2), logloss, auc (one versus rest; both None for regression),
-        predict_s (of probabilities, or of values).
+    score is the balanced accuracy or R2; logloss and auc (one versus rest) are None for regression; predict_s
+    is of probabilities, or of values. With the shares of the classes in training the class is the one with
+    the largest ratio of probability and share, else that of the model's own rule.
     """
     began = time.perf_counter()
     raw = model.predict(X) if task == "regression" else model.predict_proba(X)
     seconds = time.perf_counter() - began
     if task == "regression":
         return {"score": r2_score(y, raw), "logloss": None, "auc": None, "predict_s": seconds}
-    raw = np.asarray(raw)
-    n_classes = int(max(y.max(), np.max(model.classes_))) + 1
-    proba = np.zeros((len(raw), n_classes), dtype=raw.dtype)
+    raw, classes = np.asarray(raw), np.asarray(model.classes_, dtype=int)
+    proba = np.zeros((len(raw), int(max(y.max(), classes.max())) + 1), dtype=raw.dtype)
     # A class may have no training row left after the draw.
-    proba[:, np.asarray(model.classes_, dtype=int)] = raw
+    proba[:, classes] = raw
+    # The classes that the method decides on need not be the most probable ones.
+    decided = model.predict(X) if shares is None else classes[(raw / shares[classes]).argmax(1)]
     return {
-        # By the classes that the method decides on, which need not be the most probable ones.
-        "score": balanced_accuracy_score(y, model.predict(X)),
+        "score": balanced_accuracy_score(y, decided),
         "logloss": _log_loss(y, proba),
         "auc": _auc(y, proba),
         "predict_s": seconds,

@@ -25,11 +25,7 @@ LOWEST, HIGHEST = -1.0, 1.5
 def median_scores(rows, column="score", *, sign=1):
     """Median over seeds of each method on each table; `sign` is -1 where less is better.
 
-    Returns
-    -------
-    DataFrame
-        Tables by methods; ``-inf`` where the median seed is one that failed, NaN where nothing was
-        run.
+    ``-inf`` where the median seed is one that failed, NaN where nothing was run.
     """
     values = (sign * rows[column].astype(float)).where(rows["error"].isna(), -np.inf)
     values = values.groupby([rows["dataset"], rows["method"]]).median()
@@ -48,8 +44,6 @@ def normalised(scores, ranges=None):
     moves the scale of another: cut at -1, which a failure counts, and 1.5; NaN for a table that is
     not there or has no range.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from benchmarks.ranking import normalised
     >>> scores = pd.DataFrame({"a": [0.9], "b": [0.5], "c": [0.6]})
@@ -79,14 +73,10 @@ def friedman(scores):
 
 
 def against(scores, reference):
-    """One method against each other one, table by table.
+    """One method against each other one, a row each, on the tables on which both were run.
 
-    Returns
-    -------
-    DataFrame
-        A row per other method: tables (on which both were run), wins (of the reference), ties,
-        losses, median_difference (reference minus the other), wilcoxon_p (signed-rank test),
-        wilcoxon_holm (corrected for the number of methods).
+    Wins and the median difference are those of the reference, wilcoxon_p is of the signed-rank test, and
+    wilcoxon_holm is corrected for the number of methods.
     """
     others = scores.columns.drop(reference)
     rows = [_duel(scores[[reference, other]].dropna(), reference, other) for other in others]
@@ -113,13 +103,9 @@ def _duel(pair, reference, other):
 
 
 def mean_difference(values, reference, other):
-    """Mean over tables of reference minus other, with the 95 % interval of the paired t-test.
+    """Mean over tables of reference minus other, and both ends of its 95 % interval (paired t-test).
 
     Tables share no rows, so each is one observation. Those without one of the two are left out.
-
-    Returns
-    -------
-    difference, low, high : float
     """
     pair = values[[reference, other]].where(np.isfinite).dropna()
     difference = (pair[reference] - pair[other]).to_numpy()

@@ -24,27 +24,13 @@ DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 @dataclass
 class Results:
-    """Rows to report, and where they come from.
+    """Rows to report, and where they come from."""
 
-    Attributes
-    ----------
-    rows : DataFrame
-        Of all files; ``given`` tells those that are not of the first one.
-    notes : dict
-        `benchmarks.results_file.read_notes` of the first file.
-    half : str or None
-        The half that the rows are restricted to.
-    command : str
-        How the page is written again.
-    ranges : DataFrame or None
-        Between which scores are normalised (`benchmarks.ranking.normalised`).
-    """
-
-    rows: pd.DataFrame
-    notes: dict
-    half: str | None = None
-    command: str = "results.csv"
-    ranges: pd.DataFrame | None = None
+    rows: pd.DataFrame  # of all files; ``given`` tells those that are not of the first one
+    notes: dict  # `benchmarks.results_file.read_notes` of the first file
+    half: str | None = None  # the half that the rows are restricted to
+    command: str = "results.csv"  # how the page is written again
+    ranges: pd.DataFrame | None = None  # between which scores are normalised
 
     @property
     def tasks(self):
@@ -53,13 +39,7 @@ class Results:
 
 
 def load(paths, half=None, seeds=None):
-    """Read files of results, notes beside the first; half and seeds restrict the rows.
-
-    Raises
-    ------
-    ValueError
-        Where nothing is left.
-    """
+    """Read files of results, notes beside the first; ValueError where half and seeds leave nothing."""
     notes = read_notes(paths[0])
     rows = pd.concat(
         [read(path).assign(given=i > 0) for i, path in enumerate(paths)], ignore_index=True
@@ -80,30 +60,11 @@ def load(paths, half=None, seeds=None):
 
 
 def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=None):
-    """Write the page and its pictures.
+    """Write the page and its pictures, and return the page's path.
 
-    Parameters
-    ----------
-    results : Results
-    reference : str
-        The method whose wins are counted.
-    methods : list of str, default=None
-        What is ranked; None takes all but variants with parameters.
-    page : str, default="tables"
-        Name of the files.
-    docs : path-like
-    title : str, default=None
-        Of the page; None says of which tables.
-
-    Returns
-    -------
-    Path
-        Of the page.
-
-    Raises
-    ------
-    ValueError
-        Where a method has no row, or no table has all of them.
+    `reference` is the method whose wins are counted, `methods` what is ranked (None takes all but variants
+    with parameters), `title` that of the page (None says of which tables). ValueError where a method has
+    no row, or no table has all of them.
     """
     known = list(results.rows["method"].unique())
     methods = methods or [name for name in known if ":" not in name]
@@ -140,33 +101,28 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=N
 def main(arguments=None):
     """Read, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
-    parser.add_argument("results", nargs="+", help="files of python -m benchmarks.tables")
-    parser.add_argument("--reference", default="skreg", help="whose wins are counted (skreg)")
-    parser.add_argument("--methods", nargs="+", help="what is ranked; else all but variants")
-    parser.add_argument("--half", choices=HALVES, help="only one half of the tables")
-    parser.add_argument("--seeds", type=numbers, help="only these, such as 0,1,2")
-    parser.add_argument(
+    add = parser.add_argument
+    add("results", nargs="+", help="files of python -m benchmarks.tables")
+    add("--reference", default="skreg", help="whose wins are counted (skreg)")
+    add("--methods", nargs="+", help="what is ranked; else all but variants")
+    add("--half", choices=HALVES, help="only one half of the tables")
+    add("--seeds", type=numbers, help="only these, such as 0,1,2")
+    add(
         "--ranges",
         help="file of dataset, worst and best: scores are normalised between these, not between "
         "the worst and the best of the methods at hand",
     )
-    parser.add_argument("--page", default="tables", help="name of the page (tables)")
-    parser.add_argument("--title", help="title of the page")
-    parser.add_argument("--docs", default=DOCS, help="folder of the page (docs/benchmarks)")
+    add("--page", default="tables", help="name of the page (tables)")
+    add("--title", help="title of the page")
+    add("--docs", default=DOCS, help="folder of the page (docs/benchmarks)")
     options = parser.parse_args(arguments)
     try:
         results = load(options.results, options.half, options.seeds)
         if options.ranges:
             results.ranges = pd.read_csv(options.ranges, index_col="dataset")
         results.command = _again(options)
-        path = write(
-            results,
-            options.reference,
-            options.methods,
-            page=options.page,
-            docs=options.docs,
-            title=options.title,
-        )
+        files = {name: getattr(options, name) for name in ("page", "docs", "title")}
+        path = write(results, options.reference, options.methods, **files)
     except (ValueError, OSError) as error:
         sys.exit(f"python -m benchmarks.report: {error}")
     print(path)

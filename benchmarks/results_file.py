@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
+#: What tells a row from all others.
+KEY = ["dataset", "seed", "method"]
 COLUMNS = ("dataset", "task", "n_train", "d", "seed", "method", "score", "logloss", "auc")
 COLUMNS += ("fit_s", "predict_s", "peak_mb", "epochs", "error")
-#: Columns that came later; files without them are read too.
+#: Columns that came later; files without them are read too, and go on without them.
 OPTIONAL = {"peak_mb", "epochs"}
 #: Digits after the point that are kept; scores to more than any test set resolves.
 DIGITS = {
@@ -27,24 +29,18 @@ DIGITS = {
 class ResultsFile:
     """Rows that are written one by one as they come, so that a run can be broken off and resumed.
 
-    Parameters
-    ----------
-    path : path-like
-        Ends in ``.csv``; made at the first row.
-
-    Raises
-    ------
-    ValueError
-        Where the file is not a ``.csv`` file, or has other columns.
+    The file is made at the first row. ValueError where its name does not end in ``.csv``, or where it
+    has other columns.
     """
 
     def __init__(self, path):
         self.path = Path(path)
         if self.path.suffix != ".csv":
             raise ValueError(f"Results are kept in a file that ends in .csv, got {str(path)!r}.")
-        self.done = set()
+        self.columns, self.done = COLUMNS, set()
         if self.path.exists():
-            self.done = set(map(key, read(self.path).to_dict("records")))
+            self.columns = list(pd.read_csv(self.path, nrows=0))
+            self.done = set(read(self.path)[KEY].itertuples(index=False, name=None))
 
     def drop_errors(self):
         """Take out the rows that ended in an error, so that they are run again."""
@@ -57,16 +53,11 @@ class ResultsFile:
         """Write a row; what it does not hold is left empty."""
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             if new:
                 writer.writeheader()
-            writer.writerow({name: _text(name, row.get(name)) for name in COLUMNS})
-        self.done.add(key(row))
-
-
-def key(row):
-    """What tells a row from all others."""
-    return row["dataset"], int(row["seed"]), row["method"]
+            writer.writerow({name: _text(name, row.get(name)) for name in self.columns})
+        self.done.add(tuple(row[name] for name in KEY))
 
 
 def _text(name, value):
@@ -86,28 +77,11 @@ def read(path):
     return rows.reindex(columns=list(COLUMNS))
 
 
-# -- what it was run on ---------------------------------------------------------------------------
-
-
 def note_run(path, *, data, halves, machine, methods, seeds):
-    """Keep what a run is made on, before its first row.
+    """Keep what a run is made on, before its first row: a machine has one entry.
 
-    Parameters
-    ----------
-    path : path-like
-        Of the results.
-    data : str
-        Name of the folder, or "bundled".
-    halves : dict of str to str
-        `benchmarks.protocol.halves` of the whole folder.
-    machine : dict
-    methods : list of str
-    seeds : list of int
-
-    Raises
-    ------
-    ValueError
-        Where the results were begun on other tables.
+    `data` is the name of the folder, or "bundled", `halves` those of the whole of it. ValueError where
+    the results were begun on other tables.
     """
     notes_path = Path(path).with_suffix(".json")
     notes = read_notes(path) if notes_path.exists() else {"runs": []}

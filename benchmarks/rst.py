@@ -14,6 +14,13 @@ def table(header, rows):
     return "\n".join(lines) + "\n"
 
 
+def contestants(seconds, times, unit, digits=(2, 1)):
+    """A table of what each contestant took, in seconds and in those of one of them."""
+    few, many = digits
+    rows = [(who, f"{s:.{few}f}", f"{times[who]:.{many}f}") for who, s in seconds.items()]
+    return table(("contestant", "seconds", unit), rows)
+
+
 def heading(text, line="-"):
     """A title inside a page."""
     return f"\n{text}\n{line * len(text)}\n\n"

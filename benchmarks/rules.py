@@ -1,8 +1,8 @@
 """Which rules of thumb held on the tables: ``python -m benchmarks.rules``.
 
-The page docs/benchmarks/rules.rst is written from rows that are stored: ``results/verdicts.csv`` (``python -m
-benchmarks.verdicts``), ``results/dropout_rates.csv`` (``python -m benchmarks.tables``, the command stands on
-the page) and ``results/rules.csv``, what the tables are like, which ``--data DIR`` writes anew.
+docs/benchmarks/rules.rst is written from stored rows: ``results/verdicts.csv`` (of the finished study on
+docs/benchmarks/verdicts.rst), ``results/dropout_rates.csv`` (``python -m benchmarks.tables``, the command
+stands on the page) and ``results/rules.csv``, what the tables are like, which ``--data DIR`` writes anew.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import json
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr, t
+from scipy.stats import spearmanr
 
 from benchmarks.__main__ import DOCS, RESULTS
 from benchmarks.protocol import folder_tables
-from benchmarks.ranking import median_scores, normalised
+from benchmarks.ranking import mean_difference, median_scores, normalised
 from benchmarks.rst import head, heading, table
 
 TABLES = RESULTS / "rules.csv"
@@ -33,8 +33,6 @@ SURE = 0.05
 def mean_correlation(X):
     """Mean absolute correlation of two numeric columns; NaN where there are no two that vary.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> mean_correlation(pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 6.0], "c": [5.0, 5.0, 5.0]}))
     1.0
@@ -57,12 +55,7 @@ def describe_tables(folder):
 def rules(verdicts, tables):
     """A line a rule: what it says, what was set against what, Spearman's correlation, p, the answer.
 
-    Parameters
-    ----------
-    verdicts : DataFrame
-        Rows of ``results/verdicts.csv``.
-    tables : DataFrame
-        Rows of ``results/rules.csv``.
+    `verdicts` are the rows of ``results/verdicts.csv``, `tables` those of ``results/rules.csv``.
     """
     gain = verdicts.pivot(index="dataset", columns="candidate", values="difference")
     gap = verdicts.pivot(index="dataset", columns="candidate", values="overfit_gap")["plain net"]
@@ -70,29 +63,19 @@ def rules(verdicts, tables):
     rows = verdicts.groupby("dataset")["n"].first()
     few = "The fewer rows, the more it gains"
     gapped = "The larger the gap between training and test, the more it gains"
-    for name in ("+ dropout", "+ L1", "+ L2", "+ weight decay", "bagged net"):
+    knobs = ("+ dropout", "+ L1", "+ L2", "+ weight decay", "bagged net")
+    for name in knobs:
         yield _rule(f"{few}: {name}", "rows", rows, gain[name], sign=-1)
-    for name in ("+ dropout", "+ L1", "+ L2", "+ weight decay", "bagged net"):
+    for name in knobs:
         yield _rule(f"{gapped}: {name}", "gap of the plain net", gap, gain[name], sign=1)
     wide = about["d"] / rows
-    yield _rule(
-        "The more columns a row, the more L1 gains", "columns / rows", wide, gain["+ L1"], sign=1
-    )
-    yield _rule(
-        "The more columns a row, the more input dropout gains",
-        "columns / rows",
-        wide,
-        gain["+ input dropout"],
-        sign=1,
-    )
+    for what, name in (("L1", "+ L1"), ("input dropout", "+ input dropout")):
+        text = f"The more columns a row, the more {what} gains"
+        yield _rule(text, "columns / rows", wide, gain[name], sign=1)
     for kind, l1, l2 in (("net", "+ L1", "+ L2"), ("linear model", "linear L1", "linear L2")):
-        yield _rule(
-            f"Correlated columns are a case for L2 rather than L1: {kind}",
-            "mean correlation of columns",
-            about["correlation"],
-            gain[l2] - gain[l1],
-            sign=1,
-        )
+        text = f"Correlated columns are a case for L2 rather than L1: {kind}"
+        better = gain[l2] - gain[l1]
+        yield _rule(text, "mean correlation of columns", about["correlation"], better, sign=1)
 
 
 def _rule(text, name, x, gain, sign):
@@ -113,39 +96,31 @@ def columns_used(verdicts):
         yield name, without, len(share), f"{share.mean():.0%}", f"{share.min():.0%}"
 
 
-def rates(rows, ranges):
-    """A line a setting: its difference to the net without dropout, by half of the tables.
+#: Settings of ``results/dropout_rates.csv``, and what each is compared with.
+SETTINGS = {
+    "skreg-raw:dropout=0.1": ("``dropout=0.1``", "skreg-raw:dropout=0.0"),
+    "skreg-raw": ("``dropout=0.2``, the default", "skreg-raw:dropout=0.0"),
+    "skreg-raw:dropout=0.3": ("``dropout=0.3``", "skreg-raw:dropout=0.0"),
+    "skreg-raw:dropout=0.5": ("``dropout=0.5``", "skreg-raw:dropout=0.0"),
+    "skreg-raw:input_dropout=0.1": ("default and ``input_dropout=0.1``", "skreg-raw"),
+    "skreg-raw:input_dropout=0.2": ("default and ``input_dropout=0.2``", "skreg-raw"),
+}
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Of ``results/dropout_rates.csv``.
-    ranges : DataFrame
-        Worst and best score of each table, by `benchmarks.ranking.normalised`.
+
+def rates(rows, ranges):
+    """A line a setting: its difference to the net without dropout, or of input dropout to the default.
+
+    `ranges` are the worst and the best score of each table, by which `benchmarks.ranking.normalised`.
     """
     score = normalised(median_scores(rows), ranges)
-    loss = median_scores(rows.dropna(subset=["logloss"]), "logloss", sign=-1).mul(-1)
-    names = {f"skreg-raw:dropout={rate}": f"``dropout={rate}``" for rate in (0.1, 0.3, 0.5)}
-    names["skreg-raw"] = "``dropout=0.2``, the default"
-    names |= {
-        f"skreg-raw:input_dropout={r}": f"default and ``input_dropout={r}``" for r in (0.1, 0.2)
-    }
-    for name, text in sorted(names.items(), key=lambda item: item[1].replace("default", "e")):
-        base = "skreg-raw" if "input" in name else "skreg-raw:dropout=0.0"
-        gain = (score[name] - score[base]).dropna()
-        half = t.ppf(0.975, len(gain) - 1) * gain.std() / len(gain) ** 0.5
-        lost = (loss[name] - loss[base]).dropna()
-        interval = f"{gain.mean() - half:+.3f} to {gain.mean() + half:+.3f}"
-        changed = f"{int((gain > 0).sum())} and {int((gain < 0).sum())}"
-        better = f"{int((lost < 0).sum())} of {len(lost)}"
+    loss = median_scores(rows.dropna(subset=["logloss"]), "logloss")
+    for name, (text, base) in SETTINGS.items():
+        mean, low, high = mean_difference(score, name, base)
+        gain, lost = ((part[name] - part[base]).dropna() for part in (score, loss))
         yield (
-            text,
-            len(gain),
-            f"{gain.mean():+.3f}",
-            interval,
-            changed,
-            f"{lost.mean():+.3f}",
-            better,
+            *(text, len(gain), f"{mean:+.3f}", f"{low:+.3f} to {high:+.3f}"),
+            f"{int((gain > 0).sum())} and {int((gain < 0).sum())}",
+            *(f"{lost.mean():+.3f}", f"{int((lost < 0).sum())} of {len(lost)}"),
         )
 
 

@@ -5,24 +5,33 @@ Each size is measured in a process of its own, so that none finds memory that an
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-import time
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from benchmarks import growth, rst
 from benchmarks.memory import PeakMemory
 from benchmarks.nets import jobs, sklearn_net, skreg_net
+from benchmarks.pictures import save
 from benchmarks.single import digits
-from benchmarks.timing import median
+from benchmarks.timing import in_turn, median
 from skreg.train import train
 
 #: After that many seconds a size is not measured again.
 PATIENCE = 3.0
+ABOUT = (
+    "One fit against scikit-learn's plain MLP as the table grows, and members of a stack against the "
+    "same members one after the other. Tables are of single precision. Each size has a process of its "
+    "own and is run once before to compile and warm up. *MB* is the peak of the resident memory "
+    "above what the process held before, the table included. The *slope* is the power with which "
+    "a figure grows over the upper half of its axis: 1 is linear growth. *Runs* is how often a size "
+    "was measured: as often as the repetitions say, or fewer where that takes longer than "
+    "a few seconds."
+)
 
 
 def table(n, d, seed=0):
@@ -32,21 +41,10 @@ def table(n, d, seed=0):
     return X, (X[:, :5].sum(axis=1) > 0).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class Axis:
-    """Something that grows.
+class Axis(NamedTuple):
+    """Something that grows, and the work of a size and a contestant: table, run to warm up, run to time."""
 
-    Attributes
-    ----------
-    what : str
-        What stays as it is.
-    sizes : tuple of int
-    contestants : tuple of str
-    work : callable
-        Of a size and a contestant: the table, a run that warms up, and the run that counts.
-    """
-
-    what: str
+    what: str  # what stays as it is
     sizes: tuple
     contestants: tuple
     work: Callable
@@ -103,22 +101,15 @@ AXES = {
 def one_size(axis, size, contestant, repeats):
     """Time and memory of one size, in this process; fewer runs where they outlast `PATIENCE`.
 
-    Returns
-    -------
-    dict
-        "seconds" (median), "mb" (peak of the resident memory above what was held before, the table
-        included, the largest of all runs; None where the system does not tell), "runs", and
-        "table mb".
+    "mb" is the peak of the resident memory above what was held before, the table included, the largest of
+    all runs; None where the system does not tell.
     """
-    warnings.simplefilter("ignore", ConvergenceWarning)
     X, warm_up, run = AXES[axis].work(size, contestant)
-    warm_up()
+    in_turn({"warm up": warm_up}, 1)
     seconds, peaks = [], []
     while len(seconds) < repeats and sum(seconds) < PATIENCE:
         with PeakMemory() as peak:
-            began = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - began)
+            seconds += in_turn({"run": run}, 1, collect=False)["run"]
         peaks.append(peak.mb)
     return {
         "seconds": median(seconds),
@@ -139,51 +130,44 @@ def in_a_process(*arguments):
         return pool.submit(one_size, *arguments).result()
 
 
-def measure(repeats, sizes=None, run=in_a_process):
-    """All sizes of all axes, or those given by axis; `run` is as `one_size`.
-
-    Returns
-    -------
-    dict
-        Axis to "what", "sizes" and "contestants": name to list of what `one_size` gives.
-    """
+def measure(repeats, run=in_a_process):
+    """All sizes of all axes, a list for each contestant; `run` is as `one_size`."""
     out = {}
     for name, axis in AXES.items():
-        chosen = list((sizes or {}).get(name, axis.sizes))
         found = {contestant: [] for contestant in axis.contestants}
-        for size in chosen:
-            for contestant in axis.contestants:
-                found[contestant].append(run(name, size, contestant, repeats))
-        out[name] = {"what": axis.what, "sizes": chosen, "contestants": found}
+        for size, contestant in itertools.product(axis.sizes, axis.contestants):
+            found[contestant].append(run(name, size, contestant, repeats))
+        out[name] = {"what": axis.what, "sizes": list(axis.sizes), "contestants": found}
     return out
 
 
-# -- what the figures say -------------------------------------------------------------------------
+def page(result, machine):
+    """The picture, and a table for each axis."""
+    text = rst.head("Growth", ABOUT, machine)
+    text += ".. figure:: scaling.svg\n   :alt: Time and memory against rows, columns and members\n"
+    text += "   :width: 100%\n\n   Both axes are logarithmic; the dotted line grows linearly.\n\n"
+    for name, axis in result.items():
+        text += f"{rst.heading(name.capitalize())}{axis['what']}.\n\n{_growth_table(name, axis)}"
+    return text
 
 
-def points(sizes, measured, figure):
-    """Sizes and values of a figure, "seconds" or "mb", of one contestant, where it is above zero."""
-    pairs = [(size, one[figure]) for size, one in zip(sizes, measured, strict=True) if one[figure]]
-    return np.array(pairs, dtype=float).reshape(-1, 2).T
+def _growth_table(name, axis):
+    """Sizes by seconds, megabytes and runs of each contestant, and the slopes below."""
+    found, sizes = axis["contestants"], axis["sizes"]
+    header, last = [name, "table MB"], ["slope", ""]
+    first = next(iter(found.values()))
+    rows = [[f"{n:,}", f"{one['table mb']:.1f}"] for n, one in zip(sizes, first, strict=True)]
+    for contestant, measured in found.items():
+        header += [f"{contestant}: s", "MB", "runs"]
+        for row, one in zip(rows, measured, strict=True):
+            memory = "unknown" if one["mb"] is None else f"{one['mb']:.1f}"
+            row += [f"{one['seconds']:.3f}", memory, one["runs"]]
+        values = (growth.values_of(axis, contestant, kind) for kind in growth.FIGURES)
+        slopes = [growth.slope(one) for one in values]
+        last += [*("" if np.isnan(value) else f"{value:.2f}" for value in slopes), ""]
+    return rst.table(header, [*rows, last])
 
 
-def slope(sizes, values):
-    """The power of the size with which a value grows, over the upper half of the axis.
-
-    What a call costs whatever the size hides growth at small sizes, so they do not count.
-
-    Least squares on logarithmic axes; nan with fewer than two points there.
-
-    Examples
-    --------
-    >>> from benchmarks.scaling import slope
-    >>> round(slope([1, 10, 100, 1000], [5.0, 5.0, 10.0, 100.0]), 6)
-    1.0
-    """
-    sizes, values = np.asarray(sizes, dtype=float), np.asarray(values, dtype=float)
-    if len(sizes) < 2:
-        return float("nan")
-    upper = sizes >= np.sqrt(sizes.min() * sizes.max()) * (1 - 1e-9)
-    if upper.sum() < 2:
-        return float("nan")
-    return float(np.polyfit(np.log(sizes[upper]), np.log(values[upper]), 1)[0])
+def draw(result, docs):
+    """The picture of the page."""
+    save(growth.picture(result), docs / "scaling.svg")

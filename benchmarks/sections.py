@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.figures import rank_diagram, save, score_against_time
 from benchmarks.methods import METHODS
+from benchmarks.pictures import rank_diagram, save, score_against_time
 from benchmarks.protocol import TASKS
 from benchmarks.ranking import (
     HIGHEST,
@@ -68,30 +68,10 @@ def introduction(results, left_out, title=None):
 
 
 def ranking(results, scores, picture):
-    """Mean ranks and normalised scores, over all tables and by task."""
-    rows, tasks = results.rows, results.tasks
+    """Mean ranks and normalised scores, over all tables and by task; the picture of the ranks."""
     place, share = ranks(scores), normalised(scores, results.ranges)
-    classes = rows[rows["task"] != "regression"]
-    columns = {
-        "mean rank": (place.mean(), 2),
-        "normalised score": (share.mean(), 3),
-        "rank by log loss": (
-            ranks(median_scores(classes, "logloss", sign=-1).dropna()).mean(),
-            2,
-        ),
-        "rank by AUC": (ranks(median_scores(classes, "auc").dropna()).mean(), 2),
-        "fit s, all tables": (_medians(rows, "fit_s").sum(), 1),
-        "predict ms, median": (_medians(rows, "predict_s").median() * 1000, 1),
-        "peak MB, median": (_medians(rows, "peak_mb").median(), 0),
-    }
     order = place.mean().sort_values().index
-    text = heading("Ranks") + table(
-        ("method", *columns),
-        [
-            (name, *(fixed(found.get(name, np.nan), digits) for found, digits in columns.values()))
-            for name in order
-        ],
-    )
+    text = heading("Ranks") + _overall(results.rows, place, share, order)
     text += "\nThe rank of the best method of a table is 1; "
     if results.ranges is None:
         text += "its normalised score is 1, that of the worst 0. "
@@ -105,24 +85,7 @@ def ranking(results, scores, picture):
         "process held before; memory of a GPU is not in it.\n\n"
         "Mean rank, and normalised score in brackets, by task:\n\n"
     )
-    parts = {
-        task: tasks.index[tasks == task].intersection(scores.index)
-        for task in TASKS
-        if (tasks == task).any()
-    }
-    text += table(
-        ("method", *(f"{task} ({len(part)})" for task, part in parts.items())),
-        [
-            (
-                name,
-                *(
-                    f"{place.loc[part, name].mean():.2f} ({share.loc[part, name].mean():.3f})"
-                    for part in parts.values()
-                ),
-            )
-            for name in order
-        ],
-    )
+    text += _by_task(results.tasks, place, share, order)
     if len(order) < 3 or len(scores) < 2:
         return text
     statistic, p_value = friedman(scores)
@@ -136,6 +99,39 @@ def ranking(results, scores, picture):
         f"Friedman's test that all are alike: {statistic:.1f} on {scores.shape[1] - 1} degrees of "
         f"freedom, p = {p_of(p_value)}.\n"
     )
+
+
+def _overall(rows, place, share, order):
+    classes = rows[rows["task"] != "regression"]
+    loss = median_scores(classes, "logloss", sign=-1).dropna()
+    columns = {
+        "mean rank": (place.mean(), 2),
+        "normalised score": (share.mean(), 3),
+        "rank by log loss": (ranks(loss).mean(), 2),
+        "rank by AUC": (ranks(median_scores(classes, "auc").dropna()).mean(), 2),
+        "fit s, all tables": (_medians(rows, "fit_s").sum(), 1),
+        "predict ms, median": (_medians(rows, "predict_s").median() * 1000, 1),
+        "peak MB, median": (_medians(rows, "peak_mb").median(), 0),
+    }
+    return table(
+        ("method", *columns),
+        [
+            (name, *(fixed(found.get(name, np.nan), digits) for found, digits in columns.values()))
+            for name in order
+        ],
+    )
+
+
+def _by_task(tasks, place, share, order):
+    parts = {
+        task: tasks.index[tasks == task].intersection(place.index)
+        for task in TASKS
+        if (tasks == task).any()
+    }
+    header = ("method", *(f"{task} ({len(part)})" for task, part in parts.items()))
+    ranked = [(place.loc[part].mean(), share.loc[part].mean()) for part in parts.values()]
+    rows = [(name, *(f"{r[name]:.2f} ({s[name]:.3f})" for r, s in ranked)) for name in order]
+    return table(header, rows)
 
 
 def duels(results, scores, reference):
@@ -267,8 +263,6 @@ def runs(results):
 def p_of(value):
     """A p-value with two digits.
 
-    Examples
-    --------
     >>> from benchmarks.sections import p_of
     >>> p_of(0.0312), p_of(4e-9)
     ('0.031', '< 0.0001')

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 import sys
 import time
 import warnings
 
 import numpy as np
+import pandas as pd
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import train_test_split
 
+from benchmarks import rst
 from skreg import (
     RegularizedLinearRegressor,
     RegularizedMLPRegressor,
@@ -26,13 +29,18 @@ from skreg import (
 )
 from skreg.selection.models import default_estimator
 
-#: What the target is made of, each of 5 of 200 columns, and rows.
-KINDS, SIZES, COLUMNS, USEFUL = ("linear", "blocks", "products", "sines"), (200, 2000), 200, 5
-
+#: What the target is made of.
+KINDS = {
+    "linear": "the sum of five columns, with signs",
+    "blocks": "the same, where the columns come in blocks of ten with correlations of 0.7 and one of a block "
+    "is used",
+    "products": "x1 x2 + x3 x4 + x4 x5, in which no column by itself has an effect",
+    "sines": "the sum of sin(2 x) of five columns",
+}
+SIZES, COLUMNS, USEFUL = (200, 2000), 200, 5
 #: Standard deviation of the noise; that of the signal is 1.
 NOISE = 0.5
-
-#: Tables of which each is one on which the bound is looked at, and the allowed false selections.
+#: Tables of each kind on which the bound is looked at, and the allowed false selections.
 BOUND_SEEDS, PFER = 20, 1.0
 
 
@@ -108,11 +116,16 @@ METHODS = {
     "permutation": by_permutation,
     "LassoNet": by_lassonet,
 }
-
-
-def missing(method):
-    """Whether a method takes a package that is not installed."""
-    return method == "LassoNet" and importlib.util.find_spec("lassonet") is None
+#: What each method is.
+TOLD = {
+    "group_l1": "``feature_path(X, y, cv=5)``, the columns at the best strength",
+    "stability": "``StabilitySelector()``, nets",
+    "linear L1": "``feature_path`` of ``RegularizedLinearRegressor(l2=0)``, the best strength",
+    "linear stability": "``StabilitySelector(RegularizedLinearRegressor(l2=0))``",
+    "permutation": "``permutation_importance`` of the default net on a quarter of the rows, those above two "
+    "standard deviations",
+    "LassoNet": "``LassoNetRegressorCV`` at its defaults, one thread",
+}
 
 
 # -- measuring -------------------------------------------------------------------------------------
@@ -153,9 +166,8 @@ def measure_speed():
     X = rng.normal(size=(2000, 50))
     y = X[:, 0] * X[:, 1] + X[:, 2] + 0.5 * rng.normal(size=2000)
     net = default_estimator(y, 1000).set_params(hidden_layer_sizes=(32,))
-    StabilitySelector(net, n_strengths=2, n_pairs=2, random_state=0).fit(
-        X[:200], y[:200]
-    )  # compiles
+    few = StabilitySelector(net, n_strengths=2, n_pairs=2, random_state=0)
+    few.fit(X[:200], y[:200])  # compiles
     selector = StabilitySelector(net, n_strengths=10, n_pairs=50, random_state=0)
     began, cpu = time.perf_counter(), time.process_time()
     selector.fit(X, y)
@@ -168,13 +180,10 @@ def measure_speed():
 
 def measure(repeats):
     """All rows, for as many tables of each kind and size as there are repetitions."""
+    methods = [m for m in METHODS if m != "LassoNet" or importlib.util.find_spec("lassonet")]
     rows = [
         measure_one(method, kind, n, seed)
-        for seed in range(repeats)
-        for method in METHODS
-        if not missing(method)
-        for n in SIZES
-        for kind in KINDS
+        for seed, method, n, kind in itertools.product(range(repeats), methods, SIZES, KINDS)
     ]
     bound = [row for seed in range(BOUND_SEEDS) for row in measure_bound(seed)]
     return {"rows": rows, "bound": bound, "speed": measure_speed()}
@@ -187,6 +196,85 @@ def add(stored, rows, name="rows", keys=("method", "kind", "rows", "seed")):
     stored[name] = kept + rows
 
 
+# -- the page --------------------------------------------------------------------------------------
+
+
+def page(result, machine):
+    """What was found in tables of each size, the bound, and the time of many nets."""
+    rows = pd.DataFrame(result["rows"])
+    kinds = ";\n".join(f"* *{kind}*: {text}" for kind, text in KINDS.items())
+    methods = ";\n".join(f"* *{name}*: {text}" for name, text in TOLD.items())
+    text = rst.head(
+        "Which columns matter",
+        f"Made tables of {COLUMNS} columns of normal numbers, {USEFUL} of which the target is made of, with "
+        "noise of half the standard deviation of the signal:\n\n"
+        f"{kinds}.\n\nThe methods:\n\n{methods}.\n\n"
+        "*Recall* is the share of the five that was found, *precision* the share of what was chosen that is "
+        "among them (of nothing chosen it is undefined, and such tables are left out of its mean). Seconds "
+        "are those of the processor, all threads together, and of the clock in brackets; other work ran "
+        "on the machine, which those of the clock show more than those of the processor. A row that is "
+        "missing was not measured.",
+        machine,
+    )
+    for n in SIZES:
+        own = rows[rows["rows"] == n]
+        if len(own):
+            text += rst.heading(f"{n:,} rows") + _found(own)
+    return text + _bound(result.get("bound")) + _speed(result.get("speed"))
+
+
+def _found(rows):
+    groups = dict(list(rows.groupby(["kind", "method"])))
+    out = []
+    for kind, method in itertools.product(KINDS, METHODS):
+        if (own := groups.get((kind, method))) is None:
+            continue
+        precision = (own["found"] / own["chosen"].where(own["chosen"] > 0)).mean()
+        out.append(
+            (
+                *(kind, method, len(own), f"{own['found'].mean() / USEFUL:.2f}"),
+                "none chosen" if np.isnan(precision) else f"{precision:.2f}",
+                f"{own['chosen'].mean():.1f}",
+                f"{own['cpu seconds'].median():.1f} ({own['seconds'].median():.1f})",
+            )
+        )
+    header = ("table", "method", "tables", "recall", "precision", "chosen", "seconds")
+    return rst.table(header, out)
+
+
+def _bound(rows):
+    if not rows:
+        return ""
+    groups = dict(list(pd.DataFrame(rows).groupby("kind")))
+    out = []
+    for kind, own in ((kind, groups[kind]) for kind in KINDS if kind in groups):
+        false, kept = own["false"], int((own["false"] <= PFER).sum())
+        found = (f"{false.mean():.2f}", int(false.max()), f"{own['bound'].mean():.2f}")
+        out.append((kind, len(own), *found, f"{kept} of {len(own)}"))
+    header = ("table", "tables", "false selections, mean", "most", "bound, mean", "kept")
+    return (
+        rst.heading("The bound of stability selection")
+        + f"False selections of ``StabilitySelector(RegularizedLinearRegressor(l2=0), pfer={PFER:g})`` on "
+        f"{BOUND_SEEDS} tables of each kind with 200 rows. The bound is one on the mean over tables; *kept* "
+        f"counts single tables with no more than {PFER:g}. In blocks a neighbour of a useful column counts "
+        "as false, though it carries some of its information.\n\n" + rst.table(header, out)
+    )
+
+
+def _speed(speed):
+    if not speed:
+        return ""
+    return (
+        rst.heading("Time")
+        + "100 half samples of 2,000 rows x 50 columns, 10 strengths, nets of one hidden layer of 32 units: "
+        f"{speed['seconds']:.0f} s ({speed['cpu seconds']:.0f} s of the processor), 1,000 nets. Selected: "
+        f"columns {', '.join(map(str, speed['selected']))} of a target x0 x1 + x2.\n"
+    )
+
+
+# -- some of the rows ------------------------------------------------------------------------------
+
+
 def main(arguments=None):
     """Measure some of the rows, and keep each as soon as it is there."""
     from benchmarks.__main__ import RESULTS
@@ -194,7 +282,7 @@ def main(arguments=None):
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection")
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=[])
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--bound", nargs="*", type=int, default=[], help="seeds for the bound")
@@ -210,13 +298,11 @@ def main(arguments=None):
         stored["repeats"] = max(1, len(seeds))
         path.write_text(json.dumps(stored, indent=1) + "\n")
 
-    for seed in options.seeds:
-        for method in options.methods:
-            for n in options.sizes:
-                for kind in options.kinds:
-                    row = measure_one(method, kind, n, seed)
-                    print(json.dumps(row), flush=True)
-                    keep(lambda result, row=row: add(result, [row]))
+    tables = itertools.product(options.seeds, options.methods, options.sizes, options.kinds)
+    for seed, method, n, kind in tables:
+        row = measure_one(method, kind, n, seed)
+        print(json.dumps(row), flush=True)
+        keep(lambda result, row=row: add(result, [row]))
     for seed in options.bound:
         found = measure_bound(seed)
         keep(lambda result, found=found: add(result, found, "bound", ("kind", "seed")))

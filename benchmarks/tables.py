@@ -14,65 +14,63 @@ import logging
 import sys
 import time
 import warnings
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import make_classification, make_regression
 
+from benchmarks import methods as registry
 from benchmarks import protocol
 from benchmarks.memory import PeakMemory
-from benchmarks.methods import (
-    GROUPS,
-    METHODS,
-    epochs_of,
-    expand,
-    make,
-    optional_versions,
-    parse,
-    view_of,
-)
+from benchmarks.methods import make, view_of, without_rule
 from benchmarks.results_file import ResultsFile, note_run
 from benchmarks.timing import machine
+
+#: What a search is warmed up by: every kind of kernel, in less than its time, and once for all its rules.
+_WARM_SEARCH = "skreg-search:n_settings=32"
 
 
 def run(tables, methods, seeds, results, say=print, together=False):
     """Run what the `ResultsFile` does not hold yet; rows are appended to it, and said one by one."""
-    for table in tables:
-        for seed in seeds:
-            left = [name for name in methods if (table.name, seed, name) not in results.done]
-            for row in run_cell(table, seed, left, together) if left else ():
-                results.append(row)
-                say(_line(row))
+    for table, seed in itertools.product(tables, seeds):
+        left = [name for name in methods if (table.name, seed, name) not in results.done]
+        for row in run_cell(table, seed, left, together) if left else ():
+            results.append(row)
+            say(_line(row))
 
 
 def run_cell(table, seed, methods, together=False):
     """The rows of one table under one seed, as dicts, as they come; an error becomes a row."""
     X, y = table.read()
-    known = {"dataset": table.name, "task": table.task, "d": X.shape[1], "seed": seed}
+    about = {"dataset": table.name, "task": table.task, "d": X.shape[1], "seed": seed}
     try:
         with quiet():
             cell = protocol.make_cell(table.name, table.task, X, y, seed)
     except Exception as error:
-        for method in methods:
-            yield {**known, "method": method, "error": told(error)}
-        return
-    known["n_train"] = len(cell.y)
-    if together:
-        began = time.perf_counter()
-        with quiet(), parallel_config(backend="skreg"):
-            found = Parallel()(delayed(_told)(fit_and_score, cell, name) for name in methods)
-        # Fits of one stack have no time of their own.
-        seconds = (time.perf_counter() - began) / len(methods)
-        for method, row in zip(methods, found, strict=True):
-            own = {} if "error" in row else {"fit_s": seconds}
-            yield {**known, "method": method, **row, **own}
-        return
+        found = zip(methods, itertools.repeat({"error": told(error)}))
+    else:
+        about["n_train"] = len(cell.y)
+        found = (_side_by_side if together else _one_by_one)(cell, methods)
+    for method, row in found:
+        yield {**about, "method": method, **row}
+
+
+def _one_by_one(cell, methods):
     for method in methods:
-        # Of a search every kind of kernel, in less than its time, and once for all its rules.
-        _warm_up(_WARM_SEARCH if parse(method)[0] == "skreg-search" else method, table.task)
-        yield {**known, "method": method, **_told(run_method, cell, method)}
+        _warm_up(_WARM_SEARCH if _is_search(method) else method, cell.task)
+        yield method, _told(run_method, cell, method)
+
+
+def _side_by_side(cell, methods):
+    began = time.perf_counter()
+    with quiet(), parallel_config(backend="skreg"):
+        found = Parallel()(delayed(_told)(fit_and_score, cell, name) for name in methods)
+    # Fits of one stack have no time of their own.
+    seconds = (time.perf_counter() - began) / len(methods)
+    for method, row in zip(methods, found, strict=True):
+        yield method, row if "error" in row else {**row, "fit_s": seconds}
 
 
 def _told(run, cell, method):
@@ -92,32 +90,20 @@ def run_method(cell, method):
 
 def fit_and_score(cell, method):
     """score, logloss, auc, fit_s, predict_s and epochs."""
+    method, balanced = without_rule(method)
     _, X_test = cell.views[view_of(method)]
-    base, balanced = _without_decision(method)
-    model, seconds = _fitted(cell, base)
-    if balanced and cell.task != "regression":
-        model = Balanced(model, cell.y)
-    scores = protocol.evaluate(model, X_test, cell.y_test, cell.task)
-    return {**scores, "fit_s": seconds, "epochs": epochs_of(model)}
+    model, seconds = (_last_fit if _is_search(method) else _fit)(cell, method)
+    shares = np.bincount(cell.y) / len(cell.y) if balanced and cell.task != "regression" else None
+    scores = protocol.evaluate(model, X_test, cell.y_test, cell.task, shares)
+    return {**scores, "fit_s": seconds, "epochs": registry.epochs_of(model)}
 
 
-#: What a search is warmed up by.
-_WARM_SEARCH = "skreg-search:n_settings=32"
-
-#: The last search that was fitted, by its cell and method.
-_last = {}
-
-
-def _fitted(cell, method):
-    """A fitted method and the seconds of its fit. The search that was fitted last is at hand."""
-    if parse(method)[0] != "skreg-search":
-        return _fit(cell, method)
-    if _last.get("of") != (id(cell), method):
-        _last.update(of=(id(cell), method), fit=_fit(cell, method), cell=cell)
-    return _last["fit"]
+def _is_search(method):
+    return registry.parse(method)[0] == "skreg-search"
 
 
 def _fit(cell, method):
+    """A fitted method and the seconds of its fit."""
     X, _ = cell.views[view_of(method)]
     model = make(method, cell.task, cell.seed)
     began = time.perf_counter()
@@ -125,37 +111,10 @@ def _fit(cell, method):
     return model, time.perf_counter() - began
 
 
-def _without_decision(method):
-    """A search without ``decision=balanced``, and whether it had it: the rule changes nothing in training."""
-    balanced = parse(method)[0] == "skreg-search" and parse(method)[1].get("decision") == "balanced"
-    if not balanced:
-        return method, False
-    name, _, options = method.partition(":")
-    kept = ",".join(word for word in options.split(",") if word != "decision=balanced")
-    return name + (f":{kept}" if kept else ""), True
-
-
-class Balanced:
-    """A classifier that decides by its probabilities over the shares of the classes in training.
-
-    Parameters
-    ----------
-    model : estimator
-    y : ndarray of int
-        Training targets.
-    """
-
-    def __init__(self, model, y):
-        self.model, self.classes_ = model, model.classes_
-        self.shares = np.array([np.mean(y == label) for label in self.classes_])
-
-    def predict_proba(self, X):
-        """Of the model."""
-        return self.model.predict_proba(X)
-
-    def predict(self, X):
-        """The class with the largest ratio of probability and share."""
-        return self.classes_[(self.predict_proba(X) / self.shares).argmax(axis=1)]
+@lru_cache(maxsize=1)
+def _last_fit(cell, method):
+    """`_fit`; the last one is at hand, since a search has rows of several rules."""
+    return _fit(cell, method)
 
 
 @cache
@@ -167,10 +126,7 @@ def _warm_up(method, task):
         classes = 2 if task == "binary" else 3
         X, y = make_classification(200, 6, n_informative=5, n_redundant=0, n_classes=classes)
     cell = protocol.Cell("made", task, 0, X.shape[1], y, y, {view_of(method): (X, X)})
-    try:
-        run_method(cell, method)
-    except Exception:
-        return  # whatever it is, the row itself will tell
+    _told(run_method, cell, method)  # whatever is wrong, the row itself will tell
 
 
 @contextlib.contextmanager
@@ -193,9 +149,7 @@ def told(error):
 def _line(row):
     """A row for the screen."""
     what = f"{row['dataset']:<20} seed {row['seed']}  {row['method']:<28}"
-    if "error" in row:
-        return f"{what} {row['error']}"
-    return f"{what} score {row['score']:.4f}  fit {row['fit_s']:.2f} s"
+    return what + (row.get("error") or f" score {row['score']:.4f}  fit {row['fit_s']:.2f} s")
 
 
 # -- command line ---------------------------------------------------------------------------------
@@ -212,15 +166,15 @@ def main(arguments=None):
             data = Path(options.data).resolve().name
         halves = protocol.halves(everything)
         tables = select(everything, halves, options.tables, options.tasks, options.half)
-        methods = expand(options.methods)
+        methods = registry.expand(options.methods)
         for method, task in itertools.product(methods, sorted({table.task for table in tables})):
-            make(method, task, 0)
+            make(without_rule(method)[0], task, 0)
         results = ResultsFile(options.out)
         note_run(
             options.out,
             data=data,
             halves=halves,
-            machine={**machine(), **optional_versions(methods)},
+            machine={**machine(), **registry.optional_versions(methods)},
             methods=methods,
             seeds=options.seeds,
         )
@@ -234,16 +188,15 @@ def main(arguments=None):
 
 def select(tables, halves, names=None, tasks=None, half=None):
     """The tables that are asked for; None asks for all, ValueError where nothing is left."""
-    known = [table.name for table in tables]
-    unknown = sorted(set(names or ()) - set(known))
-    if unknown:
+    everything = [table.name for table in tables]
+    if unknown := sorted(set(names or ()) - set(everything)):
         raise ValueError(
-            f"There is no table {', '.join(map(repr, unknown))}. Tables are {', '.join(known)}."
+            f"There is no table {', '.join(map(repr, unknown))}. Tables are {', '.join(everything)}."
         )
     chosen = [
         table
         for table in tables
-        if table.name in (names or known)
+        if table.name in (names or everything)
         and table.task in (tasks or protocol.TASKS)
         and halves[table.name] == (half or halves[table.name])
     ]
@@ -255,45 +208,42 @@ def select(tables, halves, names=None, tasks=None, half=None):
     return chosen
 
 
-def _words(text):
+def words(text):
+    """Words with commas between."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def numbers(text):
-    return [int(word) for word in _words(text)]
+    """Numbers with commas between."""
+    return [int(word) for word in words(text)]
 
 
 def _parser():
+    groups = "; ".join(f"{name} = {', '.join(group)}" for name, group in registry.GROUPS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.tables",
         description="Run methods on tables; rows that the file holds are skipped.",
-        epilog=f"Methods: {', '.join(METHODS)}. Groups: "
-        + "; ".join(f"{name} = {', '.join(group)}" for name, group in GROUPS.items())
-        + ". A method may have parameters: skreg:dropout=0.2,patience=20.",
+        epilog=f"Methods: {', '.join(registry.METHODS)}. Groups: {groups}. A method may have parameters: "
+        "skreg:dropout=0.2,patience=20.",
     )
+    add = parser.add_argument
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data", metavar="DIR", help="folder of INDEX.csv and <name>.csv.gz")
     where.add_argument("--bundled", action="store_true", help="scikit-learn's own data sets")
-    parser.add_argument("--tables", type=_words, help="only these, with commas between")
-    parser.add_argument("--tasks", nargs="+", choices=protocol.TASKS, help="only these tasks")
-    parser.add_argument(
-        "--half", choices=protocol.HALVES, help="one half of the tables of each task"
-    )
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        default=["ours", "peers"],
-        help="methods and groups (ours peers)",
-    )
-    parser.add_argument("--seeds", type=numbers, default=[0, 1, 2], help="0,1,2")
-    parser.add_argument("--out", required=True, help="file of results, made or gone on with")
-    parser.add_argument(
+    add("--tables", type=words, help="only these, with commas between")
+    add("--tasks", nargs="+", choices=protocol.TASKS, help="only these tasks")
+    add("--half", choices=protocol.HALVES, help="one half of the tables of each task")
+    default = ["ours", "peers"]
+    add("--methods", nargs="+", default=default, help="methods and groups (ours peers)")
+    add("--seeds", type=numbers, default=[0, 1, 2], help="0,1,2")
+    add("--out", required=True, help="file of results, made or gone on with")
+    add(
         "--together",
         action="store_true",
         help="fit the methods of a table and seed side by side in stacks; for nets of this package, "
         "whose seconds are shared out evenly",
     )
-    parser.add_argument("--retry", action="store_true", help="run again what ended in an error")
+    add("--retry", action="store_true", help="run again what ended in an error")
     return parser
 
 

@@ -29,32 +29,27 @@ class SkorchTwin(BaseEstimator):
     def fit(self, X, y):
         X = np.asarray(X, dtype=np.float32)
         # One epoch tells what the default resolves to on these rows.
-        ours = self._ours(random_state=self.random_state)
-        options = {
-            "max_iter": 1,
-            "early_stopping": False,
-            "scale_features": None,
-            "random_state": 0,
-        }
-        resolved = self._ours(**options).fit(X, y)
+        ours = self._ours(max_iter=1, early_stopping=False, scale_features=None, random_state=0)
+        ours.fit(X, y)
+        default = self._ours()
         torch.manual_seed(self.random_state or 0)
         net, criterion, target = self._loop(y)
         stratified = isinstance(self, ClassifierMixin)
         self.net_ = net(
-            anew(resolved.module_),
+            anew(ours.module_),
             criterion=criterion,
             optimizer=torch.optim.AdamW,
-            lr=ours.learning_rate_init,
-            optimizer__betas=(ours.beta_1, ours.beta_2),
-            optimizer__weight_decay=ours.weight_decay,
-            max_epochs=ours.max_iter,
-            batch_size=resolved._spec.batch_size,
+            lr=default.learning_rate_init,
+            optimizer__betas=(default.beta_1, default.beta_2),
+            optimizer__weight_decay=default.weight_decay,
+            max_epochs=default.max_iter,
+            batch_size=ours._spec.batch_size,
             # Batch norm cannot train on one row.
             iterator_train__drop_last=True,
             train_split=ValidSplit(
-                ours.validation_fraction, stratified=stratified, random_state=self.random_state
+                default.validation_fraction, stratified=stratified, random_state=self.random_state
             ),
-            callbacks=[("stop", EarlyStopping(patience=ours.patience, load_best=True))],
+            callbacks=[("stop", EarlyStopping(patience=default.patience, load_best=True))],
             verbose=0,
         )
         self.net_.fit(X, target)

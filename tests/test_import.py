@@ -61,6 +61,17 @@ def test_predicting_and_looking_needs_no_kernels(baseline):
     assert (modules_after(pickled) - baseline).isdisjoint({*HEAVY, "skorch"})
 
 
+@pytest.mark.slow
+def test_a_fit_loads_the_kernels_and_no_more(baseline):
+    code = (
+        "import numpy as np, skreg\n"
+        "X = np.random.default_rng(0).normal(size=(200, 10))\n"
+        "net = skreg.RegularizedMLPClassifier((10,), max_iter=1, early_stopping=False, device='cpu')\n"
+        "net.fit(X, X[:, 0] > 0)"
+    )
+    assert (modules_after(code) - baseline) & {*HEAVY, "dask", "skorch"} <= {"numba"}
+
+
 def test_public_names():
     assert set(skreg.__all__) <= set(dir(skreg))
     for name in ("RegularizedMLPClassifier", "RegularizedMLPRegressor"):

@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks import default_speed
 from benchmarks.nets import sklearn_net, skorch_net, skreg_net
-from benchmarks.pages import PAGES
 from benchmarks.regressions import figures
 from benchmarks.search import peers
 from benchmarks.single import digits
@@ -47,7 +46,7 @@ def test_fits_differ_in_the_embedding_alone(monkeypatch):
 
     def timed(runs, repeats):
         nets.append([run.func.__self__ for run in runs.values()])
-        return {"skreg": [2.0, 4.0], "other": [1.0, 1.0]}
+        return {"embedded": [2.0, 4.0], "bare": [1.0, 1.0]}
 
     monkeypatch.setattr(default_speed, "in_turn", timed)
     rows = default_speed.fits(2)
@@ -82,10 +81,9 @@ def test_predictions_of_one_net_and_of_an_ensemble():
 def test_first_fits_are_of_an_empty_cache_and_of_the_same_one_filled():
     folders, seconds = [], itertools.cycle([12.0, 2.0])
 
-    def run(stages, NUMBA_CACHE_DIR):
-        folders.append(NUMBA_CACHE_DIR)
-        now = next(seconds)
-        return {stage: {"seconds": now} for stage in default_speed.FIRST}
+    def run(cache):
+        folders.append(cache)
+        return dict.fromkeys(default_speed.FIRST, next(seconds))
 
     rows = default_speed.first_fits(3, run)
     check(rows)
@@ -99,27 +97,23 @@ def test_first_fits_end_when_they_have_taken_long(monkeypatch):
     monkeypatch.setattr(default_speed, "PATIENCE", 1e-12)
     done = []
 
-    def run(stages, NUMBA_CACHE_DIR):
-        done.append(stages)
-        return {stage: {"seconds": 1.0} for stage in default_speed.FIRST}
+    def run(cache):
+        done.append(cache)
+        return dict.fromkeys(default_speed.FIRST, 1.0)
 
     default_speed.first_fits(3, run)
-    assert done == ["default", "default"]
+    assert len(done) == 2
 
 
 def test_page_says_what_was_reached_and_of_which_net(machine):
     rows = {
-        "a search": default_speed.row({"skreg": 2.0, "other": 5.0}, 2.5, 2.0, more_is_faster=True),
-        "a fit": default_speed.row({"skreg": 2.0, "other": 1.0}, 2.0, 1.8),
-        "a first fit": default_speed.row(
-            {"skreg": 12.0, "other": 2.0}, 10.0, 6.0, ratio=6.0, unit="s"
-        ),
-        "a call": default_speed.row(
-            {"skreg": 1e-3, "other": 2e-4}, 1e-3, 2e-3, ratio=5.0, unit="s"
-        ),
+        "a search": default_speed.row((2.0, 5.0), 2.5, 2.0, more_is_faster=True),
+        "a fit": default_speed.row((2.0, 1.0), 2.0, 1.8),
+        "a first fit": default_speed.row((12.0, 2.0), 10.0, 6.0, ratio=6.0, unit="s"),
+        "a call": default_speed.row((1e-3, 2e-4), 1e-3, 2e-3, ratio=5.0, unit="s"),
     }
     result = {"rows": rows, "net": {"hidden": "(256, 256)", "embedding": "auto"}}
-    page, tried = PAGES["default_speed"](result, machine).split("What was tried")
+    page, tried = default_speed.page(result, machine).split("What was tried")
     assert "waves" in tried
     assert "hidden layers of (256, 256) and, with ``numeric_embedding='auto'``" in page
     cells = {
@@ -136,6 +130,7 @@ def test_page_says_what_was_reached_and_of_which_net(machine):
 
 
 @pytest.mark.slow
-def test_a_process_goes_through_all_first_fits():
-    stages = default_speed.in_a_process("default")
-    assert set(default_speed.FIRST) < set(stages)
+def test_a_process_goes_through_all_first_fits(tmp_path):
+    seconds = default_speed.in_a_process(str(tmp_path))
+    assert set(default_speed.FIRST) == set(seconds)
+    assert list(tmp_path.iterdir())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from benchmarks import __main__ as command
 from benchmarks import gpu
-from benchmarks.pages import PAGES
 from benchmarks.regressions import figures
 
 RESULT = {
@@ -32,6 +33,25 @@ def test_without_a_gpu_it_is_skipped_with_a_reason(capsys, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_searches_are_on_the_gpu_but_for_one_and_compiled_first(monkeypatch):
+    done, seconds = [], iter(range(100))
+
+    def batched(net, *rest):
+        done.append((net.device, net.numeric_embedding))
+        return SimpleNamespace(seconds=next(seconds))
+
+    monkeypatch.setattr(gpu, "batched", batched)
+    monkeypatch.setattr(gpu, "search", lambda net, *rest: done.append(net.device))
+    found = gpu.searches(2)
+    on_gpu, others = ("cuda", None), [("cuda", "periodic"), ("cpu", None)]
+    assert done[:3] == [on_gpu, *others]
+    assert done[3:] == [on_gpu, "cuda", "cuda", *others] * 2
+    # Of the batched search alone, after what was compiled: the calls 3 and 6.
+    assert found["training seconds"] == 4.5
+    assert found["times faster"]["skreg, batched"] == 1.0
+    assert list(found["seconds"])[1:3] == ["skreg, one by one", "skorch"]
+
+
 def test_members_a_second():
     found = gpu.members_a_second(1, sizes=(1, 2), epochs=1, device="cpu")
     assert list(found) == ["1", "2"]
@@ -39,7 +59,7 @@ def test_members_a_second():
 
 
 def test_the_page_names_the_gpu_and_the_best_stack(machine):
-    page = PAGES["gpu"](RESULT, machine)
+    page = gpu.page(RESULT, machine)
     assert "On Some GPU: " in page
     assert "0.25 s of the batched search are training" in page
     assert "**90.5**" in page and "**80.0**" not in page

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from benchmarks import own_nets
-from benchmarks.pages import PAGES
 from benchmarks.regressions import figures
 
 
@@ -35,4 +34,4 @@ def test_measured_searches_make_a_page(monkeypatch, machine):
     assert list(figures("own_nets", found)) == [
         "own_nets: search over an own net, minibatches of 32, times skorch, n_jobs=1 takes"
     ]
-    assert f"{times['skorch, n_jobs=1']:.2f}" in PAGES["own_nets"](found, machine)
+    assert f"{times['skorch, n_jobs=1']:.2f}" in own_nets.page(found, machine)

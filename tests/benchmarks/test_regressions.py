@@ -109,21 +109,6 @@ def test_another_machine_is_named(file, capsys):
     assert "on another machine: 2 cores of Some CPU (AVX2)." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "does not hold recorded ratios .*from the repository again"),
-        ('{"a": 1}', "does not hold recorded ratios"),
-        ('{"a": {"ratio": 0}}', "not above zero: a"),
-    ],
-)
-def test_a_broken_record_names_file_and_remedy(tmp_path, text, message):
-    path = tmp_path / "recorded.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=rf"recorded\.json .*{message}|recorded\.json {message}"):
-        regressions.check({"single": single(0.4)}, path)
-
-
 def test_directions_of_the_ratios_of_each_page():
     one = {"seconds": {}, "to scikit-learn": 0.8}
     results = {
@@ -134,7 +119,7 @@ def test_directions_of_the_ratios_of_each_page():
         "default_speed": {"rows": {"a fit": {"ratio": 2.5, "value": 3.0, "more is faster": True}}},
         "bagging": {"all epochs": {"single fits": {"one fit": 1.0, "ensemble": 5.0}}},
         "predicting": {"(100,), classifier": {"1": one, "100000": one}},
-        "footprint": {},
+        "scaling": {},
     }
     found = [regressions.figures(page, result) for page, result in results.items()]
     assert {name: figure for page in found for name, figure in page.items()} == {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import report
-from benchmarks.figures import rank_diagram, score_against_time
+from benchmarks.pictures import rank_diagram, score_against_time
 from benchmarks.results_file import COLUMNS, ResultsFile, read
 
 TASKS = {"t0": "binary", "t1": "binary", "t2": "multiclass", "t3": "regression", "t4": "regression"}
@@ -216,6 +216,8 @@ def test_rank_diagram_overlaps_nowhere_and_stays_inside(n):
     rng = np.random.default_rng(0)
     ranks = pd.DataFrame(rng.normal(size=(20, n)), columns=names).rank(axis=1)
     figure = rank_diagram(ranks)
+    bars = [line.get_xdata() for line in figure.axes[0].lines if line.get_linewidth() == 2]
+    assert bars and all(list(bar) == sorted(bar) for bar in bars)
     texts = [text for text in figure.axes[0].texts if text.get_text()]
     boxes = text_boxes(figure, texts)
     assert len(boxes) == n

@@ -3,14 +3,13 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from benchmarks import scaling
+from benchmarks.growth import picture, slope, values_of
 from benchmarks.memory import CLEAR_REFS
-from benchmarks.pages import PAGES
-from benchmarks.pictures import draw_growth, growth
-from benchmarks.scaling import points, slope
 
 #: A table that no run looks at.
 SMALL = np.ones(1)
@@ -35,24 +34,24 @@ def result():
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
 def test_slope_is_the_power(power):
     sizes = np.array([8, 16, 32, 64, 128])
-    assert slope(sizes, 3.0 * sizes**power) == pytest.approx(power)
+    assert slope(pd.Series(3.0 * sizes**power, sizes)) == pytest.approx(power)
 
 
 def test_slope_leaves_out_the_lower_half():
-    assert slope([10, 100, 1_000, 10_000], [7.0, 7.0, 1.0, 100.0]) == pytest.approx(2.0, abs=0.5)
-    assert slope([10, 1_000, 10_000], [1e6, 1.0, 10.0]) == pytest.approx(1.0)
+    assert slope(pd.Series([7.0, 7.0, 1.0, 100.0], [10, 100, 1_000, 10_000])) == pytest.approx(2.0)
+    assert slope(pd.Series([1e6, 1.0, 10.0], [10, 1_000, 10_000])) == pytest.approx(1.0)
 
 
-def test_slope_of_too_few_points_is_nan():
-    assert np.isnan(slope([], [])) and np.isnan(slope([1], [1.0]))
-    assert np.isnan(slope([1, 100], [1.0, 2.0]))
+@pytest.mark.parametrize("sizes", [[], [1], [1, 100]])
+def test_slope_of_too_few_points_is_nan(sizes):
+    assert np.isnan(slope(pd.Series(1.0, sizes, dtype=float)))
 
 
-def test_points_leave_out_what_was_not_measured():
-    measured = [{"mb": None}, {"mb": 0.0}, {"mb": 2.0}]
-    sizes, values = points([1, 10, 100], measured, "mb")
-    assert (sizes.tolist(), values.tolist()) == ([100], [2.0])
-    assert [len(part) for part in points([1], [{"mb": None}], "mb")] == [0, 0]
+def test_what_was_not_measured_is_left_out():
+    axis = {"sizes": [1, 10, 100], "contestants": {"a": [{"mb": None}, {"mb": 0.0}, {"mb": 2.0}]}}
+    assert values_of(axis, "a", "mb").to_dict() == {100: 2.0}
+    axis = {"sizes": [1], "contestants": {"a": [{"mb": None}]}}
+    assert values_of(axis, "a", "mb").empty
 
 
 # -- measuring ------------------------------------------------------------------------------------
@@ -99,24 +98,28 @@ def test_a_size_has_a_process_of_its_own(monkeypatch):
     assert scaling.in_a_process("rows", 300, "skreg", 2)["runs"] == 2
 
 
-def test_sizes_can_be_chosen():
+def test_contestants_of_a_size_run_in_turn():
     asked = []
 
     def run(*arguments):
         asked.append(arguments)
         return made_up(*arguments)
 
-    found = scaling.measure(3, sizes={"rows": [7], "columns": [8], "members": [2, 3]}, run=run)
-    assert asked[:2] == [("rows", 7, "skreg", 3), ("rows", 7, "scikit-learn", 3)]
-    assert found["members"]["sizes"] == [2, 3]
-    assert [len(part) for part in found["members"]["contestants"].values()] == [2, 2]
+    found = scaling.measure(3, run)
+    assert asked[:3] == [
+        ("rows", 1000, "skreg", 3),
+        ("rows", 1000, "scikit-learn", 3),
+        ("rows", 10_000, "skreg", 3),
+    ]
+    for axis in found.values():
+        assert {len(part) for part in axis["contestants"].values()} == {len(axis["sizes"])}
 
 
 # -- pages and pictures ---------------------------------------------------------------------------
 
 
 def test_page_on_growth_has_slopes_and_names_the_machine(result, machine):
-    page = PAGES["scaling"](result, {**machine, "repeats": 5})
+    page = scaling.page(result, {**machine, "repeats": 5})
     assert "Taken on 2 cores of Some CPU" in page and "Repetitions: 5." in page
     rows = page.split("\nRows\n")[1].split("\nColumns\n")[0]
     cells = rows.split("* - slope")[1].replace("\n", " ").split("- ")[1:]
@@ -128,13 +131,13 @@ def test_page_on_growth_has_slopes_and_names_the_machine(result, machine):
 def test_page_on_growth_where_the_system_does_not_tell_of_memory(result, machine):
     for one in result["rows"]["contestants"]["skreg"]:
         one["mb"] = None
-    page = PAGES["scaling"](result, machine)
+    page = scaling.page(result, machine)
     assert page.count("- unknown") == 4
-    assert len(growth(result).axes) == 6
+    assert len(picture(result).axes) == 6
 
 
 def test_names_overlap_nothing_in_the_picture_of_growth(result):
-    figure = growth(result)
+    figure = picture(result)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -160,6 +163,8 @@ def test_names_overlap_nothing_in_the_picture_of_growth(result):
 
 
 def test_picture_of_growth_is_the_same_each_time(result, tmp_path):
-    for name in ("one.svg", "two.svg"):
-        draw_growth(result, tmp_path / name)
-    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        scaling.draw(result, tmp_path / name)
+    one, two = (tmp_path / name / "scaling.svg" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()

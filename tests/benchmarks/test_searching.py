@@ -4,7 +4,6 @@ import pytest
 from sklearn.datasets import make_classification
 
 from benchmarks import searching
-from benchmarks.pages import PAGES
 from benchmarks.regressions import figures
 
 
@@ -29,7 +28,7 @@ def test_both_try_the_same_settings(monkeypatch, machine):
     assert seen["search"].cv_results_["params"] == seen["grid"].cv_results_["params"]
     minute = found["made"]["settings a minute"]["search"]
     assert minute * found["made"]["seconds"]["search"] == pytest.approx(60 * 2)
-    page = PAGES["searching"](found, machine)
+    page = searching.page(found, machine)
     assert f"{found['made']['times as many']:.1f}" in page
     assert list(figures("searching", found)) == [
         "searching: settings a minute, made, to GridSearchCV"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from benchmarks import selection
-from benchmarks.pages import PAGES
 
 
 @pytest.mark.parametrize("kind", selection.KINDS)
@@ -34,7 +33,6 @@ def test_rows_and_page(monkeypatch, machine):
     first = {"first": lambda X, y, seed: np.arange(X.shape[1]) < 10}
     nothing = {"nothing": lambda X, y, seed: np.zeros(X.shape[1], dtype=bool)}
     monkeypatch.setattr(selection, "METHODS", {**first, **nothing})
-    monkeypatch.setattr("benchmarks.selection_page.METHODS", {**first, **nothing})
     row = selection.measure_one("first", "linear", 200, 0)
     _, _, useful = selection.table("linear", 200, 0)
     assert (row["found"], row["chosen"]) == (int((useful < 10).sum()), 10)
@@ -45,7 +43,7 @@ def test_rows_and_page(monkeypatch, machine):
         {"kind": "linear", "seed": seed, "false": seed, "bound": 0.5} for seed in range(3)
     ]
     stored["speed"] = {"seconds": 12.0, "cpu seconds": 20.0, "selected": [0, 1, 2]}
-    page = PAGES["selection"](stored, machine)
+    page = selection.page(stored, machine)
     assert "none chosen" in page
     assert f"- {row['found'] / 5:.2f}\n     - {row['found'] / 10:.2f}" in page
     assert "2 of 3" in page

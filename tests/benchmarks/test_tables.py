@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
-from benchmarks import memory, tables
-from benchmarks.results_file import COLUMNS, ResultsFile, note_run, read, read_notes
+from benchmarks import memory, protocol, tables
+from benchmarks.results_file import COLUMNS, OPTIONAL, ResultsFile, note_run, read, read_notes
 from skreg import RegularizedMLPClassifier
 
 METHODS = ["linear", "hgb:max_iter=5"]
@@ -243,18 +244,27 @@ def test_a_search_that_decides_by_shares_is_the_same_fit(run, monkeypatch):
     assert first["logloss"] == second["logloss"] and first["auc"] == second["auc"]
 
 
-def test_balanced_decides_as_the_estimator_does():
+def test_shares_decide_as_the_estimator_does():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3))
     y = (X[:, 0] + rng.normal(size=300) > 1.2).astype(int)
-    settings = {
-        "hidden_layer_sizes": (8,),
-        "max_iter": 10,
-        "early_stopping": False,
-        "random_state": 0,
-    }
-    net = RegularizedMLPClassifier(**settings).fit(X, y)
-    balanced = RegularizedMLPClassifier(**settings, decision="balanced").fit(X, y)
-    found = tables.Balanced(net, y).predict(X)
-    assert (found == balanced.predict(X)).all()
-    assert (found != net.predict(X)).any()
+    settings = {"hidden_layer_sizes": (8,), "max_iter": 10, "early_stopping": False}
+    net = RegularizedMLPClassifier(**settings, random_state=0).fit(X, y)
+    balanced = clone(net).set_params(decision="balanced").fit(X, y)
+    shares = np.bincount(y) / len(y)
+    by_shares = protocol.evaluate(net, X, y, "binary", shares)
+    own, plain = (protocol.evaluate(model, X, y, "binary") for model in (balanced, net))
+    assert by_shares["score"] == own["score"] != plain["score"]
+    assert by_shares["logloss"] == plain["logloss"]
+
+
+def test_a_row_goes_into_a_file_without_the_columns_that_came_later(tmp_path):
+    out = tmp_path / "results.csv"
+    row = {"dataset": "a", "task": "binary", "seed": 1, "method": "hgb", "score": 0.5}
+    columns = [name for name in COLUMNS if name not in OPTIONAL]
+    pd.DataFrame([row]).reindex(columns=columns).to_csv(out, index=False)
+    ResultsFile(out).append({**row, "seed": 2, "peak_mb": 3.0, "predict_s": 0.25})
+    assert read(out)["seed"].tolist() == [1, 2]
+    assert read(out)["predict_s"].iloc[1] == 0.25
+    assert len({line.count(",") for line in out.read_text().splitlines()}) == 1
+    assert ResultsFile(out).done == {("a", 1, "hgb"), ("a", 2, "hgb")}
