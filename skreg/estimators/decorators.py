@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,4 +32,16 @@ else:
             return method
 
 
-__all__ = ["fit_context", "validate_params", "with_callbacks"]
+__all__ = ["fit_context", "unchanged_on_error", "validate_params", "with_callbacks"]
+
+
+@contextlib.contextmanager
+def unchanged_on_error(estimator):
+    """Where the block raises, the attributes of an estimator are what they were before it."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

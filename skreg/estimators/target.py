@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, ndtri, softmax
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target
 
 from skreg.estimators.decision import (
     class_counts,
@@ -17,9 +17,18 @@ from skreg.estimators.decision import (
     shift_of,
     smoothed,
 )
+from skreg.estimators.labels import (
+    check_labels,
+    dense,
+    label_values,
+    many_classes,
+    named_classes,
+    values_a_column,
+    warn_of_one_hot,
+)
 from skreg.estimators.quantiles import quantiles
 from skreg.estimators.rows import warn
-from skreg.estimators.tables import TEXT_FOR_NUMBERS
+from skreg.estimators.tables import text_for_numbers
 from skreg.estimators.weights import class_factors
 
 if TYPE_CHECKING:
@@ -48,8 +57,7 @@ _TAILS = (0.25, 0.1, 0.05, 0.02, 0.01)
 #: Numbers between which squares can be added up.
 _SQUARES_OF = 1e-140, 1e140
 
-#: Rows from which on a first call of `partial_fit` is trusted with the scale of the target, and rows
-#: of a matrix with one label a row that cannot be an accident.
+#: Rows from which on a first call of `partial_fit` is trusted with the scale of the target.
 _FEW_ROWS = 10
 
 
@@ -61,26 +69,26 @@ class ClassTargets:
 
     def _check_target(self, y):
         """Labels (n,), or a matrix of labels (n, n_labels) in the user's coding."""
-        y = _dense(y)
+        y = dense(y)
         if np.ndim(y) == 2 and np.shape(y)[1] == 1:
             y = column_or_1d(y, warn=True)
         kind = type_of_target(y, input_name="y")
         if kind in ("binary", "multiclass", "multilabel-indicator"):
             return np.asarray(y)
-        if kind == "continuous-multioutput" and _values_a_column(np.asarray(y)) <= 2:
-            raise ValueError(_many_classes(np.asarray(y)))
-        check_classification_targets(y)  # says what is wrong with other kinds
-        raise ValueError(_many_classes(np.asarray(y)))
+        if kind == "continuous-multioutput" and values_a_column(np.asarray(y)) <= 2:
+            raise ValueError(many_classes(np.asarray(y)))
+        check_labels(y)  # says what is wrong with other kinds
+        raise ValueError(many_classes(np.asarray(y)))
 
     def _encode(self, y, first, classes=None):
         """Class numbers, or the 0/1 matrix of a multilabel target; sets classes_ at first."""
         multilabel = np.ndim(y) == 2
         if first:
             found = np.arange(y.shape[1]) if multilabel else np.unique(y)
-            self.classes_ = found if classes is None else unique_labels(classes)
+            self.classes_ = found if classes is None else named_classes(classes)
             self._multilabel = multilabel
-            self._label_values = _label_values(y) if multilabel else None
-        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
+            self._label_values = label_values(y) if multilabel else None
+        elif classes is not None and not np.array_equal(named_classes(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
             )
@@ -93,6 +101,11 @@ class ClassTargets:
             return self._encode_labels(y, first)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
+            if first:
+                raise ValueError(
+                    f"y has the classes {unknown.tolist()}, which classes={self.classes_.tolist()} does not "
+                    "name. Name all classes that y may hold."
+                )
             raise ValueError(
                 f"y has the classes {unknown.tolist()}, which are not among the classes seen "
                 f"first: {self.classes_.tolist()}. Fit with all classes, or pass classes= to the "
@@ -420,84 +433,15 @@ def in_units(raw, *, mean, scale, clip, loss, flat):
     return out[..., 0] if flat else out
 
 
-# -- labels ----------------------------------------------------------------------------------------
-
-
-def _dense(y):
-    return y.toarray() if hasattr(y, "toarray") else y
-
-
-def one_label_a_row(y, estimator):
-    """Labels (n,) of a classifier that takes no matrix of labels."""
-    y = _dense(y)
-    if np.ndim(y) == 2:
-        if np.shape(y)[1] > 1:
-            raise ValueError(
-                f"y has the shape {np.shape(y)}, but {estimator} takes one label a row. If y is "
-                "one-hot encoded, pass y.argmax(axis=1); if a row has several labels, wrap the "
-                "estimator in sklearn.multioutput.MultiOutputClassifier."
-            )
-        y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    return np.asarray(y)
-
-
-def _values_a_column(y):
-    return max(len(np.unique(column)) for column in y.T)
-
-
-def _many_classes(y):
-    """What is wrong with a matrix of more than two values, and what to do."""
-    values = np.unique(y)
-    shown = ", ".join(map(repr, values[:6].tolist())) + (", ..." if len(values) > 6 else "")
-    if _values_a_column(y) <= 2:
-        return (
-            f"y has {y.shape[1]} columns of labels with the values {shown}. A multilabel target is "
-            "a matrix of integers with the same two values in every column: code each column as 0 "
-            "and 1, for example by (y[:, j] == value).astype(int), or use "
-            "sklearn.preprocessing.MultiLabelBinarizer for lists of labels."
-        )
-    return (
-        f"y has {y.shape[1]} columns of classes, with the values {shown}. Multioutput targets of "
-        "several classes are not supported: wrap the estimator in "
-        "sklearn.multioutput.MultiOutputClassifier."
-    )
-
-
-def _label_values(y):
-    """The values that stand for an absent and a present label, in this order."""
-    values = np.unique(y)
-    if len(values) == 2:
-        return values
-    for absent, present in ((0, 1), (-1, 1)):
-        if len(values) == 0 or values[0] in (absent, present):
-            return np.array([absent, present]).astype(y.dtype)
-    raise ValueError(
-        f"Every label in y has the value {values[0].item()!r}, which does not tell whether it is present "
-        "or absent. Code labels as 0 and 1."
-    )
-
-
-def warn_of_one_hot(present):
-    """Warn where classes that exclude each other were given as a matrix; present (n, n_labels)."""
-    if len(present) >= _FEW_ROWS and (present.sum(axis=1) == 1).all():
-        warn(
-            f"Every row of y has exactly one of {present.shape[1]} labels: y looks one-hot encoded. "
-            "As a matrix it is a multilabel target, of which a row may be predicted no label or "
-            "several. If the labels exclude each other, pass y.argmax(axis=1) instead.",
-            UserWarning,
-        )
-
-
 # -- numbers ---------------------------------------------------------------------------------------
 
 
 def check_numbers(y, loss):
     """Targets of a regressor as float64, (n,) or (n, n_targets)."""
     try:
-        y = np.asarray(_dense(y), dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{error}. {TEXT_FOR_NUMBERS}") from None
+        y = np.asarray(dense(y), dtype=np.float64)
+    except ValueError:
+        raise ValueError(text_for_numbers(y)) from None
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if loss == "poisson" and (y < 0).any():

@@ -25,7 +25,6 @@ from skreg.estimators.decorators import fit_context
 from skreg.estimators.mlp import RegularizedMLPRegressor
 from skreg.estimators.rows import warn
 from skreg.estimators.split import check_groups
-from skreg.estimators.tables import as_numpy
 from skreg.selection.bounds import BOUNDS, false_selections
 from skreg.selection.halves import complementary_pairs
 from skreg.selection.models import (
@@ -34,6 +33,7 @@ from skreg.selection.models import (
     is_of_classes,
     last_step,
     member,
+    targets_of,
     used_columns,
 )
 from skreg.selection.strengths import strengths_of
@@ -279,7 +279,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
-        y = as_numpy(y)
+        y = targets_of(y, self.estimator)
         estimator = default_estimator(y, len(y) // 2) if self.estimator is None else self.estimator
         check_model(estimator)
         if isinstance(estimator, Pipeline):

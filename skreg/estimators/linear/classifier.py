@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skreg.estimators import outputs
 from skreg.estimators.decision import class_counts, decided, shift_of
-from skreg.estimators.decorators import fit_context
+from skreg.estimators.decorators import fit_context, unchanged_on_error
+from skreg.estimators.labels import one_label_a_row
 from skreg.estimators.linear import by_scipy, by_sklearn
 from skreg.estimators.linear.base import (
     RegularizedLinearModel,
@@ -24,7 +25,6 @@ from skreg.estimators.linear.base import (
 )
 from skreg.estimators.linear.null_model import class_intercepts
 from skreg.estimators.rows import warn
-from skreg.estimators.target import one_label_a_row
 
 if TYPE_CHECKING:
     from typing import Self
@@ -208,6 +208,10 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
             If there is only one class, all weights are zero, `decision` does not fit the classes, or
             `solver` does not support the penalty.
         """
+        with unchanged_on_error(self):
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
         table = self.categorical_features, self.scale_features
         X, y, weight = prepared(self, X, y, *table, sample_weight, multi_output=True)
         y = one_label_a_row(y, type(self).__name__)
