@@ -88,7 +88,8 @@ def validated(estimator, X, y="no_validation", **options):
     fitted = not options.get("reset", True)
     if sp.issparse(X):
         options["ensure_all_finite"] = True  # what is not stored is zero, and no gap
-    with explaining(estimator, X, y, fitted=fitted):
+    # scikit-learn adds all numbers up to see whether they are finite, and the largest ones are not together.
+    with explaining(estimator, X, y, fitted=fitted), np.errstate(invalid="ignore"):
         try:
             return validate_data(estimator, X, y, **options)
         except (TypeError, ValueError) as error:
