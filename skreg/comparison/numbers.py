@@ -7,6 +7,7 @@ leading zeros, telephone numbers), dates, version numbers and categories such as
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +70,12 @@ _BODY = {
 }
 _TO_FLOAT = {".": str.maketrans("", "", ", '"), ",": str.maketrans(",", ".", ". '")}
 _BLANKS = re.compile(r"[\s\u00a0\u2007\u2009\u202f]+")
-_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2012": "-", "\uff0b": "+", "\u2019": "'"})
+# minus signs, the marks of Arabic numbers, and signs of East Asian width, this far from the usual ones
+_SIGNS = str.maketrans(
+    {"\u2212": "-", "\u2013": "-", "\u2012": "-", "\u2019": "'", "\u066b": ".", "\u066c": ","}
+    | {chr(ord(sign) + 0xFEE0): sign for sign in ".,%+-()<>=~$"}
+)
+_DIGIT = re.compile(r"\d")
 _MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "Mio.": 1e6, "B": 1e9, "bn": 1e9}
 _CODE = r"0\d{2,}|\+\d{7,}"
 _INFINITE = re.compile(r"[+-]?(?:inf|infinity|\u221e)", re.IGNORECASE)
@@ -145,7 +151,8 @@ def tidy(text: str) -> str:
     """
     if text.isascii():
         return text.strip()
-    return _BLANKS.sub(" ", text).strip().translate(_SIGNS)
+    text = _BLANKS.sub(" ", text).strip().translate(_SIGNS)
+    return _DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), text)
 
 
 def usual_missing(cells: pd.Series) -> pd.Series:
@@ -348,6 +355,9 @@ def _votes(shapes: _Shapes) -> Counter[str]:
     votes: Counter[str] = Counter()
     for cell, count in zip(shapes.cells, shapes.counts, strict=True):
         if cell is not None and (mark := _mark(cell.body)) in ("?", ".", ","):
+            # "1,234e-05": nobody groups thousands in front of an exponent
+            if mark == "?" and cell.exponent:
+                mark = "," if "," in cell.body else "."
             votes[mark] += int(count)
     return votes
 

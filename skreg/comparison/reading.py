@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import csv
-import gzip
 import io
-import lzma
 import re
-import sys
-import zipfile
+import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +17,13 @@ from typing import Any
 
 import pandas as pd
 
+from skreg.comparison.unpacking import TableError, bytes_of, existing
+
 __all__ = ["RawTable", "TableError", "read_table"]
 
 PARQUET = (".parquet", ".pq")
 # what a reader of spreadsheets needs, by the ending of the file
 SHEETS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odfpy"}
-UNPACKED = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
 # the first is taken where two would do
 SEPARATORS = (";", "\t", "|", ",")
 BOMS = {
@@ -45,12 +43,12 @@ FORMATS = {
     b"\xff\xd8\xff": "a picture",
     b"SQLite": "a database",
     b"ARROW1": "a Feather file",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
 }
+# kinds of characters, of Unicode, that are not in texts: controls, and places without a character
+_NO_TEXT = ("Cc", "Cn", "Co", "Cs")
 SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 500_000
-
-
-class TableError(ValueError):
-    """The table cannot be used; the message is one line that says what to do."""
 
 
 @dataclass
@@ -115,11 +113,11 @@ def read_table(path: Path, *, encoding: str | None = None) -> RawTable:
     ending = path.suffix.lower()
     try:
         if ending in PARQUET:
-            raw = _typed(_read_parquet(_existing(path)), path)
+            raw = _typed(_read_parquet(existing(path)), path)
         elif ending in SHEETS:
-            raw = _read_sheet(_existing(path), SHEETS[ending])
+            raw = _read_sheet(existing(path), SHEETS[ending])
         else:
-            raw = _read_text(_bytes(path), name, encoding)
+            raw = _read_text(bytes_of(path), name, encoding)
     except TableError:
         raise
     except OSError as error:
@@ -128,36 +126,6 @@ def read_table(path: Path, *, encoding: str | None = None) -> RawTable:
         raise TableError(f"{name} cannot be read as a table: {_reason(error)}") from error
     raw.name = "standard input" if str(path) == "-" else path.name
     return raw
-
-
-def _existing(path: Path) -> Path:
-    if path.is_dir() or not path.exists():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise TableError(f"{path} {what}. Give a CSV or Parquet file.")
-    return path
-
-
-def _bytes(path: Path) -> bytes:
-    if str(path) == "-":
-        if sys.stdin.isatty():
-            raise TableError(
-                "Nothing is piped into standard input: `cat table.csv | skreg COMMAND -`."
-            )
-        return sys.stdin.buffer.read()
-    data = _existing(path).read_bytes()
-    ending = path.suffix.lower()
-    if ending in UNPACKED:
-        return UNPACKED[ending](data)
-    if ending == ".zip":
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            files = [f for f in archive.namelist() if not f.endswith("/")]
-            if len(files) != 1:
-                raise TableError(
-                    f"{path} holds {len(files)} files, and one table is read. Unpack it and give one "
-                    f"of them{': ' + ', '.join(files[:4]) if files else ''}."
-                )
-            return archive.read(files[0])
-    return data
 
 
 def _reason(error: Exception, lines_above: int = 0) -> str:
@@ -169,11 +137,21 @@ def _reason(error: Exception, lines_above: int = 0) -> str:
             f"line {int(line) + lines_above} has {saw} values where there are {expected} columns. "
             "Put quotes around values that hold the separator, or correct the line."
         )
+    unclosed = re.search(r"EOF inside string starting at row (\d+)", text)
+    if unclosed:
+        return (
+            f"the quote that opens in line {int(unclosed[1]) + 1 + lines_above} is never closed. Close it, "
+            "or write quotes inside of a cell twice."
+        )
+    if "Excel file format cannot be determined" in text:
+        return "it is no spreadsheet, whatever its name says. Save it anew, or as CSV."
     return text.splitlines()[0] if text else type(error).__name__
 
 
 def _typed(frame: pd.DataFrame, path: Path) -> RawTable:
     """A table whose cells have types; what is text among them is stripped."""
+    if any(name is not None for name in frame.index.names):  # a column that pandas made the index
+        frame = frame.reset_index()
     frame.columns, repeated = _unique_names([str(name) for name in frame.columns])
     return RawTable(frame.reset_index(drop=True), path.name, repeated=repeated)
 
@@ -192,13 +170,20 @@ def _read_sheet(path: Path, package: str) -> RawTable:
     try:
         with pd.ExcelFile(path) as book:
             sheets = [str(sheet) for sheet in book.sheet_names]
-            frame = pd.read_excel(book, sheet_name=sheets[0], dtype=object)
+            frame = pd.read_excel(book, sheet_name=sheets[0], dtype=object, header=None)
     except ImportError:
         raise TableError(
             f"{path} is a spreadsheet, and {package}, which reads them, is not installed. Run "
             f"`pip install {package}`, or save the sheet as CSV."
         ) from None
-    raw = _typed(frame, path)
+    frame = frame.dropna(how="all")
+    head = frame.head(SAMPLE_LINES)
+    rows = [["" if pd.isna(cell) else str(cell) for cell in row] for row in head.to_numpy(object)]
+    first = _header_row(rows, frame.shape[1])
+    frame, names = frame.iloc[first + 1 :], rows[first] if rows else []
+    raw = _typed(frame.set_axis(names, axis=1), path)
+    if first > 0:
+        raw.notes.append(_lines_above(first, rows[0]))
     for name in raw.frame.columns:
         raw.frame[name] = _as_text(raw.frame[name])
     if len(sheets) > 1:
@@ -229,6 +214,9 @@ def _read_text(data: bytes, name: str, encoding: str | None) -> RawTable:
     if first in "<{[" and first:
         kind = "HTML or XML" if first == "<" else "JSON"
         raise TableError(f"{name} looks like {kind}, not like a table. Save it as CSV.")
+    if re.match(r"(\s*%.*\n)*\s*@relation\b", text, re.IGNORECASE):
+        raise TableError(f"{name} looks like ARFF, not like a table. Save it as CSV.")
+    text = _double_quoted(text)
     layout = _layout(text)
     body = text.split("\n", layout.skip)[-1] if text.count("\n") >= layout.skip else ""
     if not body.strip():
@@ -249,22 +237,53 @@ def _read_text(data: bytes, name: str, encoding: str | None) -> RawTable:
     return RawTable(frame, name, layout.separator == ";", repeated, notes, as_text)
 
 
+def _double_quoted(text: str) -> str:
+    """The text with double quotes, where all cells of its first lines stand in single ones."""
+    lines = [
+        line.strip() for line in text[:SAMPLE_CHARACTERS].split("\n")[:SAMPLE_LINES] if line.strip()
+    ]
+    if '"' in text or not all(
+        re.fullmatch(r"'[^']*'([;,\t|] ?'[^']*')+", line) for line in lines[:-1]
+    ):
+        return text
+    return (
+        re.sub(r"(?m)(?<![^\n;,\t|])( ?)'([^'\n]*)'(?=[;,\t|]|$)", r'\1"\2"', text)
+        if lines[1:]
+        else text
+    )
+
+
 def _parsed(body: str, names: list[str], layout: _Layout, **options: Any) -> pd.DataFrame:
     try:
-        return pd.read_csv(
-            io.StringIO(body),
-            sep=layout.separator,
-            header=None,
-            names=names,
-            index_col=False,
-            skipinitialspace=layout.separator != r"\s+",
-            low_memory=False,
-            **options,
+        with warnings.catch_warnings():  # of values beyond the last column, which would be lost
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return _read_csv(body, names, layout, **options)
+    except pd.errors.ParserWarning:
+        row = next(
+            i for i, (_, row) in enumerate(_rows(body, layout.separator)) if len(row) > len(names)
         )
+        line, cells = _rows(body, layout.separator)[row]
+        ragged = f"Expected {len(names)} fields in line {line}, saw {len(cells)}"
+        raise TableError(
+            f"The file cannot be read as a table: {_reason(ValueError(ragged), layout.skip)}"
+        ) from None
     except pd.errors.ParserError as error:
         raise TableError(
             f"The file cannot be read as a table: {_reason(error, layout.skip)}"
         ) from error
+
+
+def _read_csv(body: str, names: list[str], layout: _Layout, **options: Any) -> pd.DataFrame:
+    return pd.read_csv(
+        io.StringIO(body),
+        sep=layout.separator,
+        header=None,
+        names=names,
+        index_col=False,
+        skipinitialspace=layout.separator != r"\s+",
+        low_memory=False,
+        **options,
+    )
 
 
 def _no_codes(body: str, separator: str) -> bool:
@@ -334,7 +353,10 @@ def _encoding(data: bytes) -> str | None:
         broken = text.count("\ufffd")
         if broken and (encoding != "utf-8" or _beyond_ascii(text) < 5 * broken):
             continue
-        control = sum(not c.isprintable() and c not in "\t\n\r\f" for c in text[:4096])
+        # blanks that are wide, narrow or do not break are no signs of a binary file
+        control = sum(unicodedata.category(c) in _NO_TEXT for c in text[:4096]) - sum(
+            text[:4096].count(c) for c in "\t\n\r\f"
+        )
         return encoding if control <= 0.02 * min(len(text), 4096) else None
     return None
 
@@ -355,10 +377,7 @@ def _layout(text: str) -> _Layout:
     line, header = rows[first]
     notes = []
     if first > 0:
-        above = separator.join(rows[0][1]).strip(separator + " ")[:40]
-        lines = "The line" if first == 1 else f"The {first} lines"
-        were = "was" if first == 1 else "were"
-        notes.append(f"{lines} above the header {were} left out ({above!r}).")
+        notes.append(_lines_above(first, [separator.join(rows[0][1]).strip(separator + " ")]))
     header = [cell.strip() for cell in header]
     body = [row for _, row in rows[first + 1 :] if len(row) == width]
     if len(header) == width - 1 and body and width > 2:
@@ -378,6 +397,13 @@ def _layout(text: str) -> _Layout:
             f"the columns were named column 1 to column {len(header)}."
         )
     return _Layout(separator, header, skip, notes)
+
+
+def _lines_above(count: int, cells: Sequence[str]) -> str:
+    """What is said of lines above the header, of which these are the cells of the first."""
+    lines, were = ("The line", "was") if count == 1 else (f"The {count} lines", "were")
+    above = " ".join(cell for cell in cells if cell)[:40]
+    return f"{lines} above the header {were} left out ({above!r})."
 
 
 def _header_row(rows: Sequence[list[str]], width: int) -> int:
@@ -417,12 +443,15 @@ def _rows(sample: str, separator: str) -> list[tuple[int, list[str]]]:
         lines = sample.split("\n")[:SAMPLE_LINES]
         return [(k + 1, line.split()) for k, line in enumerate(lines) if line.strip()]
     reader = csv.reader(io.StringIO(sample), delimiter=separator, skipinitialspace=True)
+    longest = csv.field_size_limit(max(len(sample), csv.field_size_limit()))
     try:
         rows = [(reader.line_num, row) for row in islice(reader, SAMPLE_LINES)]
     except csv.Error:
         rows = [
             (k + 1, t.split(separator)) for k, t in enumerate(sample.split("\n")[:SAMPLE_LINES])
         ]
+    finally:
+        csv.field_size_limit(longest)
     return [(line, row) for line, row in rows if row]
 
 

@@ -150,6 +150,8 @@ def load_table(
     """
     if decimal not in (None, ".", ","):
         raise TableError(f"decimal={decimal!r}: allowed are '.', ',' and None.")
+    if max_rows is not None and max_rows < MIN_ROWS:
+        raise TableError(f"max_rows={max_rows}: allowed are {MIN_ROWS} and more, and None for all.")
     drop = [drop] if isinstance(drop, str) else drop
     missing = [missing] if isinstance(missing, str) else missing
     raw = read_table(Path(path), encoding=encoding)
@@ -377,7 +379,8 @@ def _weights(column: pd.Series, name: str, decimal: str | None) -> NDArray[np.fl
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     wrong = ~np.isfinite(values) | (values < 0)
     if wrong.any() or values.sum() == 0:
-        example = f"{column[wrong].iloc[0]!r}" if wrong.any() else "only zeros"
+        first = column[wrong].head(1).tolist()
+        example = f"{first[0]!r}" if first else "only zeros"
         raise TableError(
             f"Column {name!r} cannot be weights: it has {example}. Weights are numbers from 0, at "
             "least one of them above 0."

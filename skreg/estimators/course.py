@@ -344,15 +344,20 @@ def embeds_by_default(numbers, levels):
     return 0 < len(numeric_columns(x)) <= MOST_EMBEDDED
 
 
+#: Parts of a spec that parameters have another name for.
+_CALLED = {"hidden": "hidden_layer_sizes"}
+
+
 def _check_continues(net, spec, optimiser):
     names = ["hidden", "module", "n_outputs", *SHARED, "loss", "numeric_embedding"]
     names += ["solver"] if optimiser else []
     for name in names:
         now, then = getattr(spec, name), getattr(net._spec, name)
         if now != then:
+            called = _CALLED.get(name, name)
             raise ValueError(
-                f"The fitted net has {name}={then!r} and cannot go on with {name}={now!r}. "
-                f"Set {name} back, or fit from the start with warm_start=False."
+                f"The fitted net has {called}={then!r} and cannot go on with {called}={now!r}. "
+                f"Set {called} back, or fit from the start with warm_start=False."
             )
 
 

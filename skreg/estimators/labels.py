@@ -1,19 +1,20 @@
-"""Labels of classifiers: how they are checked, and what is wrong with those that cannot be used."""
+"""Labels of classifiers: what are some, and what is wrong with those that are none."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skreg.estimators.rows import warn
 
 #: Rows of a matrix with one label a row that cannot be an accident.
-_ROWS_OF_ONE_HOT = 10
+_FEW_ROWS = 10
 
 
 def dense(y):
-    """A target as an array, or as it is: sparse matrices of labels are made dense."""
+    """Targets as an array, where they are a sparse matrix."""
     return y.toarray() if hasattr(y, "toarray") else y
 
 
@@ -28,12 +29,33 @@ def one_label_a_row(y, estimator):
                 "estimator in sklearn.multioutput.MultiOutputClassifier."
             )
         y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
+    check_labels(y)
     return np.asarray(y)
 
 
+def check_labels(y):
+    """Refuse targets of a classifier that are no labels.
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        check_classification_targets(y)
+    except ValueError:
+        values = np.asarray(y)
+        if values.dtype.kind != "f":
+            raise
+        odd = values[values != np.round(values)]
+        raise ValueError(
+            f"Unknown label type: {type_of_target(y)}. y holds numbers such as {odd[0]:g}, and a classifier "
+            "takes labels. For numbers take a regressor; if each distinct number is a class, pass "
+            "y.astype(str)."
+        ) from None
+
+
 def values_a_column(y):
-    """Most different values in any column."""
+    """The most distinct values that a column has."""
     return max(len(np.unique(column)) for column in y.T)
 
 
@@ -71,10 +93,24 @@ def label_values(y):
 
 def warn_of_one_hot(present):
     """Warn where classes that exclude each other were given as a matrix; present (n, n_labels)."""
-    if len(present) >= _ROWS_OF_ONE_HOT and (present.sum(axis=1) == 1).all():
+    if len(present) >= _FEW_ROWS and (present.sum(axis=1) == 1).all():
         warn(
             f"Every row of y has exactly one of {present.shape[1]} labels: y looks one-hot encoded. "
             "As a matrix it is a multilabel target, of which a row may be predicted no label or "
             "several. If the labels exclude each other, pass y.argmax(axis=1) instead.",
             UserWarning,
         )
+
+
+def named_classes(classes):
+    """The ``classes`` of `partial_fit`, sorted.
+
+    Raises
+    ------
+    ValueError
+    """
+    if pd.isna(np.asarray(classes, dtype=object)).any():
+        raise ValueError(
+            f"classes={classes!r} has a missing label. Name all classes that y may hold."
+        )
+    return unique_labels(classes)

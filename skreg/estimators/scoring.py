@@ -72,7 +72,8 @@ def numbers_of_kept(n, sample_weight, y, factors):
     """
     rows = np.arange(n)
     if len(y) < n:
-        rows = rows[np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), n) > 0]
+        weight = np.asarray(sample_weight, dtype=np.float64)
+        rows = rows[np.broadcast_to(weight.ravel() if weight.ndim else weight, n) > 0]
     return rows if factors is None else rows[factors[y] > 0]
 
 
@@ -274,7 +275,7 @@ class Score:
         except Exception as error:
             if _is_scikit_learns(self.scorer) and not self._fails_on_any_rows():
                 raise Undefined(str(error)) from error
-            raise _named(error, self._failure(error)) from error
+            raise renamed(error, self._failure(error)) from error
         return self._number(value)
 
     def _number(self, value):
@@ -325,7 +326,7 @@ class Score:
                     scores.append(float(self.scorer(estimator, self.X, self.y, **self.options)))
                 except Exception as error:
                     if self._fails_on_any_rows():
-                        raise _named(error, self._failure(error)) from error
+                        raise renamed(error, self._failure(error)) from error
                     return str(error)
         good, bad = scores
         if not (math.isfinite(good) and math.isfinite(bad)):
@@ -425,7 +426,7 @@ def _short(value):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _named(error, text):
+def renamed(error, text):
     """An error of the same type with this text.
 
     Where the type is not one of Python's own, it is the same error with the text as a note: somebody may

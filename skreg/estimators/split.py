@@ -80,6 +80,11 @@ def _spread(count, rng, n, classes):
 # -- groups ----------------------------------------------------------------------------------------
 
 
+def _plain(value):
+    """A number of numpy's as Python's, which messages show without its type."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def check_groups(groups, n):
     """Number of the group of each row, from 0; None stays None.
 
@@ -97,6 +102,11 @@ def check_groups(groups, n):
     """
     if groups is None:
         return None
+    if isinstance(groups, str | bytes):
+        raise ValueError(
+            f"groups is {groups!r}, not the labels of the rows. If this names a column, pass the column "
+            f"itself, such as frame[{groups!r}]."
+        )
     values = as_numpy(groups)
     # numpy would make the text 'nan' of a gap in a list of texts.
     values = np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
@@ -116,8 +126,8 @@ def check_groups(groups, n):
     if len(missing):
         raise ValueError(
             f"groups has {len(missing)} missing values, the first in row {missing[0]}: "
-            f"{values[missing[0]]!r}. Give each row a label; a row that belongs to no group is a group "
-            "by itself."
+            f"{_plain(values[missing[0]])!r}. Give each row a label; a row that belongs to no group is a "
+            "group by itself."
         )
     return codes.astype(np.int64)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import re
 
 import numpy as np
@@ -25,6 +24,15 @@ _ENCODE = {
     "skrub.TableVectorizer.",
     "categories": "Name the column in categorical_features, or set it to 'from_dtype'. If its categories "
     "are numbers that mean quantities, use .astype(float).",
+    "lists": "Give each entry a column of its own first, for example by pandas.json_normalize.",
+    "objects": "Make numbers or texts of them first.",
+}
+
+#: The same of estimators that have no parameter ``categorical_features``.
+_ENCODE_IN_FRONT = {
+    kind: "Encode the column first, for example by sklearn.preprocessing.OneHotEncoder or "
+    "skrub.TableVectorizer in a Pipeline."
+    for kind in ("text", "categories")
 }
 
 #: The same of columns that held numbers in training.
@@ -37,20 +45,21 @@ _IMPUTE = (
     "pass X dense: gaps in dense tables are taken."
 )
 
-#: What is wrong with targets of a regressor that are text.
-TEXT_FOR_NUMBERS = "y holds text: a regressor needs numbers, labels are for a classifier."
-
 #: Beginnings of the names of column types that stand for dates, spans of time and categories, in
 #: pandas, polars and pyarrow. scikit-learn takes some of them for numbers without a word.
 _REFUSED = {
     "dates": ("datetime", "date", "timestamp", "period"),
     "times": ("timedelta", "duration", "time"),
     "categories": ("category", "categorical", "enum", "dictionary", "interval"),
+    "lists": ("list", "large_list", "fixed_size_list", "struct", "map", "array"),
 }
 
 
 #: What Python, numpy and pandas say of values that are no numbers.
-_NO_NUMBER = ("could not convert", "must be a string or a", "NAType", "NaTType")
+_NO_NUMBER = (
+    *("could not convert", "must be a string or a", "NAType", "NaTType"),
+    "setting an array element with a sequence",
+)
 
 
 def as_numpy(data):
@@ -79,7 +88,8 @@ def validated(estimator, X, y="no_validation", **options):
     fitted = not options.get("reset", True)
     if sp.issparse(X):
         options["ensure_all_finite"] = True  # what is not stored is zero, and no gap
-    with explaining(estimator, X, y, fitted=fitted):
+    # scikit-learn adds all numbers up to see whether they are finite, and the largest ones are not together.
+    with explaining(estimator, X, y, fitted=fitted), np.errstate(invalid="ignore"):
         try:
             return validate_data(estimator, X, y, **options)
         except (TypeError, ValueError) as error:
@@ -102,16 +112,16 @@ def explaining(estimator, X, y, *, fitted=False):
     fitted : bool
         Whether the columns are known from training.
     """
-    name = type(estimator).__name__
-    _refuse_columns(X, name, fitted)
+    _refuse_columns(X, estimator, fitted)
     try:
         yield
     except (TypeError, ValueError) as error:
-        text = _explained(str(error), X, name, fitted)
+        text = _explained(str(error), X, estimator, fitted)
         text = text or _explained_target(str(error), y)
         if text is None:
             raise
-        raise ValueError(text) from None
+        # Where numpy's own words are kept, so is the kind of its error.
+        raise (type(error) if str(error) in text else ValueError)(text) from None
 
 
 def gaps_as_nan(X):
@@ -147,25 +157,6 @@ def column_name(X, j):
 
 
 # -- types of columns ------------------------------------------------------------------------------
-
-
-def refuse_texts(X):
-    """Refuse what is no table at all: the name of a file, or a sequence of texts."""
-    if isinstance(X, str | bytes | os.PathLike):
-        raise ValueError(
-            f"X is {str(X)!r}, not a table of rows and columns. If this names a file, read it first, for "
-            "example by pandas.read_csv, and pass its feature columns."
-        )
-    series = hasattr(X, "to_numpy") and not hasattr(X, "columns")
-    flat = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1)
-    if not (flat or series) or not len(X):
-        return
-    first = X.iloc[0] if hasattr(X, "iloc") else X[0]
-    if isinstance(first, str):
-        raise ValueError(
-            f"X is a sequence of texts, such as {str(first)!r}, not a table of rows and columns. Turn "
-            "texts into numbers first, for example by sklearn.feature_extraction.text.TfidfVectorizer."
-        )
 
 
 def _refuse_columns(X, estimator, fitted):
@@ -204,7 +195,7 @@ def _kind_of(name):
 def _first_value(X, j):
     """A value of column j that is not missing, if there is one."""
     for value in column_of(X, j):
-        if value is not None and value == value and not _is_missing(value):
+        if value is not None and value == value and not is_missing(value):
             return value
     return None
 
@@ -212,14 +203,18 @@ def _first_value(X, j):
 def _refusal(X, j, kind, value, found, estimator, fitted):
     where = column_name(X, j)
     others = f" (and {_more(len(found) - 1)} of such types)" if len(found) > 1 else ""
-    example = "" if value is None else f", such as {_shown(value)}"
+    example = "" if value is None else f", such as {shown(value)}"
+    encode = _ENCODE
+    if not getattr(estimator, "_takes_categories", True):
+        encode = _ENCODE | _ENCODE_IN_FRONT
     return (
-        f"{where[0].upper()}{where[1:]} of X holds {kind}{example}{others}; {estimator} takes "
-        f"numbers here. {_AS_IN_TRAINING if fitted else _ENCODE[kind]}"
+        f"{where[0].upper()}{where[1:]} of X holds {kind}{example}{others}; {type(estimator).__name__} takes "
+        f"numbers here. {_AS_IN_TRAINING if fitted else encode[kind]}"
     )
 
 
-def _shown(value):
+def shown(value):
+    """A value as a message shows it."""
     text = repr(str(value)) if not isinstance(value, int | float | np.number) else str(value)
     return text if len(text) <= 60 else text[:56] + "...'"
 
@@ -239,10 +234,21 @@ def _explained(message, X, estimator, fitted):
     if _n_dimensions(X) != 2:
         return None
     if "Input X contains" in message:
-        return _not_finite(X, estimator)
+        return _not_finite(X, type(estimator).__name__, "Input X contains NaN" in message)
+    if "Complex data not supported" in message:
+        return _complex(X)
     if _no_number(message) and not sp.issparse(X):
-        return _no_numbers(X, estimator, fitted)
+        return _no_numbers(X, estimator, fitted, message)
     return None
+
+
+def _complex(X):
+    """Which column has complex numbers."""
+    j = next((j for j in range(X.shape[1]) if np.iscomplexobj(column_of(X, j))), 0)
+    return (
+        f"Complex data not supported: {column_name(X, j)} of X holds complex numbers. Pass real numbers, "
+        "such as their real and imaginary parts in columns of their own."
+    )
 
 
 def _explained_target(message, y):
@@ -253,20 +259,59 @@ def _explained_target(message, y):
             "matrix by sklearn.preprocessing.MultiLabelBinarizer."
         )
     if "could not convert string to float" in message:
-        return f"{message}. {TEXT_FOR_NUMBERS}"
+        return text_for_numbers(y)
+    if "Input y contains" in message:
+        values = np.asarray(y, dtype=np.float64)
+        if "NaN" in message:
+            return missing_text(np.isnan(values))
+        row = np.flatnonzero(np.isinf(values).reshape(len(values), -1).any(axis=1))
+        if len(row):
+            return f"{message} The first is in row {row[0]}. Correct such targets, or leave their rows out."
     return None
 
 
-def _not_finite(X, estimator):
-    """Where X has values that are missing or infinite."""
+def missing_text(bad):
+    """What is said of missing targets.
+
+    Parameters
+    ----------
+    bad : ndarray of bool, shape (n,) or (n, n_targets)
+    """
+    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
+    return (
+        f"Input y contains NaN: {len(rows)} of {len(bad)} rows {'has' if len(rows) == 1 else 'have'} no "
+        f"target (the first is row {rows[0]}). Leave such rows out of X and y."
+    )
+
+
+def text_for_numbers(y):
+    """What is said of targets of a regressor that are text."""
+    values = np.asarray(y, dtype=object).ravel()
+    texts = [i for i, value in enumerate(values) if not _is_number(value)]
+    text = f"could not convert string to float: {shown(values[texts[0]])}. y holds text"
+    if len(texts) < 0.5 * len(values):
+        return (
+            f"{text} in {len(texts)} of {len(values)} rows (the first is row {texts[0]}). Correct them, or "
+            "leave their rows out of X and y."
+        )
+    return f"{text}: a regressor needs numbers, labels are for a classifier."
+
+
+def _not_finite(X, estimator, gaps):
+    """Where X has values that are missing, if those are what is wrong, or infinite."""
     missing, infinite = [], []
     for j, values in _columns_as_numbers(X):
         for found, bad in ((missing, np.isnan(values)), (infinite, np.isinf(values))):
             if bad.any():
                 found.append((j, int(np.count_nonzero(bad)), int(np.flatnonzero(bad)[0])))
-    if missing and sp.issparse(X):
-        text = f"Input X contains NaN: {_places(X, missing, 'missing values')}"
-        return f"{text} {estimator} does not accept missing values in sparse tables: {_IMPUTE}"
+    if missing and (gaps or sp.issparse(X)):
+        text = f"Input X contains NaN: {_places(X, missing, 'missing values')} {estimator} does not accept"
+        if sp.issparse(X):
+            return f"{text} missing values in sparse tables: {_IMPUTE}"
+        return (
+            f"{text} missing values: put sklearn.impute.SimpleImputer in front of it, or leave those rows "
+            "out."
+        )
     if infinite:
         text = f"Input X contains infinity: {_places(X, infinite, 'infinite values')}"
         return (
@@ -289,18 +334,18 @@ def _more(count):
     return f"{count} more column{'' if count == 1 else 's'}"
 
 
-def _no_numbers(X, estimator, fitted):
+def _no_numbers(X, estimator, fitted, message):
     """Which column has a value that is no number, where it is text or a date."""
     found, first = [], None
     for j in range(X.shape[1]):
-        odd = next((v for v in column_of(X, j) if not _is_missing(v) and not _is_number(v)), None)
+        odd = next((v for v in column_of(X, j) if not is_missing(v) and not _is_number(v)), None)
         if odd is not None:
-            kind = _kind_of_value(odd)
-            if kind is None:
-                return None
             found.append(j)
-            first = first or (j, kind, odd)
-    return None if first is None else _refusal(X, *first, found, estimator, fitted)
+            first = first or (j, _kind_of_value(odd), odd)
+    if first is None:
+        return None
+    text = _refusal(X, *first, found, estimator, fitted)
+    return f"{text} ({message})" if first[1] in ("lists", "objects") else text
 
 
 def _kind_of_value(value):
@@ -310,10 +355,11 @@ def _kind_of_value(value):
         return "times"
     if isinstance(value, datetime.date | np.datetime64) or hasattr(value, "to_timestamp"):
         return "dates"
-    return None
+    return "lists" if isinstance(value, list | tuple | dict | set | np.ndarray) else "objects"
 
 
-def _is_missing(value):
+def is_missing(value):
+    """Whether a value stands for a gap."""
     # pandas' NA and NaT, without importing pandas: neither is equal to itself in a way numpy knows.
     return (
         value is None
@@ -365,5 +411,5 @@ def _as_numbers(column):
     try:
         return np.asarray(column, dtype=np.float64)
     except (TypeError, ValueError):
-        values = [np.nan if _is_missing(v) else float(v) for v in column]
+        values = [np.nan if is_missing(v) else float(v) for v in column]
         return np.asarray(values, dtype=np.float64)

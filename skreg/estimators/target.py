@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target
 
 from skreg.estimators.decision import (
     class_counts,
@@ -18,9 +18,11 @@ from skreg.estimators.decision import (
     smoothed,
 )
 from skreg.estimators.labels import (
+    check_labels,
     dense,
     label_values,
     many_classes,
+    named_classes,
     values_a_column,
     warn_of_one_hot,
 )
@@ -62,7 +64,7 @@ class ClassTargets:
             return np.asarray(y)
         if kind == "continuous-multioutput" and values_a_column(np.asarray(y)) <= 2:
             raise ValueError(many_classes(np.asarray(y)))
-        check_classification_targets(y)  # says what is wrong with other kinds
+        check_labels(y)  # says what is wrong with other kinds
         raise ValueError(many_classes(np.asarray(y)))
 
     def _encode(self, y, first, classes=None):
@@ -70,10 +72,10 @@ class ClassTargets:
         multilabel = np.ndim(y) == 2
         if first:
             found = np.arange(y.shape[1]) if multilabel else np.unique(y)
-            self.classes_ = found if classes is None else unique_labels(classes)
+            self.classes_ = found if classes is None else named_classes(classes)
             self._multilabel = multilabel
             self._label_values = label_values(y) if multilabel else None
-        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
+        elif classes is not None and not np.array_equal(named_classes(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not the same as in the first call: {self.classes_!r}."
             )
@@ -86,6 +88,11 @@ class ClassTargets:
             return self._encode_labels(y, first)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
+            if first:
+                raise ValueError(
+                    f"y has the classes {unknown.tolist()}, which classes={self.classes_.tolist()} does not "
+                    "name. Name all classes that y may hold."
+                )
             raise ValueError(
                 f"y has the classes {unknown.tolist()}, which are not among the classes seen "
                 f"first: {self.classes_.tolist()}. Fit with all classes, or pass classes= to the "

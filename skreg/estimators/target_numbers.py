@@ -8,7 +8,7 @@ from sklearn.utils import column_or_1d
 
 from skreg.estimators.labels import dense
 from skreg.estimators.quantiles import quantiles
-from skreg.estimators.tables import TEXT_FOR_NUMBERS
+from skreg.estimators.tables import text_for_numbers
 
 #: Losses whose target is scaled by numbers that a few outliers do not move.
 ROBUST_LOSSES = ("huber", "absolute_error", "pinball")
@@ -27,8 +27,8 @@ def check_numbers(y, loss):
     """Targets of a regressor as float64, (n,) or (n, n_targets)."""
     try:
         y = np.asarray(dense(y), dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{error}. {TEXT_FOR_NUMBERS}") from None
+    except ValueError:
+        raise ValueError(text_for_numbers(y)) from None
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if loss == "poisson" and (y < 0).any():

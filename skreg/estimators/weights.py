@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from skreg.estimators.tables import as_numpy
 
@@ -20,9 +20,15 @@ def check_sample_weight(sample_weight, X):
     """
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(
-        _usable(as_numpy(sample_weight)), X, dtype=np.float64, ensure_non_negative=False
-    )
+    weight = _usable(as_numpy(sample_weight))
+    if weight.ndim == 2 and weight.shape[1] == 1:  # a DataFrame of one column
+        weight = weight[:, 0]
+    n = _num_samples(X)
+    if weight.shape not in ((), (n,)):
+        raise ValueError(
+            f"sample_weight has the shape {weight.shape}, but X has {n} rows. Pass one number for each row."
+        )
+    weight = _check_sample_weight(weight[()], X, dtype=np.float64, ensure_non_negative=False)
     if (weight < 0).any():
         raise ValueError(
             f"Negative values in data passed to `sample_weight`: the least is {weight.min():g}, "
@@ -34,8 +40,10 @@ def check_sample_weight(sample_weight, X):
 
 
 def _usable(sample_weight):
-    """The same, unless numbers are missing or infinite, or all are zero."""
+    """Weights as float64, unless numbers are missing or infinite, or all are zero."""
     try:
+        if np.asarray(sample_weight).dtype.kind in "cmM":  # which numpy would take for numbers
+            raise TypeError
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(
@@ -55,7 +63,7 @@ def _usable(sample_weight):
             "sample_weight is zero for every row: no rows are left. Give at least one row a "
             "positive weight."
         )
-    return sample_weight
+    return weight
 
 
 def check_some_weight(weight):

@@ -292,11 +292,20 @@ def _categories(cells: pd.Series, column: Column, notes: list[str]) -> pd.Series
     levels, alike = set(column.levels), {}
     for level in column.levels:
         alike.setdefault(folded(level), []).append(level)
-    spelled = {}
+    spelled, codes, shortened = {}, _by_number(column.levels), []
     for label in cells.dropna().unique():
         same = alike.get(folded(label), [])
         spelled[label] = same[0] if label not in levels and len(same) == 1 else label
+        if spelled[label] not in levels and codes.get(label.lstrip("0")) is not None:
+            spelled[label] = codes[label.lstrip("0")]
+            shortened.append(label)
     cells = cells.map(spelled, na_action="ignore").astype(object)
+    if shortened:
+        first = shortened[0]
+        notes.append(
+            f"{column.name}: codes that had lost their leading zeros were read as in training, such as "
+            f"{first!r} as {spelled[first]!r}."
+        )
     new = sorted({label for label in spelled.values() if label not in levels})
     if new:
         shown = joined([repr(label[:30]) for label in new[:SHOWN]])
@@ -307,6 +316,13 @@ def _categories(cells: pd.Series, column: Column, notes: list[str]) -> pd.Series
             f"{'is' if len(new) == 1 else 'are'} taken for unknown."
         )
     return cells
+
+
+def _by_number(levels: Sequence[str]) -> dict[str, str]:
+    """Codes of one length with leading zeros, by what a spreadsheet leaves of them: "7" for "007"."""
+    if len({len(level) for level in levels}) != 1 or not all(level.isdigit() for level in levels):
+        return {}
+    return {level.lstrip("0") or "": level for level in levels}
 
 
 def _dates(cells: pd.Series, column: Column, notes: list[str]) -> pd.DataFrame:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d
 
 from skreg.estimators.course import generator_of
 from skreg.estimators.linear.base import RegularizedLinearModel
 from skreg.estimators.linear.strongest import holds_classes
 from skreg.estimators.mlp import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.estimators.refusing import plain_targets
 from skreg.estimators.resolve import automatic_batch_size
+from skreg.estimators.tables import as_numpy
 
 #: Steps of the optimiser that the default net is given, and bounds of its epochs. After 600 steps at the
 #: nets' default rate of 0.002 dozens of columns are still in use at strengths that leave one in the end.
@@ -43,6 +46,14 @@ def default_estimator(y, n_rows):
         max_iter=epochs,
         early_stopping=False,
     )
+
+
+def targets_of(y, estimator):
+    """Targets as an array, (n,) or (n, n_targets), fit for an estimator, or for any where that is None."""
+    numbers = None if estimator is None else not is_of_classes(estimator)
+    y = plain_targets(as_numpy(y), numbers=numbers)
+    y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def last_step(estimator):

@@ -11,12 +11,13 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils.validation import _num_samples
 
 from skreg.estimators.decorators import validate_params
+from skreg.estimators.refusing import refuse_no_table
 from skreg.estimators.rows import takes_weights
 from skreg.estimators.split import check_groups, folds_of
-from skreg.estimators.tables import as_numpy
+from skreg.estimators.weights import check_sample_weight
 from skreg.selection.losses import loss_name, loss_of
 from skreg.selection.models import (
     check_model,
@@ -27,6 +28,7 @@ from skreg.selection.models import (
     prefix_of,
     seed_of,
     strength_name,
+    targets_of,
     used_columns,
 )
 from skreg.selection.result import FeaturePath
@@ -138,15 +140,14 @@ def feature_path(
     >>> path.features_at("one_se")
     ['bmi', 's5', 'bp', 's3', 'sex']
     """
-    y = as_numpy(y)
+    refuse_no_table(X)
+    y = targets_of(y, estimator)
     check_consistent_length(X, y)
     (X,) = indexable(X)
     n = _num_samples(X)
     estimator = default_estimator(y, n) if estimator is None else estimator
     check_model(estimator)
-    weight = (
-        None if sample_weight is None else _check_sample_weight(sample_weight, np.empty((n, 1)))
-    )
+    weight = check_sample_weight(sample_weight, X)
     strengths = strengths_of(estimator, X, y, strengths, n_strengths, weight)
     seed = seed_of(estimator, random_state)
     splits = [(_EVERYTHING, np.arange(n), None)]
@@ -157,7 +158,7 @@ def feature_path(
         if isinstance(scoring, str) and scoring == "loss"
         else check_scoring(estimator, scoring)
     )
-    table = _Rows(X, np.asarray(y), weight)
+    table = _Rows(X, y, weight)
     calls = [
         (estimator, table, strength, seed, scorer, *split)
         for split in splits

@@ -32,7 +32,6 @@ from skreg.estimators.decorators import fit_context
 from skreg.estimators.mlp import RegularizedMLPRegressor
 from skreg.estimators.rows import warn
 from skreg.estimators.split import check_groups
-from skreg.estimators.tables import as_numpy
 from skreg.selection.bounds import BOUNDS, false_selections
 from skreg.selection.halves import complementary_pairs
 from skreg.selection.models import (
@@ -41,6 +40,7 @@ from skreg.selection.models import (
     is_of_classes,
     last_step,
     member,
+    targets_of,
     used_columns,
 )
 from skreg.selection.strengths import strengths_of
@@ -278,7 +278,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     def _check(self, X, y):
         """The table, the target and the estimator, found fit for each other."""
         check_given(self, y)
-        y = as_numpy(y)
+        y = targets_of(y, self.estimator)
         estimator = self.estimator
         if estimator is None:
             estimator = default_estimator(y, _num_samples(y) // 2)

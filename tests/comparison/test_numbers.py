@@ -188,3 +188,18 @@ def test_numbers_written_and_read_back_agree():
     german = [cell.translate(str.maketrans(",.", ".,")) for cell in english]
     assert read(english).values == pytest.approx(values, abs=1e-4)
     assert read(german).values == pytest.approx(values, abs=1e-4)
+
+
+def test_a_comma_in_front_of_an_exponent_is_a_decimal_mark():
+    """Nobody groups thousands of 1,234e-05."""
+    found = read(["1,234e-05", "7,001E+03", "-2,500e+00"])
+    np.testing.assert_allclose(found.values, [1.234e-5, 7001.0, -2.5])
+    assert found.notations == ["decimal commas"]
+
+
+def test_digits_of_other_scripts_are_digits():
+    numbers = [1.5, -20.25, 3.75]
+    for digits, point in (("\uff10", "\uff0e"), ("\u0660", "\u066b"), ("\u0966", ".")):
+        table = {str(k): chr(ord(digits) + k) for k in range(10)} | {".": point}
+        cells = [str(v).translate(str.maketrans(table)) for v in numbers]
+        assert read(cells).values.tolist() == numbers

@@ -272,3 +272,90 @@ def test_plain_numbers_are_numbers_and_all_else_is_text(tmp_path):
     assert raw.frame["y"].tolist() == ["1e3", "x"] * 6
     assert raw.as_text(["a", "c"])["a"].tolist() == ["1.10", "-2"] * 6
     assert raw.as_text(["c"])["c"].tolist()[0] == "NA"
+
+
+# -- what other tools leave behind ---------------------------------------------------------------------
+
+
+def test_single_quotes_are_quotes_where_all_cells_have_them(tmp_path):
+    cells = [[f"'{cell}'" for cell in row] for row in (HEADER, *ROWS)]
+    for sep in (",", ";", "\t"):
+        text = "\n".join(sep.join(row) for row in cells)
+        check(read_table(write(tmp_path, text)))
+    # one that is an apostrophe stays
+    apostrophe = text_of().replace("red", "'red'")
+    assert read_table(write(tmp_path, apostrophe)).frame["colour"][0] == "'red'"
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f", "\u2009", "\u200b", "\u3000"])
+def test_blanks_of_every_width_are_text(tmp_path, blank):
+    text = "a,b\n" + "\n".join(f"{k}{blank}000,{blank}{blank}x" for k in range(30))
+    assert read_table(write(tmp_path, text)).frame.shape == (30, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "said"),
+    [
+        (gzip.compress(b"a,b\n1,2\n"), "t.csv", "is a gzip archive, not a text file"),
+        (b"\x28\xb5\x2f\xfd" + b"a" * 40, "t.csv.zst", "is a Zstandard archive, not a text"),
+        (b"% made by\n@RELATION t\n@data\n1,2\n", "t.csv", "looks like ARFF, not like a table"),
+        (b'a,b\n1,2\n3,"4\n5,6\n', "t.csv", "the quote that opens in line 3 is never closed"),
+        (b"a,b\n1,2,3\n" + b"1,2\n" * 9, "t.csv", "line 2 has 3 values where there are 2 columns"),
+        (b"a,b\n1,2\n", "t.xlsx", "it is no spreadsheet, whatever its name says"),
+    ],
+)
+def test_what_is_no_table_is_called_by_its_name(tmp_path, data, name, said):
+    """A line that was too long at the top lost its last value, with a warning of pandas."""
+    with pytest.raises(TableError, match=said):
+        read_table(write(tmp_path, data, name))
+
+
+def test_an_address_is_no_file():
+    with pytest.raises(TableError, match=r"is an address, not a file\. Download it"):
+        read_table(Path("https://example.com/t.csv"))
+
+
+def test_archives_as_computers_leave_them(tmp_path):
+    """A Mac adds files of its own, and a browser unpacks without another name."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("folder/t.csv", text_of())
+        archive.writestr("__MACOSX/folder/._t.csv", b"\x00\x05")
+        archive.writestr("folder/.DS_Store", b"\x00")
+    check(read_table(write(tmp_path, packed.getvalue(), "t.zip")))
+    check(read_table(write(tmp_path, text_of(), "t.csv.gz")))
+
+
+def test_a_cell_longer_than_the_csv_module_allows(tmp_path):
+    cell = '"' + "x, " * 60_000 + '"'
+    text = "a,b,c\n" + f"1,{cell},2\n" * 12
+    raw = read_table(write(tmp_path, text))
+    assert raw.frame.shape == (12, 3)
+    assert raw.frame["c"].tolist() == [2] * 12
+
+
+def test_lines_above_the_header_of_a_sheet(tmp_path):
+    pytest.importorskip("openpyxl")
+    rows = [["Sales of 2020", None, None], [None] * 3, HEADER, *ROWS, [None] * 3, *ROWS]
+    pd.DataFrame(rows).to_excel(tmp_path / "t.xlsx", header=False, index=False)
+    raw = read_table(tmp_path / "t.xlsx")
+    assert raw.notes == ["The line above the header was left out ('Sales of 2020')."]
+    assert raw.frame.to_numpy().tolist() == [list(row) for row in ROWS * 2]
+    assert list(raw.frame) == HEADER
+
+
+def test_names_that_come_twice_in_a_sheet(tmp_path):
+    pytest.importorskip("openpyxl")
+    rows = [["a", "a", None, 2020], *([1, 2, 3, 4] for _ in range(3))]
+    pd.DataFrame(rows).to_excel(tmp_path / "t.xlsx", header=False, index=False)
+    raw = read_table(tmp_path / "t.xlsx")
+    assert (list(raw.frame), raw.repeated) == (["a", "a.1", "Unnamed: 2", "2020"], ["a"])
+
+
+def test_an_index_with_a_name_is_a_column(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
+    frame.set_index("a").to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet").frame, frame)
+    frame.set_axis([7, 9]).to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet").frame, frame)

@@ -340,3 +340,11 @@ def test_parquet_with_types_of_pandas(tmp_path):
     table = load_table(tmp_path / "t.parquet")
     assert [dtype.kind for dtype in table.X.dtypes] == ["f"] * 3
     assert table.X.isna().sum().tolist() == [20, 15, 20]
+
+
+@pytest.mark.parametrize("max_rows", [-1, 0, 9])
+def test_too_few_rows_to_draw(tmp_path, max_rows):
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"a": np.arange(30), "y": np.arange(30) % 2}).to_csv(path, index=False)
+    with pytest.raises(TableError, match=f"max_rows={max_rows}: allowed are 10 and more, and None"):
+        load_table(path, max_rows=max_rows)

@@ -318,7 +318,10 @@ def test_warm_start_refuses_what_does_not_continue(X, y_real, y_three):
         ValueError, match="X has 4 features, but RegularizedMLPRegressor is expecting 5"
     ):
         net.fit(X[:, :4], y_real)
-    with pytest.raises(ValueError, match=r"has hidden=\(8,\) and cannot go on with hidden=\(3,\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"has hidden_layer_sizes=\(8,\) and cannot go on with hidden_layer_sizes=\(3,\)",
+    ):
         net.set_params(hidden_layer_sizes=(3,)).fit(X, y_real)
     net = RegularizedMLPClassifier(**QUICK, warm_start=True).fit(X, y_three)
     with pytest.raises(ValueError, match=r"y has the classes \[3\], which are not among"):

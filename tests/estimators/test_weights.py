@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
@@ -135,3 +136,22 @@ def test_only_ratios_of_weights_matter(rows):
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
     np.testing.assert_allclose(found[2], found[0], rtol=1e-5)
     assert np.isfinite(check_sample_weight(8e307 * weight, X).sum())
+
+
+@pytest.mark.parametrize("model", CLASSIFIERS + REGRESSORS, ids=lambda m: type(m).__name__)
+def test_weights_of_other_shapes_and_kinds(rows, model):
+    X, labels = rows
+    y = labels if hasattr(model, "predict_proba") else X[:, 0]
+    weight = np.arange(60) % 3 + 1.0
+    weight[4] = 0.0
+    known = clone(model).fit(X, y, sample_weight=weight).predict(X)
+    for same in (pd.DataFrame({"w": weight}), weight.astype(object), pd.array(weight, "Float64")):
+        found = clone(model).fit(X, y, sample_weight=same).predict(X)
+        np.testing.assert_array_equal(found, known)
+    message = r"sample_weight has the shape \(59,\), but X has 60 rows. Pass one number"
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(X, y, sample_weight=weight[:-1])
+    # numpy would take both for numbers
+    for odd in (weight + 1j, weight.astype("M8[D]")):
+        with pytest.raises(ValueError, match="sample_weight holds values that are not numbers"):
+            clone(model).fit(X, y, sample_weight=odd)

@@ -135,3 +135,15 @@ def test_columns_that_are_not_there(tmp_path):
         read(tmp_path, "A,b\n1,x\n", NUMBER, Column("b", "category", ["x"]))
     with pytest.raises(TableError, match="several columns called 'a'"):
         read(tmp_path, "a,a,b\n1,2,x\n", NUMBER)
+
+
+def test_codes_that_lost_their_zeros_are_known(tmp_path):
+    """A spreadsheet that opens a table writes 007 as 7."""
+    code = Column("code", "category", levels=["000", "007", "120"])
+    rows = read(tmp_path, "code,x\n0,1\n7,1\n120,1\n8,1\n", code)
+    assert rows.X["code"].tolist() == ["000", "007", "120", "8"]
+    assert "such as '0' as '000'" in rows.notes[0]
+    assert "'8' in 1 row was not there" in rows.notes[1]
+    # of different lengths, 7 and 007 are two codes
+    mixed = Column("code", "category", levels=["007", "12"])
+    assert read(tmp_path, "code,x\n7,1\n12,1\n", mixed).X["code"].tolist() == ["7", "12"]

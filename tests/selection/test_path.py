@@ -197,7 +197,7 @@ def test_models_without_such_a_penalty_are_refused(linear_table, arguments, matc
         ({"strengths": "weak"}, "'strengths' parameter"),
         ({"n_strengths": 1}, "'n_strengths' parameter"),
         ({"cv": 1}, "'cv' parameter"),
-        ({"sample_weight": np.ones(3)}, "sample_weight.shape"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight has the shape \(3,\)"),
         ({"groups": np.ones(3), "cv": 3}, "groups has the shape"),
     ],
 )

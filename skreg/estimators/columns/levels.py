@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skreg.estimators.rows import warn
-from skreg.estimators.tables import column_name, column_of, types_of_columns
+from skreg.estimators.tables import column_name, column_of, shown, types_of_columns
 
 #: Beginnings of the names of column types that hold categories whatever their values are, and of those
 #: that do where a value is text, in pandas, polars and pyarrow.
@@ -97,7 +97,7 @@ def _from_types(X):
     return [
         j
         for j, kind in enumerate(types_of_columns(X))
-        if kind.startswith((*_CATEGORIES, *_TEXTS))
+        if (kind.startswith((*_CATEGORIES, *_TEXTS)) and not kind.startswith("struct"))
         or (kind.startswith("object") and _holds_text(column_of(X, j)))
     ]
 
@@ -153,7 +153,24 @@ class Levels:
 
     def of(self, X, j):
         """Numbers of the levels of a column's rows, float64: NaN where missing, -1 where unknown."""
-        return self._numbered(*factorised(X, j))
+        codes, found = factorised(X, j)
+        self._warn_of_other_kinds(X, j, [found[i] for i in np.unique(codes[codes >= 0])])
+        return self._numbered(codes, found)
+
+    def _warn_of_other_kinds(self, X, j, values):
+        """Warn where no value is known because training had texts and these are numbers, or the reverse."""
+        if not values or not self.values or any(value in self._numbers for value in values):
+            return
+        then, now = ({isinstance(v, str) for v in some} for some in (self.values, values))
+        if then & now:
+            return  # new levels
+        where = column_name(X, j)
+        warn(
+            f"No value of {where} of X is known from training: it holds {shown(values[0])} here, and "
+            f"held {shown(self.values[0])} in training. All of them count as unknown. Read new rows with the "
+            "types that the rows of training had, for example by .astype(str).",
+            UserWarning,
+        )
 
     def _numbered(self, codes, found):
         numbers = [self._numbers.get(value, UNKNOWN) for value in found]

@@ -37,13 +37,13 @@ def within_precision(table, numbers, preparation, names=None):
         f"Input X contains values too large for dtype={dtype!r}, beyond {most:.2g}: column "
         f"{preparation.called(names)[j]!r} has {np.count_nonzero(bad)} such values"
         f"{f' once it is scaled by {preparation.settings.scale!r}' if scaled else ''}, such as "
-        f"{value:g}. {_remedies(dtype, sp.issparse(numbers))}"
+        f"{value:g}. {_remedies(dtype, preparation.settings.scalable and not sp.issparse(numbers))}"
     )
 
 
-def _remedies(dtype, sparse):
+def _remedies(dtype, scalable):
     """What to do about such numbers."""
-    found = [] if sparse else ["use scale_features='robust' or 'quantile'"]
+    found = [] if not scalable else ["use scale_features='robust' or 'quantile'"]
     if dtype != "float64":
         found.append("set dtype='float64' of the net")
     text = ", or ".join([*found, "look where such values come from"])

@@ -40,11 +40,14 @@ class Settings:
     embedding : {"auto", "onehot", "embedding"}
     dtype : str
         Of the table that is made in training.
+    scalable : bool
+        Whether the estimator could scale columns, as messages say where that would help.
     """
 
     scale: str | None
     embedding: str
     dtype: str
+    scalable: bool = True
 
 
 @dataclass
@@ -96,7 +99,7 @@ class Preparation:
         Those among the numeric columns that have a column saying where their gaps are.
     one_hot, embedded : list of Category
     plain : bool
-        Whether a table without gaps is taken as it is.
+        Whether a table without gaps is taken as it is, and a sparse one in any case.
     made_of : tuple of int or None
         The user's column that each column was made of, of a table that is prepared already.
     """
@@ -194,12 +197,15 @@ class Preparation:
         if self.takes(numbers):
             with np.errstate(over="ignore"):  # said by whoever looks at what was made
                 return numbers.astype(dtype, copy=False)
-        if self._is_sparse(len(numbers)):
-            parts = [self._sparse_rows(numbers[rows], dtype) for rows in self._some(numbers, _ROWS)]
+        n = numbers.shape[0]
+        if self._is_sparse(n):
+            parts = [
+                self._sparse_rows(_dense(numbers[rows]), dtype) for rows in self._some(n, _ROWS)
+            ]
             return sp.vstack(parts, format="csr", dtype=dtype)
-        out = np.zeros((len(numbers), self.n_out), dtype=dtype)
-        for rows in self._some(numbers):
-            self._dense_rows(numbers[rows], out[rows])
+        out = np.zeros((n, self.n_out), dtype=dtype)
+        for rows in self._some(n):
+            self._dense_rows(_dense(numbers[rows]), out[rows])
         return out
 
     def filled(self, numbers):
@@ -211,7 +217,7 @@ class Preparation:
 
     def takes(self, numbers):
         """Whether rows can be taken as they are."""
-        return sp.issparse(numbers) or (self.plain and not _has_gaps(numbers))
+        return self.plain and (sp.issparse(numbers) or not _has_gaps(numbers))
 
     def part(self, columns):
         """What takes some columns of the prepared table as they are."""
@@ -219,10 +225,10 @@ class Preparation:
         made_of = None if owners is None else tuple(owners[j] for j in columns)
         return _as_it_is(d, self.settings, np.zeros(d), made_of)
 
-    def _some(self, numbers, least=1):
-        """Slices of rows that are prepared at a time."""
+    def _some(self, n, least=1):
+        """Slices of n rows that are prepared at a time."""
         size = max(least, _ENTRIES // max(1, self.n_columns))
-        return [slice(start, start + size) for start in range(0, len(numbers), size)]
+        return [slice(start, start + size) for start in range(0, n, size)]
 
     def _is_sparse(self, n):
         """Whether a table of so many rows is worth keeping sparse."""
@@ -275,12 +281,12 @@ class PreparedRows:
     Parameters
     ----------
     preparation : Preparation
-    numbers : ndarray of shape (n, n_columns)
+    numbers : ndarray of shape (n, n_columns) or CSR matrix
     """
 
     def __init__(self, preparation, numbers):
         self.preparation, self.numbers = preparation, numbers
-        self.shape = len(numbers), preparation.n_out
+        self.shape = numbers.shape[0], preparation.n_out
 
     def __getitem__(self, rows):
         """The prepared table of a slice of the rows."""
@@ -392,6 +398,11 @@ def _category(column, numbers, weight, levels, embedding):
         place[place < 0] = len(names)
         names.append("other")
     return Category(column, place, names, embed)
+
+
+def _dense(rows):
+    """Rows as an array: what was learned of a dense table is done to the rows of a sparse one as well."""
+    return rows.toarray() if sp.issparse(rows) else rows
 
 
 def _has_gaps(x):

@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
 from skreg.estimators.columns.levels import Levels, categorical_columns
-from skreg.estimators.tables import as_numpy, explaining, gaps_as_nan, refuse_texts, validated
+from skreg.estimators.refusing import plain_targets, refuse_no_table
+from skreg.estimators.tables import as_numpy, explaining, gaps_as_nan, validated
 
 #: Precisions in which rows stay as they are; all others become float64.
 FLOATS = (np.float64, np.float32)
@@ -43,7 +44,9 @@ def read(estimator, X, y, categorical, *, reset, **options):
         For tables and targets that cannot be learned from.
     """
     X, y = _as_table(as_numpy(X)), as_numpy(y)
-    refuse_texts(X)
+    refuse_no_table(X)
+    if not isinstance(y, str) or y != "no_validation":
+        y = plain_targets(y, numbers=bool(options.get("y_numeric")))
     if reset:
         chosen = categorical_columns(X, categorical) if _has_columns(X, categorical) else []
         estimator._levels = dict.fromkeys(chosen)
@@ -102,6 +105,8 @@ def _has_columns(X, categorical):
 
 def _with_categories(estimator, X, y, reset, options):
     """The same for a table with columns of categories."""
+    if sp.issparse(X):  # the numbers of levels are looked up column by column
+        X = X.toarray()
     # Names and number of the columns, which must be those of training.
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     n, d = X.shape

@@ -112,7 +112,7 @@ def _standard(values, weight):
     centred = values / size - mean
     spread = np.sqrt(np.average(centred * centred, weights=weight))
     constant = spread <= _ROUNDING * abs(mean)
-    return mean * size, 1.0 if constant else 1.0 / spread / size
+    return mean * size, 1.0 if constant else _one_over(spread * size)
 
 
 def _robust(values, weight):
@@ -121,7 +121,13 @@ def _robust(values, weight):
         return 0.0, 1.0
     low, centre, high = quantiles(values, weight, [0.25, 0.5, 0.75])
     scale = high - low if high > low else 0.5 * (values.max() - values.min())
-    return centre, 1.0 / scale if scale > 0 else 1.0
+    return centre, _one_over(scale) if scale > 0 else 1.0
+
+
+def _one_over(scale):
+    """A finite number: of the smallest scales that there are, the largest."""
+    with np.errstate(over="ignore"):
+        return min(1.0 / scale, np.finfo(np.float64).max)
 
 
 def _scores(values, weight):

@@ -64,8 +64,8 @@ def encode_classes(y):
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y holds one class only, {classes[0]!r}; a classifier needs rows of two or more. Check "
-            "how the rows were split or selected."
+            f"y holds one class only, {classes[:1].tolist()[0]!r}; a classifier needs rows of two or more. "
+            "Check how the rows were split or selected."
         )
     return classes, codes
 

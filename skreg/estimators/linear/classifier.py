@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skreg.estimators import outputs
+from skreg.estimators.all_or_nothing import all_or_nothing
 from skreg.estimators.decision import class_counts, decided, shift_of
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.labels import one_label_a_row
@@ -208,6 +209,10 @@ class RegularizedLinearClassifier(ClassifierMixin, RegularizedLinearModel):
             If there is only one class, all weights are zero, `decision` does not fit the classes, or
             `solver` does not support the penalty.
         """
+        with all_or_nothing(self):
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
         table = self.categorical_features, self.scale_features
         X, y, weight = prepared(self, X, y, *table, sample_weight, multi_output=True)
         y = one_label_a_row(y, type(self).__name__)

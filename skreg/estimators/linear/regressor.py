@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skreg.estimators import outputs
+from skreg.estimators.all_or_nothing import all_or_nothing
 from skreg.estimators.decorators import fit_context
 from skreg.estimators.linear import by_sklearn
 from skreg.estimators.linear.base import RegularizedLinearModel, prepared, standardisation
@@ -206,6 +207,10 @@ class RegularizedLinearRegressor(RegressorMixin, RegularizedLinearModel):
         ValueError
             If all weights are zero, or `loss` does not support the penalty or the targets.
         """
+        with all_or_nothing(self):
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
         table = self.categorical_features, self.scale_features
         X, y, weight = prepared(
             self, X, y, *table, sample_weight, multi_output=True, y_numeric=True

@@ -18,6 +18,9 @@ from skreg.estimators.linear.base import (
     times_class_weight,
 )
 from skreg.estimators.linear.null_model import class_intercepts, class_residuals, largest_gradient
+from skreg.estimators.refusing import plain_targets
+from skreg.estimators.tables import as_numpy
+from skreg.estimators.target import check_numbers
 
 if TYPE_CHECKING:
     from skreg import typing as types
@@ -106,6 +109,7 @@ def l1_max(
     >>> RegularizedLinearRegressor(l1=0.99 * strongest).fit(X, y).sparsity_
     0.9
     """
+    y = plain_targets(as_numpy(y), numbers=None if task == "auto" else task == "regression")
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     table = categorical_features, scale_features
     X, _, weight = prepared(_Table(), X, "no_validation", *table, sample_weight)
@@ -122,7 +126,7 @@ def l1_max(
             f"class_weight={class_weight!r} was given for a target of numbers. Use "
             "class_weight=None, or task='classification'."
         )
-    y = y.astype(np.float64).reshape(len(y), -1)
+    y = check_numbers(y, "squared_error").reshape(len(y), -1)
     mean, scale = standardisation(y, weight, fit_intercept)
     return largest_gradient(X, (mean - y) / (scale if scale_target else 1.0), weight)
 

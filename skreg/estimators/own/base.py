@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,9 @@ class BaseRegularizedNet(BaseNet):
     """Nets whose module is the user's: rows of any shape, and parameters that are the module's."""
 
     input_shape_: tuple[int, ...]
+
+    #: Rows are taken as they are; messages name other remedies then.
+    _takes_categories = False
 
     # -- parameters -------------------------------------------------------------------------------
 
@@ -117,10 +121,10 @@ class BaseRegularizedNet(BaseNet):
                 f"shape {self.input_shape_}. Give rows of that shape, or a table of "
                 f"{self.n_features_in_} columns."
             )
-        return np.asarray(X).reshape(len(X), -1)
+        return np.asarray(X).reshape(len(X), math.prod(shape))
 
     def _column_settings(self, one_hot):
-        return Settings(None, "onehot", self.dtype)
+        return Settings(None, "onehot", self.dtype, scalable=False)
 
     def _wiring(self, X, parts, start):
         return wiring_of(self)

@@ -141,6 +141,11 @@ def _described(estimator):
             f"module={description.name} puts out probabilities ({found.probabilities}). Return raw outputs, "
             "one a class, without softmax or sigmoid at the end: the loss has it, and so has predict_proba."
         )
+    if not found.gradient:
+        raise ValueError(
+            f"module={description.name} returned outputs without a gradient, which cannot be trained. Return "
+            "what its layers compute, without detach(), torch.no_grad() or rounding to whole numbers."
+        )
     return description, found
 
 

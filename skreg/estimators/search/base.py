@@ -36,7 +36,7 @@ from skreg.estimators.search.judge import Judge
 from skreg.estimators.search.knobs import knob_table, standing
 from skreg.estimators.search.mixture import Mixture
 from skreg.estimators.search.run import Search
-from skreg.estimators.search.space import Table, settings
+from skreg.estimators.search.space import Table, check_names, settings
 from skreg.estimators.search.tells import ensemble_table, history_table, results_table
 from skreg.estimators.search.trials import Trainees
 from skreg.estimators.split import check_groups
@@ -237,12 +237,9 @@ class BaseSearch(AroundNets, BaseEstimator):
             for part in parts:
                 if not isinstance(part, dict):
                     raise TypeError(f"{name} has the entry {part!r}, which is not a dict.")
-                unknown = sorted(set(part) - set(known))
-                if unknown:
-                    raise ValueError(
-                        f"{name} names {unknown}, which are no parameters of "
-                        f"{type(template).__name__}. Its parameters are {sorted(known)}."
-                    )
+                check_names(name, part, type(template).__name__, known)
+            if isinstance(space, list) and not space:
+                raise ValueError(f"{name}=[] has no settings to try. Name some, or set it to None.")
 
     def _read(self, template, X, y, sample_weight, *, first):
         """Rows as numbers with gaps, encoded targets and weights."""

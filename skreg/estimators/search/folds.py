@@ -112,11 +112,19 @@ class Splits:
     def _by_splitter(self):
         rows = self.rows
         classifier = is_classifier(self.template) and rows.y.ndim == 1
-        splitter = check_cv(self.cv, rows.y, classifier=classifier)
-        weighted, everything = _weighted(rows), np.arange(len(rows))
-        pairs = splitter.split(np.zeros((len(rows), 1)), rows.y, self.groups)
-        pairs = [[everything[part][weighted[part]] for part in pair] for pair in pairs]
-        return _checked(rows, pairs, self.cv)
+        weighted = _weighted(rows)
+        try:
+            splitter = check_cv(self.cv, rows.y, classifier=classifier)
+            pairs = list(splitter.split(np.zeros((len(rows), 1)), rows.y, self.groups))
+            pairs = [(train, test) for train, test in pairs]
+        except TypeError as error:
+            raise _no_splits(self.cv, error) from error
+        except ValueError as error:
+            if "unpack" not in str(error):
+                raise
+            raise _no_splits(self.cv, error) from error
+        pairs = [[_rows_of(part, len(rows), self.cv) for part in pair] for pair in pairs]
+        return _checked(rows, [[p[weighted[p]] for p in pair] for pair in pairs], self.cv)
 
     def _numbered(self, seed):
         """Splits into a number of folds, of the rows that have weight."""
@@ -149,18 +157,50 @@ def _weighted(rows):
     return np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
 
 
+def _no_splits(cv, error):
+    return ValueError(
+        f"cv={_short(cv)} is no splitter and no list of pairs of arrays, the rows to train on and those to "
+        f"predict: {error}."
+    )
+
+
+def _rows_of(part, n, cv):
+    """The numbers of the rows of a part of a split, which may be a mask."""
+    part = np.asarray(part)
+    if part.dtype.kind == "b" and part.shape == (n,):
+        return np.flatnonzero(part)
+    if not part.size:
+        return np.zeros(0, dtype=np.intp)
+    if part.dtype.kind not in "iu" or part.ndim != 1 or part.min() < -n or part.max() >= n:
+        raise ValueError(
+            f"cv={_short(cv)} made a split with {_short(part)} for rows. Its parts are numbers of rows, from "
+            f"0 to {n - 1}, or a mask of {n} booleans."
+        )
+    return np.where(part < 0, part + n, part).astype(np.intp)
+
+
+def _short(value):
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _checked(rows, pairs, cv):
+    if not pairs:
+        raise ValueError(
+            f"cv={_short(cv)} made no splits. An iterator gives its splits once: pass list(...) of it, or a "
+            "splitter such as KFold(5)."
+        )
     times = np.zeros(len(rows), dtype=np.intp)
     for train, test in pairs:
         if not len(train) or not len(test):
             raise ValueError(
-                f"cv={cv!r} made a split of {len(train)} rows to train on and {len(test)} to predict "
+                f"cv={_short(cv)} made a split of {len(train)} rows to train on and {len(test)} to predict "
                 "(rows of weight zero do not count). Both need rows: use fewer splits, or another splitter."
             )
         times[test] += 1
     if (times > 1).any():
         raise ValueError(
-            f"cv={cv!r} predicts {np.count_nonzero(times > 1)} rows more than once, so that a row has "
+            f"cv={_short(cv)} predicts {np.count_nonzero(times > 1)} rows more than once, so that a row has "
             "several out-of-fold predictions. Use splits whose test rows do not overlap, such as those of "
             "KFold, StratifiedKFold, GroupKFold or TimeSeriesSplit."
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from numbers import Real
+
 import numpy as np
 import torch
 from sklearn.metrics import check_scoring
@@ -9,7 +12,7 @@ from sklearn.metrics import check_scoring
 from skreg.estimators.course import factors_of, fix_scale
 from skreg.estimators.probes import outputs_for, predicting
 from skreg.estimators.rows import takes_weights
-from skreg.estimators.scoring import GivenRows
+from skreg.estimators.scoring import GivenRows, named, renamed
 from skreg.estimators.target import decoded, for_engine, loss_of, of_scaled_target, rule_by
 from skreg.objective.losses import rowwise
 
@@ -41,6 +44,39 @@ class Judge:
             self._y = decoded(template, rows.y)
             self._given = GivenRows(rows.given, rows.places).take()
             self._weighted = rows.weight is not None and takes_weights(self.scorer)
+            self._check(named(scoring))
+
+    def _check(self, called):
+        """Refuse a scorer that fails or has no value even where all is right, before anything is trained."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                value = self._call(predicting(self.template, self._right()), self._given, self._y)
+            except Exception as error:
+                raise renamed(
+                    error, f"{called} cannot be used for this target: {_why(error)}"
+                ) from error
+        value = value.item() if np.ndim(value) == 0 and hasattr(value, "item") else value
+        if not isinstance(value, Real) or not np.isfinite(value):
+            raise ValueError(
+                f"{called} returned {value!r:.60} for predictions that are right: it cannot tell settings "
+                "apart. A scorer is called with the estimator, X and y, and returns one number; larger is "
+                "better."
+            )
+
+    def _right(self):
+        """Predictions that are right: nearly certain probabilities, or the numbers themselves."""
+        y = self.folds.predicted.y
+        if not hasattr(self.template, "classes_"):
+            return np.asarray(self._y, dtype=np.float64)
+        sure = y if y.ndim == 2 else y[:, None] == np.arange(len(self.template.classes_))
+        return 0.01 + 0.98 * np.asarray(sure, dtype=np.float64)
+
+    def _call(self, estimator, given, y, rows=slice(None)):
+        options = {}
+        if self._weighted:
+            options["sample_weight"] = self.folds.predicted.weight[rows]
+        return self.scorer(estimator, given, y, **options)
 
     def _as_target(self, y):
         y = torch.as_tensor(np.asarray(for_engine(self.template, y)))
@@ -78,10 +114,14 @@ class Judge:
         """
         if self.by_loss:
             return -self.loss(found, slice(None) if rows is None else rows)
-        y, given, weight = self._y, self._given, self.folds.predicted.weight
+        y, given = self._y, self._given
         if rows is not None:
             y, given = y[rows], GivenRows(given, rows).take()
-            weight = None if weight is None else weight[rows]
         shift = None if shares is None else rule_by(self.template, shares)
-        options = {"sample_weight": weight} if self._weighted else {}
-        return float(self.scorer(predicting(self.template, found, shift), given, y, **options))
+        estimator = predicting(self.template, found, shift)
+        return float(self._call(estimator, given, y, slice(None) if rows is None else rows))
+
+
+def _why(error):
+    text = str(error).strip().rstrip(".") or type(error).__name__
+    return f"{text}. Choose a metric for such targets, or set scoring='loss'."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,43 @@ PORTFOLIO: tuple[dict, ...] = (
         "mixup": 0.06,
     },
 )  # fmt: skip
+
+
+#: Parameters that are one for all settings: these are compared by the same loss, on the same rows, from the
+#: same seeds, and decide alike.
+_ONE_FOR_ALL = {
+    "loss", "quantile", "scale_target", "decision", "categorical_features",
+    "random_state", "warm_start", "max_time", "callbacks", "verbose",
+}  # fmt: skip
+
+
+def check_names(called, part, net, known):
+    """Refuse names of parameters that there are not, or that a search has one value of.
+
+    Parameters
+    ----------
+    called : str
+        Parameter of the search that has them.
+    part : dict
+    net : str
+        Name of the class of the nets.
+    known : collection of str
+        Their parameters.
+    """
+    unknown = sorted(set(part) - set(known), key=str)
+    if unknown:
+        near = get_close_matches(str(unknown[0]).rpartition("__")[2], known, n=1)
+        hint = f" Do you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"{called} names {unknown}, which are no parameters of {net}.{hint} Its parameters are "
+            f"{sorted(known)}."
+        )
+    fixed = sorted(_ONE_FOR_ALL & set(part))
+    if fixed:
+        raise ValueError(
+            f"{called} names {fixed}, of which a search has one value for all settings, so that they can be "
+            "compared. Set it in the search itself where that has such a parameter, else in its estimator."
+        )
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,15 @@ def called(module, x, description):
             return module(x)
     except Exception as error:
         shape = description.input_shape
+        remedy = "Give X the shape that it takes, or set input_shape to that of one row, such as (3, 32, 32)."
+        if "Long" in str(error):
+            remedy = (
+                "Rows are floating-point numbers: take x.long() where whole numbers are needed."
+            )
         raise ValueError(
             f"module={description.name} failed on rows of shape {shape}: {type(error).__name__}: "
             f"{str(error).rstrip('.')}. It is called with a minibatch of shape (rows, "
-            f"{', '.join(map(str, shape))}). Give X the shape that it takes, or set input_shape to the shape "
-            "of one row, such as (3, 32, 32)."
+            f"{', '.join(map(str, shape))}). {remedy}"
         ) from error
 
 

@@ -74,6 +74,8 @@ class Survey:
         Whether it takes images whose channels come last in memory, which is faster on the CPU.
     probabilities : str
         What makes its outputs look like probabilities; "" where they do not.
+    gradient : bool
+        Whether its outputs have a gradient.
     """
 
     template: Any
@@ -89,6 +91,7 @@ class Survey:
     convolves: bool = False
     channels_last: bool = False
     probabilities: str = ""
+    gradient: bool = True
 
 
 @functools.lru_cache(maxsize=64)
@@ -117,7 +120,7 @@ def survey_of(description):
     found = Survey(template)
     _list_layers(found)
     with BUILDING, seeded(0):
-        x = torch.randn(2, *description.input_shape)
+        x = _rows_for(template, description)
         order = _watch(found, x, description)
         _call_in_training(found, x, description)
         found.channels_last = _takes_channels_last(found.template, x)
@@ -127,6 +130,23 @@ def survey_of(description):
     if order and isinstance(order[-1], _PROBABILITIES):
         found.probabilities = f"it ends in {type(order[-1]).__name__}"
     return found
+
+
+def _rows_for(template, description):
+    """Two rows of random numbers; of zeros where the module fails on those, as embeddings of levels do."""
+    x = torch.randn(2, *description.input_shape)
+    try:
+        called(template.eval(), x, description)
+    except ValueError as error:
+        zeros = torch.zeros_like(x)
+        try:
+            called(template, zeros, description)
+        except ValueError:
+            raise error from error.__cause__
+        return zeros
+    finally:
+        template.train()
+    return x
 
 
 def _list_layers(found):
@@ -203,7 +223,9 @@ def _call_in_training(found, x, description):
     context.begin(torch.full((len(x),), 1.0 / len(x)), {})
     context.noted = {}
     before = torch.default_generator.get_state()
-    called(twin.train(), x, description)
+    twin.train()
+    with_gradient = torch.enable_grad()(lambda rows: twin(rows))
+    found.gradient = called(with_gradient, x, description).requires_grad
     found.lines = [context.noted.get(place, []) for place in range(len(found.rates))]
     if not torch.equal(before, torch.default_generator.get_state()):
         raise ValueError(

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from joblib import parallel_config
 from sklearn.base import clone
@@ -385,3 +386,45 @@ def test_a_sparse_table_has_no_gaps_and_no_scale():
         sparse.fit(X, target)
     with pytest.raises(ValueError, match="names columns of a sparse X"):
         sparse.set_params(categorical_features=[0]).fit(X, target)
+
+
+@pytest.mark.parametrize("scale", ["robust", "standard", None])
+@pytest.mark.parametrize("kind", ["net", "bagged", "linear"])
+def test_what_was_learned_of_a_dense_table_is_done_to_a_sparse_one(kind, scale):
+    """The rows of one that is sparse were taken as they are, without a word."""
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((90, 3)) < 0.5, 0.0, 5.0 + 3.0 * rng.normal(size=(90, 3)))
+    y = (X[:, 0] > 4) * 1
+    net = RegularizedMLPClassifier(**SMALL, scale_features=scale)
+    model = {
+        "net": net,
+        "bagged": BaggedMLPClassifier(net, 2, random_state=0),
+        "linear": RegularizedLinearClassifier(scale_features=scale),
+    }[kind].fit(X, y)
+    known = model.predict_proba(X)
+    for sparse in (sp.csr_array, sp.csc_matrix, sp.dok_array):
+        np.testing.assert_allclose(model.predict_proba(sparse(X)), known, rtol=1e-9)
+    if kind == "net":
+        dense, again = (clone(net).fit(X, y, X_val=v, y_val=y) for v in (X, sp.csr_array(X)))
+        assert dense.best_loss_ == again.best_loss_
+
+
+def test_sparse_rows_have_levels_as_dense_ones():
+    X = np.c_[np.random.default_rng(0).normal(size=60), np.arange(60) % 3]
+    net = RegularizedMLPClassifier(**SMALL, categorical_features=[1]).fit(X, np.arange(60) % 2)
+    np.testing.assert_array_equal(net.predict_proba(sp.csr_array(X)), net.predict_proba(X))
+
+
+def test_levels_of_another_type_are_warned_of(frame, y):
+    """Numbers for texts leave each row without its level, whose predictions look as good as any."""
+    net = RegularizedMLPClassifier(**SMALL).fit(frame, y)
+    for odd, now, then in ((frame.assign(text=7), "7", "'blue'"),):
+        with pytest.warns(
+            UserWarning, match=f"column 'text' .*it holds {now} here, and held {then}"
+        ):
+            net.predict(odd)
+    with warnings.catch_warnings():  # levels that are new, or missing, are what they may be
+        warnings.simplefilter("error")
+        net.predict(frame.assign(text="violet"))
+        net.predict(frame.assign(text=None))
+        net.predict(frame.assign(kind=frame["kind"].astype(float)))

@@ -93,3 +93,13 @@ def test_far_from_zero_is_as_good_as_near(kind):
 def test_huge_numbers_have_a_scale(kind):
     x = np.array([[1e300], [-1e300], [2e299], [0.0]])
     assert np.isfinite(learn_scale(kind, x, None)(x.copy())).all()
+
+
+@pytest.mark.parametrize("kind", SCALES)
+@pytest.mark.parametrize("size", [1e-310, 5e-320, 1e300])
+def test_the_smallest_and_the_largest_numbers_are_scaled_without_warnings(kind, size, x):
+    with np.errstate(all="raise", under="ignore"):
+        scale = learn_scale(kind, x * size, None)
+    scaled = scale(x * size)
+    assert np.isfinite(scaled).all()
+    assert (np.ptp(scaled, axis=0) > 0).all()

@@ -311,3 +311,37 @@ def test_the_text_book_net_and_one_for_colour_images():
     knobs = net.summary().frame().set_index("layer")["knobs"]
     assert all("l2=0.0001" in text for text in knobs["Conv2d"])
     assert net.predict(X.reshape(20, -1)).shape == (20,)
+
+
+class OfLevels(nn.Module):
+    """Embeds whole numbers from 0, which random numbers are not."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.table, self.layer = nn.Embedding(10, 4), nn.Linear(12, n_outputs)
+
+    def forward(self, x):
+        return self.layer(self.table(x.long()).flatten(1))
+
+
+def test_a_module_may_embed_levels():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 10, (200, 3))
+    y = X[:, 0] % 2
+    net = RegularizedNetClassifier(OfLevels, max_iter=60, learning_rate_init=0.05, random_state=0)
+    assert net.fit(X, y).score(X, y) > 0.95
+    sequence = functools.partial(nn.Sequential, nn.Embedding(10, 4), nn.Flatten(), nn.Linear(12, 1))
+    with pytest.raises(ValueError, match=r"Rows are floating-point numbers: take x\.long\(\)"):
+        RegularizedNetClassifier(sequence, **QUICK).fit(X, y)
+
+
+def test_outputs_have_a_gradient():
+    X, y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 2
+    for make in (torch.Tensor.detach, torch.Tensor.long, torch.Tensor.bool):
+        with pytest.raises(ValueError, match="returned outputs without a gradient"):
+            RegularizedNetClassifier(of(make, n=1), **QUICK).fit(X, y)
+
+
+def test_images_without_rows(images):
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        RegularizedNetClassifier(sequential, **QUICK).fit(images[0][:0], images[1][:0])

@@ -718,3 +718,87 @@ def test_history_tells_of_every_rung():
     assert (history.groupby("setting")["loss"].diff().dropna() <= 0).all()  # the best so far
     last = history.groupby("setting")["loss"].last()
     assert_array_equal(last.to_numpy(), model.cv_results_["loss"])
+
+
+# -- what is refused before anything is trained --------------------------------------------------------
+
+
+class Untrained:
+    """Fails where a search begins to train."""
+
+    def __call__(self, *args, **options):
+        raise AssertionError("a net was trained")
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(run, "submit_in_block", Untrained())
+
+
+ROWS = np.arange(90)
+
+
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        (iter([]), r"made no splits\. An iterator gives its splits once: pass list"),
+        ([], r"cv=\[\] made no splits"),
+        ([(ROWS[:50], ROWS[50:] + 1)], "for rows. Its parts are numbers of rows, from 0 to 89"),
+        ([(ROWS[:50] * 1.0, ROWS[50:])], "or a mask of 90 booleans"),
+        ([(ROWS < 50, ROWS[:7] < 3)], "or a mask of 90 booleans"),
+        ((ROWS[:50], ROWS[50:]), "is no splitter and no list of pairs of arrays"),
+        ([3, 4], "is no splitter and no list of pairs of arrays"),
+        ([(ROWS, ROWS[:0])], "made a split of 90 rows to train on and 0 to predict"),
+    ],
+)
+@pytest.mark.usefixtures("no_training")
+def test_folds_that_are_none(cv, message):
+    X, y, _ = table()
+    model = search(RegularizedMLPClassifierCV, cv=cv)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=message) as error:
+        model.fit(X, y)
+    assert len(str(error.value)) < 400  # not all numbers of all rows
+    assert vars(model) == before
+
+
+def test_masks_are_folds():
+    X, y, _ = table()
+    by_numbers, by_masks = (
+        search(RegularizedMLPClassifierCV, cv=cv).fit(X, y)
+        for cv in ([(ROWS[:50], ROWS[50:])], [(ROWS < 50, ROWS >= 50)])
+    )
+    assert_same(by_numbers, by_masks, X)
+
+
+def failing(estimator, X, y):
+    raise ZeroDivisionError("division by zero")
+
+
+@pytest.mark.parametrize(
+    ("scoring", "error", "message"),
+    [
+        (
+            "f1",
+            ValueError,
+            "scoring='f1' cannot be used for this target: Target is multi.*Choose a m",
+        ),
+        ("roc_auc", ValueError, "scoring='roc_auc' cannot be used for this target: multi_class"),
+        (failing, ZeroDivisionError, "scoring=failing cannot be used.*division by zero"),
+        (lambda e, X, y: "a", ValueError, "returned 'a' for predictions that are right"),
+        (lambda e, X, y: None, ValueError, "returned None for .*returns one number"),
+        (lambda e, X, y: np.nan, ValueError, "returned nan for .*cannot tell settings apart"),
+    ],
+)
+@pytest.mark.usefixtures("no_training")
+def test_scorers_that_fail_do_so_before_training(scoring, error, message):
+    X, y, _ = table()
+    with pytest.raises(error, match=message):
+        search(RegularizedMLPClassifierCV, scoring=scoring).fit(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_metric_of_numbers_above_zero_is_refused_for_others():
+    X, y, _ = table(RegularizedMLPRegressorCV)
+    with pytest.raises(ValueError, match="'neg_mean_squared_log_error' cannot be used for this"):
+        search(RegularizedMLPRegressorCV, scoring="neg_mean_squared_log_error").fit(X, y)

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import uniform
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+)
 from skreg.estimators.course import checked
 from skreg.estimators.resolve import resolve, warn_of_knobs
 from skreg.estimators.search.space import PORTFOLIO, SPACE, Table, draw, settings
@@ -111,3 +116,25 @@ def test_distributions_go_on_without_end():
     found = some(RegularizedMLPClassifier(), 60, distributions=space)[1:]
     assert len({s["dropout"] for s in found}) == 59
     assert all((s["dropout"] >= 0.5) == ("l2" in s) for s in found)
+
+
+@pytest.mark.parametrize("called", ["param_grid", "param_distributions"])
+def test_names_that_no_setting_has(called):
+    """What they name would have no effect, or settings could not be compared."""
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    for name, message in (
+        ("drop", r"names \['drop'\], which are no parameters .* Do you mean 'dropout'\?"),
+        ("estimator__dropout", "Do you mean 'dropout'"),
+        ("random_state", r"names \['random_state'\], of which a search has one value"),
+        ("decision", r"names \['decision'\], of which"),
+        ("categorical_features", "of which a search has one value for all settings"),
+        ("callbacks", "of which a search has one value for all settings"),
+    ):
+        for space in ({name: [1, 2]}, [{"dropout": [0.1]}, {name: [1, 2]}]):
+            with pytest.raises(ValueError, match=message):
+                RegularizedMLPClassifierCV(**{called: space}).fit(X, y)
+    with pytest.raises(ValueError, match=rf"{called}=\[\] has no settings"):
+        RegularizedMLPClassifierCV(**{called: []}).fit(X, y)
+    for name in ("loss", "scale_target"):
+        with pytest.raises(ValueError, match=rf"names \['{name}'\], of which"):
+            RegularizedMLPRegressorCV(**{called: {name: [1]}}).fit(X, y)
