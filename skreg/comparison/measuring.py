@@ -117,4 +117,5 @@ def check_survivors(folds: pd.DataFrame) -> None:
     listed = "; ".join(
         f"{name}: {error}" for name, error in zip(errors["candidate"], errors["error"], strict=True)
     )
+    listed = listed or "Their scores are no numbers: look at what `scoring` returns."
     raise RuntimeError(f"Fewer than two candidates could be fitted. {listed}")

@@ -61,7 +61,7 @@ def make_preprocessor(X: Any, preprocess: Any = "auto") -> BaseEstimator | None:
         return StandardScaler(with_mean=False)  # centring would fill the zeros
     impute = SimpleImputer(strategy="median", keep_empty_features=True)
     scale = squashing_scaler() if preprocess == "squash" else StandardScaler()
-    if not _needs_encoding(X):
+    if not needs_encoding(X):
         return make_pipeline(impute, scale)
     return Pipeline([("encode", _encoder()), ("impute", impute), ("scale", scale)])
 
@@ -141,7 +141,8 @@ def squashing_scaler() -> BaseEstimator:
     return SquashingScaler(max_absolute_value=3.0)
 
 
-def _needs_encoding(X: Any) -> bool:
+def needs_encoding(X: Any) -> bool:
+    """Whether a table has columns that hold no numbers."""
     if not hasattr(X, "dtypes") or not hasattr(X, "columns"):
         return np.asarray(X[:1]).dtype.kind not in "biuf" if isinstance(X, np.ndarray) else False
     return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in X.dtypes)

@@ -12,6 +12,7 @@ from sklearn.feature_selection import f_classif, f_regression
 from sklearn.utils import _safe_indexing
 
 from skreg.comparison.origins import count_columns, origins_of
+from skreg.comparison.preparing import make_preprocessor, needs_encoding
 from skreg.comparison.statistics import benjamini_hochberg
 
 __all__ = ["Profile", "describe_table"]
@@ -73,7 +74,7 @@ def describe_table(
     task : {"classification", "regression"}
         Kind of target.
     preprocessor : transformer or None
-        Fitted here on the drawn rows.
+        Fitted here on the drawn rows. Where there is none and the table has text, the usual one is.
     random_state : int, default=0
         Seed of the draw of rows.
 
@@ -91,6 +92,8 @@ def describe_table(
         rows = np.sort(draw)
     Z = _safe_indexing(X, rows)
     table = Z
+    if preprocessor is None and needs_encoding(X):
+        preprocessor = make_preprocessor(X)
     if preprocessor is not None:
         preprocessor = clone(preprocessor)
         Z = preprocessor.fit_transform(Z)

@@ -106,11 +106,15 @@ def check_target(y: Any, task: str) -> NDArray:
             f"The target is missing in {int(column.isna().sum())} rows. Leave these rows out."
         )
     if column.nunique() < 2:
-        only = f" ({column.iloc[0]!r})" if len(column) else ""
+        only = f" ({column.head(1).tolist()[0]!r})" if len(column) else ""
         raise ValueError(f"The target has one value only{only}: there is nothing to learn.")
     if task == "classification":
         values = column.to_numpy()
-        return values if values.dtype.kind in "biuf" else column.astype(str).to_numpy(dtype=object)
+        # numbers that are not whole, such as 0.5 and 1.5, are no labels for scikit-learn
+        plain = values.dtype.kind in "biu" or (
+            values.dtype.kind == "f" and bool(np.all(values == np.round(values)))
+        )
+        return values if plain else column.astype(str).to_numpy(dtype=object)
     numbers = pd.to_numeric(column, errors="coerce")
     if numbers.isna().any():
         odd = column[numbers.isna()]

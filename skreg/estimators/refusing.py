@@ -137,7 +137,6 @@ def plain_targets(y, *, numbers=None):
             f"y is a {type(y).__name__}, not the targets of the rows. Pass a sequence with one for each row "
             "of X."
         )
-    y = _unmasked(y)
     try:
         values = np.asarray(y)
     except (TypeError, ValueError):  # lists of unequal lengths: scikit-learn says so
@@ -153,17 +152,6 @@ def plain_targets(y, *, numbers=None):
         # pandas' own types, of which scikit-learn makes float64
         return values if hasattr(y, "dtype") and not isinstance(y.dtype, np.dtype) else y
     return _of_objects(values, y, numbers)
-
-
-def _unmasked(y):
-    """Of numpy's masked arrays what is masked is missing."""
-    if not isinstance(y, np.ma.MaskedArray):
-        return y
-    mask, values = np.ma.getmaskarray(y), np.ma.getdata(y)
-    if mask.any():
-        values = values.astype(object)
-        values[mask] = None
-    return values
 
 
 def _objects(values):

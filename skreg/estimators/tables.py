@@ -63,7 +63,9 @@ _NO_NUMBER = (
 
 
 def as_numpy(data):
-    """A torch tensor as an array; all else as it is."""
+    """A torch tensor as an array, and a masked one with gaps for what is masked; all else as it is."""
+    if isinstance(data, np.ma.MaskedArray):
+        return _unmasked(data)
     if type(data).__module__.partition(".")[0] != "torch" or not hasattr(data, "detach"):
         return data
     data = data.detach().cpu()
@@ -72,6 +74,16 @@ def as_numpy(data):
     if data.is_floating_point() and data.dtype.itemsize < 4:
         data = data.float()  # numpy has no bfloat16
     return data.numpy()
+
+
+def _unmasked(data):
+    mask, values = np.ma.getmaskarray(data), np.ma.getdata(data)
+    if not mask.any():
+        return values
+    numbers = values.dtype.kind in "biuf"
+    values = values.astype(np.result_type(values, np.float32) if numbers else object)
+    values[mask] = np.nan if numbers else None
+    return values
 
 
 def validated(estimator, X, y="no_validation", **options):
