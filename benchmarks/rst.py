@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PACKAGES = ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
 
 
@@ -10,8 +12,13 @@ def table(header, rows):
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (header, *rows):
         for i, cell in enumerate(row):
-            lines.append(f"   {'*' if i == 0 else ' '} - {cell}")
+            lines.append(f"   {'*' if i == 0 else ' '} - {_as_text(cell)}")
     return "\n".join(lines) + "\n"
+
+
+def _as_text(cell):
+    """A cell that begins as a list would, such as "+ dropout", is text all the same."""
+    return re.sub(r"^[-+*](?= )", r"\\\g<0>", str(cell))
 
 
 def heading(text, line="-"):

@@ -1,14 +1,14 @@
-"""
+r"""
 Many nets, one mean: bagging
 ============================
 
-The mean of k independent guesses of variance sigma^2 has the variance sigma^2 / k. Networks that are
-trained on the same rows are not independent: with a correlation rho between any two of them, the
-mean has the variance
+The mean of :math:`k` independent guesses of variance :math:`\sigma^2` has the variance :math:`\sigma^2 / k`.
+Networks that are trained on the same rows are not independent: with a correlation :math:`\rho` between any
+two of them, the mean has the variance
 
-    sigma^2 * (rho + (1 - rho) / k),
+.. math:: \sigma^2 \Bigl(\rho + \frac{1 - \rho}{k}\Bigr),
 
-and no number of members gets below rho * sigma^2 (Breiman 1996, 2001). How much do more members buy
+and no number of members gets below :math:`\rho \sigma^2` (Breiman 1996, 2001). How much do more members buy
 here? It can be measured: draw the training rows many times, and look at how the predictions vary.
 """
 

@@ -1,6 +1,6 @@
 """
-9. Which columns does a net need?
-=================================
+Which columns does a net need?
+==============================
 
 A linear model with an L1 penalty takes columns out one by one as the penalty grows. ``group_l1`` does the
 same for a net: all weights that leave a column go to zero together, and a column that matters only together

@@ -64,5 +64,5 @@ for ax, (name, values) in zip(axes, grid.items(), strict=True):
     ax.tick_params(axis="x", labelsize=8)
     ax.set_xlabel(name)
 axes[0].set_ylabel("negative log loss (up is better)")
-figure.suptitle("72 settings, cross-validated: one dot a setting")
+figure.suptitle("72 settings, cross-validated: one dot for each setting")
 plt.show()
