@@ -109,6 +109,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    "ignore_repr_types": r"Display",  # a picture says it
     # An API page shows the examples that use its object.
     "doc_module": ("skreg",),
     "backreferences_dir": "api/backreferences",

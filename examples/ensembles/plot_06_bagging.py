@@ -74,8 +74,8 @@ for name, outputs in said.items():
     print(f"   variance of the mean of 16: {measured[name][-1]:.3f}")
 
 # %%
-# Within one ensemble, ``predict_std`` is the spread between its members. It shows the part of the
-# variance that a mean removes, (1 - rho) * sigma^2, and not the rest: as an error bar it is too short.
+# Within one ensemble, ``predict_std`` is the spread between its members. It shows the part of the variance
+# that a mean removes, :math:`(1 - \rho) \sigma^2`, and not the rest: as an error bar it is too short.
 
 spread = np.mean(ensemble.predict_std(X_test) ** 2) * 16 / 15
 variance, rho = found[name]
@@ -84,7 +84,7 @@ print(f"spread between members {spread:.3f}, (1 - rho) * sigma^2 {(1 - rho) * va
 # %%
 # The measured variances lie near the formula (lines). Independent members would follow the dotted
 # line to zero; these come close to their floor with a few members. Members that see different rows
-# are less alike, and each varies more: what counts is the product, rho * sigma^2.
+# are less alike, and each varies more: what counts is the product, :math:`\rho \sigma^2`.
 
 import matplotlib.pyplot as plt
 

@@ -39,7 +39,7 @@ print(f"stopped by {net.stopped_by_} after {net.n_iter_} epochs; best epoch: {ne
 net.history_.round(4).tail(3)
 
 # %%
-# :class:`skreg.TrainingCurveDisplay` draws the course of a training in one line.
+# :class:`skreg.TrainingCurveDisplay` takes one line of code to draw the course of a training.
 
 from skreg import TrainingCurveDisplay
 
