@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 PACKAGES = ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
 
@@ -19,6 +20,12 @@ def table(header, rows):
 def _as_text(cell):
     """A cell that begins as a list would, such as "+ dropout", is text all the same."""
     return re.sub(r"^[-+*](?= )", r"\\\g<0>", str(cell))
+
+
+def shell(command, indent="   "):
+    """A command, in lines that fit a page; as it stands it can be pasted into a shell."""
+    lines = textwrap.wrap(command, 84, break_long_words=False, break_on_hyphens=False)
+    return indent + f" \\\n{indent}    ".join(lines) + "\n"
 
 
 def heading(text, line="-"):
