@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 PACKAGES = ("python", "numpy", "scikit-learn", "torch", "skorch", "numba", "joblib")
 
 
@@ -10,7 +13,7 @@ def table(header, rows):
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (header, *rows):
         for i, cell in enumerate(row):
-            lines.append(f"   {'*' if i == 0 else ' '} - {cell}")
+            lines.append(f"   {'*' if i == 0 else ' '} - {_as_text(cell)}")
     return "\n".join(lines) + "\n"
 
 
@@ -19,6 +22,17 @@ def contestants(seconds, times, unit, digits=(2, 1)):
     few, many = digits
     rows = [(who, f"{s:.{few}f}", f"{times[who]:.{many}f}") for who, s in seconds.items()]
     return table(("contestant", "seconds", unit), rows)
+
+
+def _as_text(cell):
+    """A cell that begins as a list would, such as "+ dropout", is text all the same."""
+    return re.sub(r"^[-+*](?= )", r"\\\g<0>", str(cell))
+
+
+def shell(command, indent="   "):
+    """A command, in lines that fit a page; as it stands it can be pasted into a shell."""
+    lines = textwrap.wrap(command, 84, break_long_words=False, break_on_hyphens=False)
+    return indent + f" \\\n{indent}    ".join(lines) + "\n"
 
 
 def heading(text, line="-"):

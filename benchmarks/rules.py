@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from benchmarks.__main__ import DOCS, RESULTS
 from benchmarks.protocol import folder_tables
 from benchmarks.ranking import mean_difference, median_scores, normalised
-from benchmarks.rst import head, heading, table
+from benchmarks.rst import head, heading, shell, table
 
 TABLES = RESULTS / "rules.csv"
 RATES = RESULTS / "dropout_rates.csv"
@@ -152,7 +152,7 @@ def page(verdicts, tables, rows, notes, ranges):
         "rates, seed 0. Rates of hidden dropout are compared with no dropout, rates of input dropout with "
         "the default. Scores are normalised between the worst and the best peer of a table. Log loss is "
         "that of classes, in nats: below 0 is better. "
-        f"The rows come from\n\n::\n\n    {COMMAND}\n\nand the same with ``--half judge``.\n"
+        f"The rows come from\n\n::\n\n{shell(COMMAND)}\nand the same with ``--half judge``.\n"
     )
     for half in ("choose", "judge"):
         part = rows[rows["dataset"].map(halves) == half]

@@ -21,7 +21,7 @@ from benchmarks.ranking import (
     normalised,
     ranks,
 )
-from benchmarks.rst import head, heading, table
+from benchmarks.rst import head, heading, shell, table
 from skreg.display._style import fixed
 
 TEXT = (
@@ -59,7 +59,7 @@ def introduction(results, left_out, title=None):
     where, command = "--bundled" if data == "bundled" else "--data DIR", results.command
     text.append(
         f"Repeated with::\n\n   python -m benchmarks.tables {where} --out {command.split()[0]}\n"
-        f"   python -m benchmarks.report {command}\n"
+        + shell(f"python -m benchmarks.report {command}")
     )
     if title is None:
         title = "Bundled tables" if data == "bundled" else "Tables"

@@ -28,6 +28,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "llms_txt",
+    "source_links",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_ext", "_templates", "**sg_execution_times.rst"]
@@ -36,6 +37,9 @@ exclude_patterns = ["_build", "_ext", "_templates", "**sg_execution_times.rst"]
 _MATHJAX = Path(*importlib.util.find_spec("sphinx-mathjax-offline").submodule_search_locations)
 mathjax_path = "tex-svg-full.js"
 
+_HERE = Path(__file__).parent
+_WIDE = [f"coming_from/{page.stem}" for page in sorted(_HERE.glob("coming_from/*.rst"))]
+
 html_theme = "pydata_sphinx_theme"
 html_title = "skreg"
 html_show_sourcelink = False
@@ -43,7 +47,8 @@ html_static_path = ["_static", str(_MATHJAX / "static" / "mathjax" / mathjax_pat
 html_css_files = ["site.css"]
 html_theme_options = {
     "show_prev_next": False,
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    # Without the contents of the page beside it there is room for two snippets side by side.
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []} | {page: [] for page in _WIDE},
     "navbar_align": "left",
     "header_links_before_dropdown": 4,
     "show_toc_level": 2,
@@ -104,6 +109,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    "ignore_repr_types": r"Display",  # a picture says it
     # An API page shows the examples that use its object.
     "doc_module": ("skreg",),
     "backreferences_dir": "api/backreferences",

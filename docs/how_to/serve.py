@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 
 class Rows(BaseModel):
-    """Rows to predict: a list of objects with a value a column."""
+    """Rows to predict: a list of objects, each with a value for each column."""
 
     rows: list[dict[str, Any]]
 

@@ -65,7 +65,7 @@ with parallel_config(backend="skreg"):
 print(f"best rate {search.best_params_['dropout']}")
 
 # %%
-# A little dropout in all three layers helps, much starves the net.
+# A little dropout in all three layers helps; with much of it the net can no longer learn.
 
 import matplotlib.pyplot as plt
 import numpy as np

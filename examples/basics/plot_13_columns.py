@@ -8,8 +8,8 @@ looked at.
 """
 
 # %%
-# A table of made customers: an income with a long tail and gaps, an age, a job with a rare level, a postal
-# code that is a number and means a place. Who bought depends on income, age and job.
+# A table of invented customers: an income with a long tail and gaps, an age, a job with a rare level, a
+# postal code that is a number and means a place. Who bought depends on income, age and job.
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,8 @@ df.loc[rng.random(n) < 0.05, "job"] = None
 df.head()
 
 # %%
-# Text columns are categories by themselves. A number that means a place has to be named.
+# Text columns are taken for categories. A number that stands for a place, such as a postal code, has to be
+# named as one.
 
 from sklearn.model_selection import cross_val_score
 
@@ -49,7 +50,7 @@ net.fit(df, bought)
 print(*net.input_names_, sep=", ")
 
 # %%
-# A level that was never seen, and a gap where there was none: predicted all the same.
+# A row with a level that was never seen, and with a gap in a column that had none, is predicted all the same.
 
 new = pd.DataFrame({"income": [np.nan], "age": [35.0], "job": ["juggler"], "postcode": [10115]})
 print("P(no), P(yes):", net.predict_proba(new).round(2)[0])

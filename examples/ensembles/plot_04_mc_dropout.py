@@ -40,8 +40,8 @@ refused = (entropy_unknown > limit).mean()
 print(f"a limit that lets 95 % of the known pass refuses {refused:.0%} of the unknown")
 
 # %%
-# An unknown digit gets *some* class, since the probabilities sum to one. It is the entropy that
-# gives it away.
+# An unknown digit gets *some* class, since the probabilities sum to one. The entropy shows that the
+# network does not know it.
 
 import matplotlib.pyplot as plt
 

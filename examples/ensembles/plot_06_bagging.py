@@ -1,14 +1,14 @@
-"""
+r"""
 Many nets, one mean: bagging
 ============================
 
-The mean of k independent guesses of variance sigma^2 has the variance sigma^2 / k. Networks that are
-trained on the same rows are not independent: with a correlation rho between any two of them, the
-mean has the variance
+The mean of :math:`k` independent guesses of variance :math:`\sigma^2` has the variance :math:`\sigma^2 / k`.
+Networks that are trained on the same rows are not independent: with a correlation :math:`\rho` between any
+two of them, the mean has the variance
 
-    sigma^2 * (rho + (1 - rho) / k),
+.. math:: \sigma^2 \Bigl(\rho + \frac{1 - \rho}{k}\Bigr),
 
-and no number of members gets below rho * sigma^2 (Breiman 1996, 2001). How much do more members buy
+and no number of members gets below :math:`\rho \sigma^2` (Breiman 1996, 2001). How much do more members buy
 here? It can be measured: draw the training rows many times, and look at how the predictions vary.
 """
 
@@ -74,8 +74,8 @@ for name, outputs in said.items():
     print(f"   variance of the mean of 16: {measured[name][-1]:.3f}")
 
 # %%
-# Within one ensemble, ``predict_std`` is the spread between its members. It shows the part of the
-# variance that a mean removes, (1 - rho) * sigma^2, and not the rest: as an error bar it is too short.
+# Within one ensemble, ``predict_std`` is the spread between its members. It shows the part of the variance
+# that a mean removes, :math:`(1 - \rho) \sigma^2`, and not the rest: as an error bar it is too short.
 
 spread = np.mean(ensemble.predict_std(X_test) ** 2) * 16 / 15
 variance, rho = found[name]
@@ -84,7 +84,7 @@ print(f"spread between members {spread:.3f}, (1 - rho) * sigma^2 {(1 - rho) * va
 # %%
 # The measured variances lie near the formula (lines). Independent members would follow the dotted
 # line to zero; these come close to their floor with a few members. Members that see different rows
-# are less alike, and each varies more: what counts is the product, rho * sigma^2.
+# are less alike, and each varies more: what counts is the product, :math:`\rho \sigma^2`.
 
 import matplotlib.pyplot as plt
 

@@ -21,7 +21,7 @@ ensemble = BaggedMLPClassifier(net, 16, oob_score=True, random_state=0).fit(X, y
 print(f"accuracy out of bag: {ensemble.oob_score_:.3f}")
 
 # %%
-# The rows of the map: near the points and far from them.
+# The rows of a map, near the points and far from them; and how much the members disagree on both.
 
 xx, yy = np.meshgrid(np.linspace(-4, 5, 150), np.linspace(-3, 3.5, 120))
 grid = np.c_[xx.ravel(), yy.ravel()]
@@ -38,7 +38,8 @@ print(
 )
 
 # %%
-# Entropy is high all along the border of the classes; disagreement where the border runs on without rows.
+# Entropy is high all along the border of the classes. Disagreement is high where the border goes on beyond
+# the training rows.
 
 import matplotlib.pyplot as plt
 

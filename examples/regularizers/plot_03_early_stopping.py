@@ -34,12 +34,12 @@ net.fit(X_train, y_train)
 print(f"stopped by {net.stopped_by_} after {net.n_iter_} epochs; best epoch: {net.best_iter_}")
 
 # %%
-# ``history_`` is a table, an epoch a row.
+# ``history_`` is a table with one row for each epoch.
 
 net.history_.round(4).tail(3)
 
 # %%
-# :class:`skreg.TrainingCurveDisplay` draws the course of a training in one line.
+# :class:`skreg.TrainingCurveDisplay` takes one line of code to draw the course of a training.
 
 from skreg import TrainingCurveDisplay
 

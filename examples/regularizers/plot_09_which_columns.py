@@ -1,6 +1,6 @@
 """
-9. Which columns does a net need?
-=================================
+Which columns does a net need?
+==============================
 
 A linear model with an L1 penalty takes columns out one by one as the penalty grows. ``group_l1`` does the
 same for a net: all weights that leave a column go to zero together, and a column that matters only together
@@ -32,14 +32,15 @@ FeaturePathDisplay.from_path(path, n_features=10)
 
 # %%
 # Two strengths are marked. The best one has the smallest loss. The other one is the strongest whose loss is
-# within a standard error of that: one column more could not be told to pay.
+# within a standard error of that: with it, the net has as few columns as it can have without a loss that is
+# clearly larger.
 
 print("best:", path.features_at("best"))
 print("one standard error:", path.features_at("one_se"))
 
 # %%
-# The same with a linear model, whose strength is ``l1``. It finds the price and a column that says nothing,
-# and cannot find the others.
+# The same with a linear model, whose strength is ``l1``. It finds the price and a column without use, and
+# cannot find the others.
 
 linear = RegularizedLinearRegressor(l2=0.0, scale_features="standard")
 lasso = feature_path(X, y, estimator=linear, cv=3, random_state=0)

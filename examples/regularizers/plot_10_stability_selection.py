@@ -1,6 +1,6 @@
 """
-10. Stability selection
-=======================
+Stability selection
+===================
 
 Which columns a model keeps depends on the rows that it was given. Stability selection fits it to many random
 halves of the rows and keeps the columns that are chosen again and again. Its promise is one that a single fit

@@ -2,8 +2,9 @@
 The path of a knob
 ==================
 
-How strong should a regularizer be? Fit a row of strengths, and look at training and validation score along
-them: on the left the net overfits, on the right it can no longer learn, and the best strength lies between.
+How strong should a regularizer be? Try one strength after the other, and look at training and validation
+score along them: on the left the net overfits, on the right it can no longer learn, and the best strength
+lies between.
 """
 
 # %%

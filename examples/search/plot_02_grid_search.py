@@ -24,8 +24,8 @@ net = RegularizedMLPClassifier(
 # %%
 # Five regularizers, 72 settings, 5 folds: 360 networks. Under the backend ``"skreg"`` they are
 # trained side by side as a few stacks; without that line the same search would fit them one by
-# one. ``l1`` and ``l2`` do what their names say without batch norm only, as it undoes the scale of
-# the weights in front of it: a warning says so, once.
+# one. ``l1`` and ``l2`` do what their names say only without batch norm, which undoes the scale of
+# the weights in front of it. A warning says so, once.
 
 from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV
@@ -64,5 +64,5 @@ for ax, (name, values) in zip(axes, grid.items(), strict=True):
     ax.tick_params(axis="x", labelsize=8)
     ax.set_xlabel(name)
 axes[0].set_ylabel("negative log loss (up is better)")
-figure.suptitle("72 settings, cross-validated: one dot a setting")
+figure.suptitle("72 settings, cross-validated: one dot for each setting")
 plt.show()

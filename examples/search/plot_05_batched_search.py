@@ -63,7 +63,7 @@ scores = [search.cv_results_["mean_test_score"] for search in (batched, serial)]
 print(f"largest difference of a mean score: {np.abs(scores[0] - scores[1]).max():.1e}")
 
 # %%
-# One bar a search.
+# A bar for each search.
 
 import sys
 from pathlib import Path

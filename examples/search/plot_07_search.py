@@ -40,8 +40,9 @@ for name, model in {"one net": net, "best setting": best, "ensemble": search}.it
     print(f"{name:<14}{log_loss(y_test, model.predict_proba(X_test)):.3f}")
 
 # %%
-# The scores that chose them are of rows that the nets were not trained on, and still too good: the nets were
-# stopped on those rows, and the settings chosen by them. ``cross_validate(search, X, y)`` has no such part.
+# The scores that chose them are of rows that the nets were not trained on, and still too good: the nets
+# were stopped on those rows, and the settings chosen by them. ``cross_validate(search, X, y)`` gives scores
+# that are not.
 
 print(f"out of fold: best setting {-search.best_score_:.3f}, ensemble {-search.oof_score_:.3f}")
 

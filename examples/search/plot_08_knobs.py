@@ -2,9 +2,9 @@
 Which knobs mattered
 ====================
 
-A search leaves behind how every setting fared, those included that were given up. A random forest over
-settings tells which knobs went with that, and with what certainty; of most knobs it says that nothing can be
-seen. That is an honest answer: on one table a search of 80 settings sees only what matters much.
+A search keeps the loss of every setting, also of those that it gave up. A random forest that predicts this
+loss from the knobs tells which of them mattered, and how certain that is. Of most knobs it says that nothing
+can be seen, and that is an honest answer: with 80 settings on one table only large effects show.
 """
 
 # %%
@@ -30,8 +30,8 @@ search = RegularizedMLPRegressorCV(
 ).fit(X, y)
 
 # %%
-# The importance of a knob is a share of the differences between settings, and ``std`` its standard error.
-# Below two of them there is no sign that the knob matters.
+# The importance of a knob is its share of the differences between settings, and ``std`` the standard error of
+# that. An importance below two standard errors is no sign that the knob matters.
 
 table = search.knob_importance(random_state=0)
 print(table.round(3).to_string(index=False))

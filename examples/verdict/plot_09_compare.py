@@ -8,8 +8,9 @@ nothing is better than with certainty, and gives it back ready to be fitted.
 """
 
 # %%
-# Numbers to predict from a product, a square and columns that say nothing: no linear model can do that. All
-# candidates that `compare` knows would take a minute; a list of names chooses among them.
+# The target is made of a product, a square and other terms, and five more columns have no use: no linear
+# model can predict it well. All candidates that `compare` knows would take a minute; a list of names
+# chooses among them.
 
 from sklearn.datasets import make_friedman1
 
@@ -22,12 +23,12 @@ print(comparison.recommendation_.headline)
 print(comparison.recommendation_.details)
 
 # %%
-# What one may take, each against the best of them. The p-values are corrected for how many there are.
+# The models to choose from, each against the best of them. The p-values are corrected for their number.
 
 print(comparison.contenders()[["mean_score", "difference", "p_value", "verdict"]].round(3))
 
 # %%
-# The recommended one, not fitted yet, and as source.
+# The recommended model, ready to be fitted, and the same as source code.
 
 model = comparison.estimator().fit(X, y)
 print(comparison.snippet())

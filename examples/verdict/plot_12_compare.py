@@ -8,7 +8,8 @@ knob inside the training folds, so that no knob is judged at an arbitrary one.
 """
 
 # %%
-# Five columns that matter, 25 that do not, 300 rows, some noise. ``quick`` is a short grid of strengths.
+# Five columns that matter, 25 that do not, 300 rows, some noise. ``quick=True`` tries few strengths of each
+# knob.
 
 from sklearn.datasets import make_friedman1
 

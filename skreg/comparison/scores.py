@@ -18,7 +18,7 @@ COUNTED = ("accuracy", "balanced_accuracy")
 
 
 class PairedScores:
-    """Test scores, a row a split and a column a candidate.
+    """Test scores, with a row for each split and a column for each candidate.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ _FEW_VALUES, _FEW_IN_SLOT, _LETTERS = 6, 3, 34
 
 
 class KnobDisplay(Display):
-    """How good settings are against each knob of a search, a panel a knob.
+    """How good settings are against each knob of a search, with a panel for each knob.
 
     Numbers that lie more evenly on a logarithmic axis are on one; zero, where all others are positive, and
     what is no number stand beside them. Make one with :meth:`from_estimator`. All parameters are stored as

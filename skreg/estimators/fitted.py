@@ -117,7 +117,7 @@ class FittedNet:
 
     @property
     def history_(self) -> pd.DataFrame:
-        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate, then ``metrics``."""
+        """A row for each epoch: epoch, train_loss, valid_loss, valid_score, learning_rate and ``metrics``."""
         self._needs_fit("history_")
         return pd.DataFrame(self._history)
 

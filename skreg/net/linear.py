@@ -15,7 +15,7 @@ from skreg.net.prediction import Affine
 
 
 def linear(weight, a):
-    """One product a member.
+    """Multiply the inputs of each member by the weights of its layer.
 
     Shape
     -----

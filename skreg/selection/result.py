@@ -103,7 +103,7 @@ class FeaturePath:
         return int(self.members["fold"].max()) + 1
 
     def frame(self) -> pd.DataFrame:
-        """One row a strength, the strongest first.
+        """One row for each strength, the strongest first.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class FeaturePath:
         return frame
 
     def support_frame(self) -> pd.DataFrame:
-        """Which columns are used, one row a strength and a column for each column of the table.
+        """Which columns are used, with a row for each strength and a column for each column of the table.
 
         Returns
         -------

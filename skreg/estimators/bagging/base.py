@@ -362,7 +362,7 @@ class BaseBaggedMLP(AroundNets, BaseEnsemble):
 
     @property
     def history_(self) -> pd.DataFrame:
-        """One row an epoch: epoch, train_loss, valid_loss, valid_score, learning_rate, then ``metrics``."""
+        """A row for each epoch: epoch, train_loss, valid_loss, valid_score, learning_rate and ``metrics``."""
         if not hasattr(self, "_history"):
             raise AttributeError(
                 f"{type(self).__name__} has 'history_' only after a fit with stopping='ensemble' "
