@@ -35,6 +35,7 @@ from skreg.estimators.course import (
 )
 from skreg.estimators.decorators import fit_context, with_callbacks
 from skreg.estimators.fitted import FittedMLP, FittedNet, set_fitted
+from skreg.estimators.given_rows import GivenRows, numbers_of_kept
 from skreg.estimators.measuring import set_metrics
 from skreg.estimators.resolve import check_parameters, warn_of_knobs
 from skreg.estimators.rows import (
@@ -44,9 +45,7 @@ from skreg.estimators.rows import (
 )
 from skreg.estimators.scoring import (
     Fitted,
-    GivenRows,
     make_score,
-    numbers_of_kept,
     set_score,
     warn_of_gaps,
     warn_undefined,

@@ -384,7 +384,8 @@ def test_a_multilabel_metric_of_a_label_without_examples(X, y_labels):
 
 def test_scorers_by_name_need_no_weights(X, y_binary):
     """Only what the scorer may look at is made: the stack is asked for nothing else."""
-    from skreg.estimators.scoring import GivenRows, make_score
+    from skreg.estimators.given_rows import GivenRows
+    from skreg.estimators.scoring import make_score
 
     net = classifier(scoring="accuracy").fit(X, y_binary)
     valid = X.astype("f"), y_binary, None

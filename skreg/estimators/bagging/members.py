@@ -22,7 +22,7 @@ from skreg.estimators.course import (
     take_refit,
 )
 from skreg.estimators.fitted import set_fitted
-from skreg.estimators.scoring import numbers_of_kept
+from skreg.estimators.given_rows import numbers_of_kept
 from skreg.estimators.weights import drop_unweighted, weigh
 from skreg.parallel import submit_many
 from skreg.train.feed import n_batches

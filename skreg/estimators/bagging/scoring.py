@@ -6,10 +6,10 @@ import copy
 
 import numpy as np
 
+from skreg.estimators.given_rows import GivenRows
 from skreg.estimators.measuring import measure_of
 from skreg.estimators.metrics import metrics_of
 from skreg.estimators.scoring import (
-    GivenRows,
     make_score,
     set_score,
     warn_of_gaps,

@@ -10,9 +10,10 @@ import torch
 from sklearn.metrics import check_scoring
 
 from skreg.estimators.course import factors_of, fix_scale
+from skreg.estimators.given_rows import GivenRows
 from skreg.estimators.probes import outputs_for, predicting
 from skreg.estimators.rows import takes_weights
-from skreg.estimators.scoring import GivenRows, named, renamed
+from skreg.estimators.scoring import named, renamed
 from skreg.estimators.target import decoded, for_engine, loss_of, of_scaled_target, rule_by
 from skreg.objective.losses import rowwise
 

@@ -22,8 +22,9 @@ from skreg.estimators.course import (
 )
 from skreg.estimators.fitted import set_fitted
 from skreg.estimators.forward import raw_outputs
+from skreg.estimators.given_rows import GivenRows, numbers_of_kept
 from skreg.estimators.measuring import set_metrics
-from skreg.estimators.scoring import GivenRows, make_score, numbers_of_kept, set_score
+from skreg.estimators.scoring import make_score, set_score
 from skreg.estimators.target import predictions, smoothed_shares
 from skreg.estimators.weights import drop_unweighted, weigh
 from skreg.train.feed import batches_of
