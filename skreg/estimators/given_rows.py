@@ -49,7 +49,8 @@ def numbers_of_kept(n, sample_weight, y, factors):
     """
     rows = np.arange(n)
     if len(y) < n:
-        rows = rows[np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), n) > 0]
+        weight = np.asarray(sample_weight, dtype=np.float64)
+        rows = rows[np.broadcast_to(weight.ravel() if weight.ndim else weight, n) > 0]
     return rows if factors is None else rows[factors[y] > 0]
 
 

@@ -92,7 +92,7 @@ def test_new_classes_are_refused(X, y_three):
     ):
         net.partial_fit(X, y_three)
     net = RegularizedMLPClassifier(**NET)
-    with pytest.raises(ValueError, match=r"pass classes= to the first"):
+    with pytest.raises(ValueError, match=r"y has the classes \[2\], which classes=\[0, 1\] does not name"):
         net.partial_fit(X, y_three, classes=[0, 1])
     assert not hasattr(net, "classes_")
 
@@ -130,7 +130,7 @@ def test_multilabel(X, y_labels):
 def test_refuses_what_does_not_continue(X, y_real):
     net = RegularizedMLPRegressor(**NET).partial_fit(X, y_real)
     for name, value, field in (
-        ("hidden_layer_sizes", (3,), "hidden"),
+        ("hidden_layer_sizes", (3,), "hidden_layer_sizes"),
         ("solver", "sgd", "solver"),
         ("batch_norm", False, "batch_norm"),
         ("loss", "poisson", "loss"),
