@@ -16,6 +16,7 @@ from sklearn.utils.validation import _num_samples
 from skreg.estimators.decorators import validate_params
 from skreg.estimators.refusing import refuse_no_table
 from skreg.estimators.rows import takes_weights
+from skreg.estimators.scoring import renamed
 from skreg.estimators.split import check_groups, folds_of
 from skreg.estimators.weights import check_sample_weight
 from skreg.selection.losses import loss_name, loss_of
@@ -228,7 +229,14 @@ def _judge(model, scorer, X, y, weight):
         return -loss, loss
     weighted = weight is not None and takes_weights(scorer)
     options = {"sample_weight": weight} if weighted else {}
-    return float(scorer(model, X, y, **options)), loss
+    try:
+        return float(scorer(model, X, y, **options)), loss
+    except Exception as error:
+        why = str(error).rstrip(".")
+        text = (
+            f"scoring failed on {len(y)} rows: {why}. Choose a scorer for such targets, or 'loss'."
+        )
+        raise renamed(error, text) from error
 
 
 def _members(fits):

@@ -348,3 +348,23 @@ def test_torch_tensors(dispatch):
         timeout=250,
     )
     assert done.stdout.strip() == "equal", done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("model", MODELS[3:], ids=lambda m: type(m).__name__)
+def test_linear_models_refuse_numbers_whose_squares_are_infinite(frame, y, model, storage):
+    """Unscaled, they ended in an error of LAPACK or in weights of zero."""
+    table = frame.to_numpy() * np.array([1.0, 1e200])
+    with pytest.raises(ValueError, match=r"too large.*beyond 1e\+150: column 1 has 30 such values"):
+        clone(model).fit(storage(table), y)
+    scaled = clone(model).set_params(scale_features="standard")
+    known = scaled.fit(frame.to_numpy(), y).predict(frame.to_numpy())
+    np.testing.assert_allclose(scaled.fit(table, y).predict(table), known, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_of_both_signs_are_no_gaps(frame, y):
+    table = frame.to_numpy(copy=True)
+    table[:2, 1] = 1.7e308, -1.7e308
+    net = clone(MODELS[0]).fit(table, y)
+    assert np.isfinite(net.predict_proba(table)).all()

@@ -217,3 +217,11 @@ def test_a_loss_without_a_strongest_penalty_wants_strengths(linear_table):
     with pytest.raises(ValueError, match="Pass strengths"):
         feature_path(*linear_table, estimator=model)
     assert feature_path(*linear_table, estimator=model, strengths=[0.3]).support.any()
+
+
+def test_a_scorer_that_fails_is_named_with_the_remedy():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.array(["no", "yes"])[(X[:, 0] > 0) * 1]
+    model = RegularizedLinearClassifier()
+    with pytest.raises(ValueError, match=r"scoring failed on 40 rows: pos_label=1.*or 'loss'"):
+        feature_path(X, y, estimator=model, n_strengths=2, scoring="f1")

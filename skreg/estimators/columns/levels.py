@@ -13,7 +13,7 @@ from skreg.estimators.tables import column_name, column_of, shown, types_of_colu
 #: Beginnings of the names of column types that hold categories whatever their values are, and of those
 #: that do where a value is text, in pandas, polars and pyarrow.
 _CATEGORIES = ("category", "categorical", "enum", "dictionary", "interval")
-_TEXTS = ("str", "string", "utf8", "large_string")
+_TEXTS = ("str", "string", "utf8", "large_string", "binary", "large_binary")
 
 #: What pandas finds in columns of Python objects, of which some values are text.
 _WITH_TEXT = ("string", "mixed", "mixed-integer", "bytes")

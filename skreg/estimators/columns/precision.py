@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 
-def within_precision(table, numbers, preparation, names=None):
+def within_precision(table, numbers, preparation, names=None, most=None):
     """The prepared table, in which no number is too large for its precision.
 
     Parameters
@@ -17,6 +17,8 @@ def within_precision(table, numbers, preparation, names=None):
     preparation : Preparation
     names : sequence of str, optional
         The user's names of the columns.
+    most : float, optional
+        Largest number to allow, where squares of numbers are added up.
 
     Raises
     ------
@@ -24,15 +26,16 @@ def within_precision(table, numbers, preparation, names=None):
         For a number that is too large; it names the column and the remedy.
     """
     values = table.data if sp.issparse(table) else table
+    most = np.finfo(table.dtype).max if most is None else most
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()) or np.isfinite(values).all():
+        if values.size == 0 or max(values.max(), -values.min()) <= most:
             return table
     # Columns of zeros and ones are never too large: it is a numeric one.
-    j = _first_not_finite(table)
-    bad = ~np.isfinite(_column(table, j))
+    j = _first_beyond(table, most)
+    bad = _beyond(_column(table, j), most)
     value = _column(numbers, preparation.numeric[j])[bad][0]
     scaled = preparation.scale is not None
-    dtype, most = table.dtype.name, np.finfo(table.dtype).max
+    dtype = table.dtype.name
     raise ValueError(
         f"Input X contains values too large for dtype={dtype!r}, beyond {most:.2g}: column "
         f"{preparation.called(names)[j]!r} has {np.count_nonzero(bad)} such values"
@@ -50,11 +53,17 @@ def _remedies(dtype, scalable):
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _first_not_finite(table):
-    """Number of the first column with a value that is not finite."""
+def _beyond(values, most):
+    """Which values are too large, or no numbers."""
+    with np.errstate(invalid="ignore"):
+        return ~(np.abs(values) <= most)
+
+
+def _first_beyond(table, most):
+    """Number of the first column with a value that is too large."""
     if sp.issparse(table):
-        return int(table.indices[~np.isfinite(table.data)].min())
-    return int(np.flatnonzero(~np.isfinite(table).all(axis=0))[0])
+        return int(table.indices[_beyond(table.data, most)].min())
+    return int(np.flatnonzero(_beyond(table, most).any(axis=0))[0])
 
 
 def _column(table, j):

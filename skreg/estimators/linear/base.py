@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from skreg import typing as types
 
 
+#: Numbers whose squares can be added up.
+_LARGEST = 1e150
+
+
 def row_weights(sample_weight, X):
     """Weights with mean 1, so that scikit-learn's sums over rows are n times our means."""
     weight = check_sample_weight(sample_weight, X)
@@ -56,7 +60,7 @@ def prepared(model, X, y, categorical, scale, sample_weight=None, **options):
         model._columns = learn(numbers[kept], weight[kept], model._levels, settings)
         table = model._columns(numbers)
     names = getattr(model, "feature_names_in_", None)
-    return within_precision(table, numbers, model._columns, names), y, weight
+    return within_precision(table, numbers, model._columns, names, _LARGEST), y, weight
 
 
 def encode_classes(y):

@@ -126,3 +126,14 @@ def test_many_numbers_in_text_are_warned_of():
         Levels.learned(frame, 0)
     Levels.learned(frame[:20], 0)
     Levels.learned(frame.replace("3.5", "<4"), 0)
+
+
+def test_bytes_are_texts_in_every_library():
+    pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    cells = [b"u", b"v", b"u"]
+    frame = pd.DataFrame({"k": cells})
+    for table in (frame, pl.DataFrame({"k": cells}), pa.table({"k": cells})):
+        assert categorical_columns(table, "from_dtype") == [0]
+        assert Levels.learned(table, 0)[0].values == [b"u", b"v"]
+    lists = pl.DataFrame({"s": [{"a": 1}] * 3})
+    assert categorical_columns(lists, "from_dtype") == []
