@@ -92,7 +92,9 @@ def test_new_classes_are_refused(X, y_three):
     ):
         net.partial_fit(X, y_three)
     net = RegularizedMLPClassifier(**NET)
-    with pytest.raises(ValueError, match=r"y has the classes \[2\], which classes=\[0, 1\] does not name"):
+    with pytest.raises(
+        ValueError, match=r"y has the classes \[2\], which classes=\[0, 1\] does not name"
+    ):
         net.partial_fit(X, y_three, classes=[0, 1])
     assert not hasattr(net, "classes_")
 
