@@ -296,13 +296,14 @@ def test_blanks_of_every_width_are_text(tmp_path, blank):
 @pytest.mark.parametrize(
     ("data", "name", "said"),
     [
-        (gzip.compress(b"a,b\n1,2\n"), "t.csv", "is a gzip archive, not a text file"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "t.csv", "is a gzip archive, not a text file"),
         (b"\x28\xb5\x2f\xfd" + b"a" * 40, "t.csv.zst", "is a Zstandard archive, not a text"),
         (b"% made by\n@RELATION t\n@data\n1,2\n", "t.csv", "looks like ARFF, not like a table"),
         (b'a,b\n1,2\n3,"4\n5,6\n', "t.csv", "the quote that opens in line 3 is never closed"),
         (b"a,b\n1,2,3\n" + b"1,2\n" * 9, "t.csv", "line 2 has 3 values where there are 2 columns"),
         (b"a,b\n1,2\n", "t.xlsx", "it is no spreadsheet, whatever its name says"),
     ],
+    ids=["gzip", "zstandard", "arff", "open quote", "too many values", "no spreadsheet"],
 )
 def test_what_is_no_table_is_called_by_its_name(tmp_path, data, name, said):
     """A line that was too long at the top lost its last value, with a warning of pandas."""
