@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.pipeline import Pipeline
 
 __all__ = ["NotWritableError", "source_of"]
@@ -76,6 +76,9 @@ def _write(value: Any, imports: dict[str, set[str]], depth: int, used: int = 0) 
             if _differs(own, type(value), key)
         ]
         return _call(_imported(type(value), imports), parts, imports, depth, used)
+    if isinstance(value, make_column_selector):  # no estimator, though it has parameters
+        given = [(f"{key}=", own) for key, own in vars(value).items() if own is not None]
+        return _call(_imported(type(value), imports), given, imports, depth, used)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

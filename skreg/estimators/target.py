@@ -91,7 +91,7 @@ class ClassTargets:
             if first:
                 raise ValueError(
                     f"y has the classes {unknown.tolist()}, which classes={self.classes_.tolist()} does not "
-                    "name. Name all classes that y may hold."
+                    "name. Where you pass classes= to the first partial_fit, name all that y may hold."
                 )
             raise ValueError(
                 f"y has the classes {unknown.tolist()}, which are not among the classes seen "

@@ -17,6 +17,7 @@ from skreg.estimators.decorators import validate_params
 from skreg.estimators.refusing import refuse_no_table
 from skreg.estimators.rows import takes_weights
 from skreg.estimators.scoring import renamed
+from skreg.estimators.search.folds import refuse_no_splits, rows_of
 from skreg.estimators.split import check_groups, folds_of
 from skreg.estimators.weights import check_sample_weight
 from skreg.selection.losses import loss_name, loss_of
@@ -202,8 +203,11 @@ def _folds(estimator, y, cv, groups, n, seed):
         cv = folds_of(
             int(cv), stratify=stratify, grouped=groups is not None, random_state=seed % (1 << 32)
         )
-    splits = check_cv(cv, y, classifier=classes).split(np.zeros((n, 1)), y, groups)
-    return [(k, train, test) for k, (train, test) in enumerate(splits)]
+    splits = list(check_cv(cv, y, classifier=classes).split(np.zeros((n, 1)), y, groups))
+    refuse_no_splits(splits, cv)
+    return [
+        (k, rows_of(train, n, cv), rows_of(test, n, cv)) for k, (train, test) in enumerate(splits)
+    ]
 
 
 def _fit_one(estimator, table, strength, seed, scorer, fold, train, test):

@@ -208,11 +208,12 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         inner = self._example()
         if self.estimator is None and _routing_enabled():
             inner = inner.set_fit_request(sample_weight=True)
-        return (
-            MetadataRouter(owner=type(self).__name__)
-            .add_self_request(self)
-            .add(estimator=inner, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-        )
+        # Pipelines of older versions of scikit-learn ask for what goes to `fit_transform`.
+        mapping = MethodMapping()
+        for caller in ("fit", "fit_transform"):
+            mapping.add(caller=caller, callee="fit")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        return router.add(estimator=inner, method_mapping=mapping)
 
     # -- fitting ----------------------------------------------------------------------------------
 

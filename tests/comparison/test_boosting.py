@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import sklearn
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.fixes import parse_version
 
 from skreg.comparison.boosting import boosting, boosting_for
 from skreg.comparison.defaults import default_candidates, fit_to_table
@@ -54,10 +56,10 @@ def test_an_empty_column_does_not_fail(mixed, as_array):
     X = X.to_numpy() if as_array else X
     model = boosting_for(X, "regression").fit(X, np.arange(N))
     assert np.isfinite(model.predict(X)).all()
-    with pytest.raises(
-        ValueError, match="window shape"
-    ):  # else it could be given the table as it is
-        boosting("regression").fit(X, np.arange(N))
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        # Else it could be given the table as it is.
+        with pytest.raises(ValueError, match="window shape"):
+            boosting("regression").fit(X, np.arange(N))
 
 
 def test_many_levels_are_joined():

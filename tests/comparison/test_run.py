@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skreg
 from skreg.comparison import Candidate, Comparison, compare
+from skreg.comparison.snippet import source_of
 
 CLASSIFIERS = {
     "dummy": Candidate(DummyClassifier(), kind="dummy"),
@@ -121,7 +122,7 @@ def test_the_recommended_estimator_takes_the_table_as_it_was(mixed, result):
     with pytest.raises(NotFittedError):
         check_is_fitted(model)
     assert result.estimator() is not model
-    assert repr(model) == repr(result.estimators_["tuned"])
+    assert source_of(model) == source_of(result.estimators_["tuned"])
     expected = model.fit(X, y).predict(X)
     names = {"X": X, "y": y}
     exec(result.snippet(), names)
@@ -129,7 +130,7 @@ def test_the_recommended_estimator_takes_the_table_as_it_was(mixed, result):
 
 
 def test_any_candidate_can_be_had(result):
-    assert repr(result.estimator("strong")) == repr(result.estimators_["strong"])
+    assert source_of(result.estimator("strong")) == source_of(result.estimators_["strong"])
     with pytest.raises(KeyError, match=r"'weak' was not compared\. Allowed are"):
         result.estimator("weak")
     source = 'model = comparison.estimator("unwritable")\nmodel.fit(X, y)'
@@ -141,7 +142,7 @@ def test_a_comparison_pickles(result):
     pd.testing.assert_frame_equal(copy.contenders(), result.contenders())
     assert copy.recommendation_ == result.recommendation_
     assert copy.summary() == result.summary()
-    assert repr(copy.estimator()) == repr(result.estimator())
+    assert source_of(copy.estimator()) == source_of(result.estimator())
 
 
 def test_the_summary_is_shown_as_it_prints(result):

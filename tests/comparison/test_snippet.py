@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.compose import make_column_transformer
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from skreg import BaggedMLPRegressor, RegularizedMLPRegressor, RegularizedMLPRegressorCV
 from skreg.comparison.boosting import boosting_for
@@ -49,6 +49,13 @@ ESTIMATORS = {
         HistGradientBoostingRegressor(categorical_features=list(range(30)), random_state=0),
     ),
     "prepared": make_pipeline(make_preprocessor(WORDS), Ridge()),
+    "selected columns": make_pipeline(
+        make_column_transformer(
+            ("passthrough", make_column_selector(dtype_include=["number", "bool"])),
+            (OneHotEncoder(), make_column_selector("^b", dtype_exclude="number")),
+        ),
+        Ridge(),
+    ),
     "boosting": boosting_for(WORDS, "regression"),
 }
 
@@ -59,7 +66,11 @@ def test_the_source_builds_the_same(name):
     model = built(source_of(estimator))
     assert type(model) is type(estimator)
     assert source_of(model) == source_of(estimator)
-    if name not in ("prepared", "numbers"):  # other names of steps, and numpy's numbers
+    if name not in (
+        "prepared",
+        "selected columns",
+        "numbers",
+    ):  # other names of steps, and numpy's numbers
         assert repr(model) == repr(estimator)
 
 

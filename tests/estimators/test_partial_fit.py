@@ -131,14 +131,14 @@ def test_multilabel(X, y_labels):
 
 def test_refuses_what_does_not_continue(X, y_real):
     net = RegularizedMLPRegressor(**NET).partial_fit(X, y_real)
-    for name, value, field in (
-        ("hidden_layer_sizes", (3,), "hidden_layer_sizes"),
-        ("solver", "sgd", "solver"),
-        ("batch_norm", False, "batch_norm"),
-        ("loss", "poisson", "loss"),
+    for name, value in (
+        ("hidden_layer_sizes", (3,)),
+        ("solver", "sgd"),
+        ("batch_norm", False),
+        ("loss", "poisson"),
     ):
         changed = copy.deepcopy(net).set_params(**{name: value})
-        with pytest.raises(ValueError, match=f"The fitted net has {field}="):
+        with pytest.raises(ValueError, match=f"The fitted net has {name}="):
             changed.partial_fit(X, y_real)
     with pytest.raises(ValueError, match="X has 3 features"):
         net.partial_fit(X[:, :3], y_real)

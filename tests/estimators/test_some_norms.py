@@ -46,6 +46,7 @@ def test_all_alike_is_one_value(X, y_real):
 
 @pytest.mark.parametrize("batch_norm", [(True, False), (False, True)])
 def test_kernels_equal_the_reference(batch_norm):
+    pytest.importorskip("numba")
     jobs = [
         make_job(hidden=(6, 5), batch_norm=batch_norm, dropout=(0.2, 0.1), seed=seed, max_iter=4)
         for seed in (0, 1)

@@ -188,7 +188,11 @@ def test_missing_values_of_every_kind(frame, y, model, gap, dtype):
     # Gaps that come up at predict get the median.
     fitted = clone(model).fit(frame.assign(on=1.0 * y), y)
     filled = plain.fillna({"on": 0.5})
-    np.testing.assert_array_equal(fitted.predict(table), fitted.predict(filled))
+    found, known = fitted.predict(table), fitted.predict(filled)
+    if hasattr(model, "predict_proba"):
+        np.testing.assert_array_equal(found, known)
+    else:
+        np.testing.assert_allclose(found, known, rtol=1e-12)
 
 
 @every_model

@@ -225,3 +225,17 @@ def test_a_scorer_that_fails_is_named_with_the_remedy():
     model = RegularizedLinearClassifier()
     with pytest.raises(ValueError, match=r"scoring failed on 40 rows: pos_label=1.*or 'loss'"):
         feature_path(X, y, estimator=model, n_strengths=2, scoring="f1")
+
+
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        ([], r"cv=\[\] made no splits"),
+        ([(np.arange(20), np.arange(20, 41))], "numbers of rows, from 0 to 39"),
+        ([(np.arange(20) * 0.5, np.arange(20, 40))], "or a mask of 40 booleans"),
+    ],
+)
+def test_folds_that_are_none(cv, message):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(ValueError, match=message):
+        feature_path(X, X[:, 0], estimator=RegularizedLinearRegressor(), n_strengths=2, cv=cv)

@@ -123,7 +123,7 @@ class Splits:
             if "unpack" not in str(error):
                 raise
             raise _no_splits(self.cv, error) from error
-        pairs = [[_rows_of(part, len(rows), self.cv) for part in pair] for pair in pairs]
+        pairs = [[rows_of(part, len(rows), self.cv) for part in pair] for pair in pairs]
         return _checked(rows, [[p[weighted[p]] for p in pair] for pair in pairs], self.cv)
 
     def _numbered(self, seed):
@@ -164,7 +164,7 @@ def _no_splits(cv, error):
     )
 
 
-def _rows_of(part, n, cv):
+def rows_of(part, n, cv):
     """The numbers of the rows of a part of a split, which may be a mask."""
     part = np.asarray(part)
     if part.dtype.kind == "b" and part.shape == (n,):
@@ -184,12 +184,17 @@ def _short(value):
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _checked(rows, pairs, cv):
+def refuse_no_splits(pairs, cv):
+    """Refuse folds of which there are none, as an iterator gives that was used before."""
     if not pairs:
         raise ValueError(
             f"cv={_short(cv)} made no splits. An iterator gives its splits once: pass list(...) of it, or a "
             "splitter such as KFold(5)."
         )
+
+
+def _checked(rows, pairs, cv):
+    refuse_no_splits(pairs, cv)
     times = np.zeros(len(rows), dtype=np.intp)
     for train, test in pairs:
         if not len(train) or not len(test):

@@ -781,7 +781,7 @@ def failing(estimator, X, y):
         (
             "f1",
             ValueError,
-            "scoring='f1' cannot be used for this target: Target is multi.*Choose a m",
+            "scoring='f1' cannot be used for this target: (Target is multi|pos_label=1).*Choose a m",
         ),
         ("roc_auc", ValueError, "scoring='roc_auc' cannot be used for this target: multi_class"),
         (failing, ZeroDivisionError, "scoring=failing cannot be used.*division by zero"),
