@@ -66,10 +66,14 @@ class Judge:
             )
 
     def _right(self):
-        """Predictions that are right: nearly certain probabilities, or the numbers themselves."""
+        """Predictions that are nearly right: probabilities near 0 and 1, numbers a little above the targets.
+
+        Of exact ones a metric may be infinite, and one of counts refuses predictions of 0.
+        """
         y = self.folds.predicted.y
         if not hasattr(self.template, "classes_"):
-            return np.asarray(self._y, dtype=np.float64)
+            right = np.asarray(self._y, dtype=np.float64)
+            return right + 0.01 * (np.ptp(right) or 1.0)
         sure = y if y.ndim == 2 else y[:, None] == np.arange(len(self.template.classes_))
         return 0.01 + 0.98 * np.asarray(sure, dtype=np.float64)
 

@@ -802,3 +802,17 @@ def test_a_metric_of_numbers_above_zero_is_refused_for_others():
     X, y, _ = table(RegularizedMLPRegressorCV)
     with pytest.raises(ValueError, match="'neg_mean_squared_log_error' cannot be used for this"):
         search(RegularizedMLPRegressorCV, scoring="neg_mean_squared_log_error").fit(X, y)
+
+
+def minus_log_of_squares(estimator, X, y):
+    return -np.log(np.mean((estimator.predict(X) - y) ** 2))
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_poisson_deviance", minus_log_of_squares])
+def test_metrics_that_have_no_value_for_exact_predictions_are_taken(scoring):
+    X, y, _ = table(RegularizedMLPRegressorCV)
+    counts = np.floor(np.abs(y - y.mean()) / y.std())
+    assert (counts == 0).any()
+    model = search(RegularizedMLPRegressorCV, scoring=scoring)
+    model.set_params(estimator__loss="poisson").fit(X, counts)
+    assert np.isfinite(model.best_score_)
