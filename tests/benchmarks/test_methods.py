@@ -4,10 +4,13 @@ import importlib
 
 import numpy as np
 import pytest
+from joblib.parallel import get_active_backend
 from sklearn.datasets import make_classification, make_regression
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from benchmarks import methods
 from benchmarks.methods import GROUPS, METHODS, epochs_of, make
+from skreg.parallel.backend import SkregBackend
 
 INSTALLED = [name for name, method in METHODS.items() if method.package is None]
 
@@ -26,6 +29,31 @@ def test_the_default_is_the_default(task):
     prepared = make("skreg", task, 3)
     assert prepared.get_params() == net.set_params(scale_features=None).get_params()
     assert ("Regressor" in type(net).__name__) == (task == "regression")
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_the_grid_has_as_many_settings_as_boosting_and_the_default(task):
+    grid = make("skreg-grid", task, 3)
+    settings = ParameterGrid(grid.param_grid)
+    assert len(settings) == methods.SETTINGS
+    default = make("skreg-raw", task, 3).get_params()
+    assert any(all(default[name] == value for name, value in one.items()) for one in settings)
+
+
+def test_the_grid_is_trained_as_one_batch(monkeypatch):
+    seen = []
+    fit = GridSearchCV.fit
+
+    def spied(self, X, y=None, **params):
+        seen.append(get_active_backend()[0])
+        return fit(self, X, y, **params)
+
+    monkeypatch.setattr(GridSearchCV, "fit", spied)
+    grid = make("skreg-grid", "binary", 0)
+    grid.set_params(param_grid={"dropout": [0.0, 0.5]}, cv=2, estimator__max_iter=2)
+    X, y = make_classification(60, 4, random_state=0)
+    assert grid.fit(X, y).best_params_["dropout"] in (0.0, 0.5)
+    assert isinstance(seen[0], SkregBackend)
 
 
 def test_parameters_reach_the_estimator():
