@@ -278,11 +278,27 @@ def without_rule(text):
     >>> without_rule("skreg-search:max_time=120,decision=balanced"), without_rule("hgb")
     (('skreg-search:max_time=120', True), ('hgb', False))
     """
-    name, _, settings = text.partition(":")
-    kept = ",".join(word for word in settings.split(",") if word != "decision=balanced")
-    if name != "skreg-search" or kept == settings:
+    if not text.startswith("skreg-search:"):
         return text, False
-    return f"{name}:{kept}" if kept else name, True
+    kept = _without(text, "decision=balanced")
+    return kept, kept != text
+
+
+def without_budget(text):
+    """A method without its limit of time: what is alike but for that is one line against seconds.
+
+    >>> from benchmarks.methods import without_budget
+    >>> without_budget("skreg-search:max_time=120,decision=balanced"), without_budget("hgb")
+    ('skreg-search:decision=balanced', 'hgb')
+    """
+    return _without(text, "max_time=")
+
+
+def _without(text, beginning):
+    """A method without the parameters whose text begins so."""
+    name, _, settings = text.partition(":")
+    kept = ",".join(word for word in settings.split(",") if not word.startswith(beginning))
+    return f"{name}:{kept}" if kept else name
 
 
 def make(text, task, seed):

@@ -8,6 +8,7 @@ import matplotlib
 import scikit_posthocs
 from matplotlib.figure import Figure
 
+from benchmarks.methods import without_budget
 from skreg.display._style import COLORS, label_log_axis
 
 #: Inches of a picture.
@@ -47,12 +48,19 @@ def rank_diagram(ranks):
 
 
 def score_against_time(seconds, scores):
-    """Mean normalised score against fit time, both Series over methods."""
+    """Mean normalised score against fit time, both Series over methods.
+
+    A method that was given several limits of time is one line.
+    """
     figure = Figure(figsize=(WIDTH, 5), layout="constrained")
     ax = figure.add_subplot()
-    for method, marker in zip(scores.index, itertools.cycle(MARKERS)):
-        point = {"marker": marker, "color": color_of(method), "markersize": 8, "linestyle": ""}
-        ax.plot(seconds[method], scores[method], label=method, **point)
+    families = scores.groupby(without_budget, sort=False).groups
+    for (name, members), marker in zip(families.items(), itertools.cycle(MARKERS)):
+        # One without others goes by its whole name, its limit included.
+        label = name if len(members) > 1 else members[0]
+        members = seconds[members].sort_values().index
+        style = {"marker": marker, "color": color_of(name), "markersize": 8}
+        ax.plot(seconds[members], scores[members], label=label, **style)
     ax.set_xscale("log")
     ax.margins(0.12)
     ax.set_xlabel("seconds of a fit, geometric mean over tables")

@@ -235,6 +235,18 @@ def test_score_against_time_names_every_method_and_tells_them_apart_without_colo
     assert len({line.get_marker() for line in figure.axes[0].lines}) == 14
 
 
+def test_limits_of_time_of_one_method_are_one_line_in_order():
+    search = [f"skreg-search:max_time={limit},decision=balanced" for limit in (120, 10, 30)]
+    names = [*search, "lgbm", "skreg-search:max_time=10"]
+    seconds = pd.Series([119.0, 9.0, 29.0, 1.0, 9.0], names)
+    scores = pd.Series([0.9, 0.7, 0.8, 0.6, 0.5], names)
+    figure = score_against_time(seconds, scores)
+    line, *points = figure.axes[0].lines
+    assert line.get_label() == "skreg-search:decision=balanced"
+    assert list(zip(*line.get_data(), strict=True)) == [(9.0, 0.7), (29.0, 0.8), (119.0, 0.9)]
+    assert [point.get_label() for point in points] == ["lgbm", "skreg-search:max_time=10"]
+
+
 def test_only_some_seeds(results, peers, tmp_path):
     found = report.load([results, peers], seeds=[0])
     assert set(found.rows["seed"]) == {0}
