@@ -97,3 +97,24 @@ def test_the_gpu_trains_what_the_cpu_trains(monkeypatch):
         return cross_validate(model, X, y, cv=4, scoring=everywhere.LOSS)["test_score"]
 
     np.testing.assert_allclose(scores("cuda"), scores("cpu"), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_the_search_on_the_gpu(kind, monkeypatch):
+    """Nets pause at rungs and go on there; settings, scores and predictions are those of the CPU."""
+    X, y = table(kind)
+    regression = kind == "regression"
+    search = skreg.RegularizedMLPRegressorCV if regression else skreg.RegularizedMLPClassifierCV
+    predict = "predict" if regression else "predict_proba"
+
+    def fitted(device):
+        monkeypatch.setitem(helpers.SMALL, "device", device)
+        net = (regressor if regression else classifier)(max_iter=12)
+        return search(net, n_settings=6, cv=3, n_repeats=1, random_state=0).fit(X, y)
+
+    there, here = fitted("cuda"), fitted("cpu")
+    assert {net.device_ for net in there.estimators_} == {"cuda"}
+    assert there.cv_results_["params"] == here.cv_results_["params"]
+    assert there.cv_results_["rung"].max() > 0
+    one, other = (getattr(model, predict)(X) for model in (there, here))
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-6 * max(1.0, np.abs(other).max()))

@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
+from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_validate
 from skorch.callbacks import Callback
@@ -306,3 +308,36 @@ def test_dask_in_this_process():
         batched(executor=client.get_executor()),
     ):
         assert_same(alone, search())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "limits", [{"n_settings": 4}, {"max_time": 6}], ids=["settings", "seconds"]
+)
+def test_a_search_of_the_package_on_dask(limits):
+    """Its nets pause at rungs, come back and go on elsewhere; a number of settings gives the same search."""
+    distributed = pytest.importorskip("distributed")
+    model = skreg.RegularizedMLPClassifierCV(
+        classifier(max_iter=12), cv=3, n_repeats=1, random_state=0, **limits
+    )
+    X, y = table("multiclass")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        batched(executor=client.get_executor()),
+    ):
+        began = time.perf_counter()
+        there = clone(model).fit(X, y)
+        seconds = time.perf_counter() - began
+        told = cluster.scheduler.get_logs()
+    assert not any("Traceback" in line for _, line in told)
+    if "max_time" in limits:
+        assert seconds < 2 * limits["max_time"]  # a tenth, where workers are quick to start
+        assert np.isfinite(there.predict_proba(X)).all()
+        return
+    assert there.cv_results_["rung"].max() > 0
+    here = clone(model).fit(X, y)
+    np.testing.assert_allclose(there.predict_proba(X), here.predict_proba(X), rtol=0, atol=1e-8)
+    assert there.cv_results_["params"] == here.cv_results_["params"]
