@@ -10,14 +10,19 @@ from benchmarks.regressions import Figure
 from benchmarks.rst import head, table
 from benchmarks.timing import compared, in_turn
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
+from skreg.estimators.search.run import WAVE
+
+
+#: Settings that are tried on each table: as many as a search compares at once.
+SETTINGS = WAVE
 
 
 def cases():
-    """Tables, and how many settings are tried on each."""
+    """The tables."""
     return {
-        "breast cancer": (*load_breast_cancer(return_X_y=True), 32),
-        "digits": (*load_digits(return_X_y=True), 32),
-        "10,000 x 20": (*make_classification(10_000, 20, n_informative=10, random_state=0), 16),
+        "breast cancer": load_breast_cancer(return_X_y=True),
+        "digits": load_digits(return_X_y=True),
+        "10,000 x 20": make_classification(10_000, 20, n_informative=10, random_state=0),
     }
 
 
@@ -38,14 +43,14 @@ def contestants(X, y, n):
 def measure(repeats):
     """Seconds, settings a minute, and how many times as many the search tries."""
     out = {}
-    for name, (X, y, n) in cases().items():
-        runs = contestants(X, y, n)
+    for name, (X, y) in cases().items():
+        runs = contestants(X, y, SETTINGS)
         in_turn({"GridSearchCV": runs["GridSearchCV"]}, 1)  # warms up
         seconds, ratios = compared(runs, repeats, "search")
         out[name] = {
-            "settings": n,
+            "settings": SETTINGS,
             "seconds": seconds,
-            "settings a minute": {who: 60 * n / s for who, s in seconds.items()},
+            "settings a minute": {who: 60 * SETTINGS / s for who, s in seconds.items()},
             "times as many": ratios["GridSearchCV"],
         }
     return out

@@ -23,7 +23,8 @@ def test_both_try_the_same_settings(monkeypatch, machine):
 
     monkeypatch.setattr(searching, "RegularizedMLPClassifierCV", search)
     monkeypatch.setattr(searching, "GridSearchCV", plain)
-    monkeypatch.setattr(searching, "cases", lambda: {"made": (X, y, 2)})
+    monkeypatch.setattr(searching, "cases", lambda: {"made": (X, y)})
+    monkeypatch.setattr(searching, "SETTINGS", 2)
     found = searching.measure(1)
     assert seen["search"].cv_results_["params"] == seen["grid"].cv_results_["params"]
     minute = found["made"]["settings a minute"]["search"]
