@@ -12,7 +12,6 @@ from benchmarks.timing import compared, in_turn
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 from skreg.estimators.search.run import WAVE
 
-
 #: Settings that are tried on each table: as many as a search compares at once.
 SETTINGS = WAVE
 

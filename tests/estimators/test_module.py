@@ -15,9 +15,6 @@ from skreg.net.dropout import ColumnDropout
 from skreg.net.periodic import Cosine, PeriodicEmbedding, periodic
 from skreg.net.piecewise import Clip
 
-# torch calls TorchScript deprecated; it is what many still deploy.
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-
 NET = {"hidden_layer_sizes": (8, 6), "max_iter": 3, "random_state": 0, "dtype": "float64"}
 
 NETS = {

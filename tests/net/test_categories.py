@@ -256,7 +256,6 @@ def test_the_compiled_embedding_of_numeric_columns_is_taken(monkeypatch):
     assert len(calls) == 1
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @beside
 def test_module_is_the_net(options):
     job, params = trained(batch_norm=True, input_dropout=0.2, input_noise=0.1, **options)

@@ -171,9 +171,6 @@ def test_one_row_is_predicted_as_among_others(frame, y):
     np.testing.assert_allclose(rows, whole[:5], atol=1e-12)
 
 
-# torch calls TorchScript deprecated; it is what many still deploy.
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("scale", [None, "standard", "robust", "quantile"])
 def test_the_module_takes_numbers_with_gaps_and_levels(scale, frame, y):
     whole = frame.assign(far=frame["far"] - 1e6)

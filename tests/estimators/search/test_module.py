@@ -19,11 +19,6 @@ from skreg import (
 from skreg.estimators.search import base
 from skreg.estimators.search.module import MeanOfClasses, MeanOfLabels
 
-# torch calls TorchScript deprecated; it is what many still deploy.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*torch.jit:DeprecationWarning", "ignore:`torch.jit:DeprecationWarning"
-)
-
 NET = {"hidden_layer_sizes": (6,), "max_iter": 4, "batch_size": 16, "dtype": "float64"}
 
 #: Settings of several shapes, that prepare the table in several ways.
