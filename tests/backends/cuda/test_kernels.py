@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 
@@ -27,6 +29,9 @@ POINTERS = {
     torch.int64: "*i64",
     torch.int32: "*i32",
 }
+
+#: What Triton calls the values that are known when it compiles: "constants" before 3.3.
+CONSTANTS = "constexprs" if "constexprs" in inspect.signature(ASTSource).parameters else "constants"
 
 KNOBS = {"batch_norm": True, "dropout": (0.5, 0.0), "input_dropout": 0.2, "max_norm": 1.0}
 
@@ -59,7 +64,7 @@ def compiled(launch, capability):
     constants = {**ones, **launch.constants}
     signature |= dict.fromkeys(constants, "constexpr")
     assert list(signature) == names
-    source = ASTSource(launch.kernel, signature=signature, constexprs=constants)
+    source = ASTSource(launch.kernel, signature=signature, **{CONSTANTS: constants})
     target = GPUTarget("cuda", capability, 32)
     return triton.compile(source, target=target, options=launch.options).asm
 
