@@ -242,9 +242,16 @@ NUMBERS = {name: number for number, name in enumerate(KINDS)}
 def activation(x, name):
     """Apply an activation elementwise.
 
-    Shape
-    -----
-    x : (k, h, b); returns the same shape.
+    Parameters
+    ----------
+    x : tensor, shape (k, h, b)
+        Of k members, h units and b rows; any other shape will do.
+    name : str
+        A value of the estimators' parameter `activation`, such as "relu".
+
+    Returns
+    -------
+    tensor, shape (k, h, b)
 
     Examples
     --------

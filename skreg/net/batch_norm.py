@@ -26,19 +26,23 @@ def batch_norm_train(z, gain, shift, share):
 
     Parameters
     ----------
-    z : tensor
-    gain, shift : tensor
-    share : tensor
-        Share of each row in the minibatch; rows sum to 1.
+    z : tensor, shape (k, h, b)
+        Of k members, h units and b rows.
+    gain, shift : tensors, shape (k, h)
+        What is made of a normalised unit: its factor and what is added.
+    share : tensor, shape (k, b)
+        Share of each row in the minibatch; those of a member sum to 1.
 
     Returns
     -------
-    y, mean, variance : tensors
+    y : tensor, shape (k, h, b)
+    mean, variance : tensors, shape (k, h)
         The variance is the biased one, which normalises.
 
-    Shape
-    -----
-    z : (k, h, b); gain, shift : (k, h); share : (k, b); y : (k, h, b); mean, variance : (k, h)
+    References
+    ----------
+    Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+    Covariate Shift", ICML 2015.
 
     Examples
     --------
@@ -62,9 +66,17 @@ def batch_norm_train(z, gain, shift, share):
 def batch_norm_eval(z, gain, shift, mean, variance):
     """Normalise by running statistics, as at predict.
 
-    Shape
-    -----
-    z : (k, h, b); gain, shift, mean, variance : (k, h); returns (k, h, b).
+    Parameters
+    ----------
+    z : tensor, shape (k, h, b)
+    gain, shift : tensors, shape (k, h)
+        As of `batch_norm_train`.
+    mean, variance : tensors, shape (k, h)
+        Averages over the minibatches of training.
+
+    Returns
+    -------
+    tensor, shape (k, h, b)
     """
     scale = gain * torch.rsqrt(variance + BATCH_NORM_EPS)
     return z * scale.unsqueeze(2) + (shift - mean * scale).unsqueeze(2)

@@ -60,15 +60,22 @@ def dropout(a, rate, threshold, keys):
 
     Parameters
     ----------
-    a : tensor
-    rate : tensor
-    threshold : int64 tensor
+    a : tensor, shape (k, h, b)
+        Of k members, h units and b rows.
+    rate : tensor, shape (k,)
+        At least 0 and below 1.
+    threshold : int64 tensor, shape (k,)
         ``rate * 2^32``.
-    keys : pair of int64 tensors
+    keys : pair of int64 tensors, shape (k,)
+        What the masks are drawn from.
 
-    Shape
-    -----
-    a : (k, h, b); rate, threshold, keys[0], keys[1] : (k,); returns (k, h, b).
+    Returns
+    -------
+    tensor, shape (k, h, b)
+
+    References
+    ----------
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 2014.
 
     Examples
     --------
@@ -128,19 +135,19 @@ def input_dropout(x, rate, threshold, keys, owner=None, n_places=None):
 
     Parameters
     ----------
-    x : tensor
+    x : tensor, shape (k, b, d)
+        Rows first, as tables are.
     rate, threshold, keys
         As of `dropout`.
-    owner : int64 tensor, optional
+    owner : int64 tensor, shape (d,), optional
         Place in the mask of each input: inputs of one place are dropped together. By default each has its
         own.
     n_places : int, optional
         Places of the mask. Without it the owners are asked, for which a GPU has to be waited for.
 
-    Shape
-    -----
-    x : (k, b, d), rows first as tables are; rate, threshold, keys[0], keys[1] : (k,); owner : (d,);
-    returns (k, b, d).
+    Returns
+    -------
+    tensor, shape (k, b, d)
     """
     if owner is None:
         return dropout(x, rate, threshold, keys)
@@ -156,16 +163,16 @@ def column_dropout(a, owner, rate, threshold, keys, n_places=None):
 
     Parameters
     ----------
-    a : tensor
-    owner : int64 tensor
+    a : tensor, shape (k, n, b)
+        Features first.
+    owner : int64 tensor, shape (n,)
         Column of each feature.
     rate, threshold, keys, n_places
         As of `input_dropout`.
 
-    Shape
-    -----
-    a : (k, n, b), features first; owner : (n,); rate, threshold, keys[0], keys[1] : (k,); returns
-    (k, n, b).
+    Returns
+    -------
+    tensor, shape (k, n, b)
     """
     n_places = int(owner.max()) + 1 if n_places is None else n_places
     keep = keep_mask(a.shape[2], n_places, keys, threshold, a.device)[:, :, owner].mT

@@ -19,9 +19,20 @@ LAYER_NORM_EPS = 1e-5
 def layer_norm(z, gain, shift):
     """Normalise each row by the mean and variance of the units of its layer.
 
-    Shape
-    -----
-    z : (k, h, b); gain, shift : (k, h); returns (k, h, b).
+    Parameters
+    ----------
+    z : tensor, shape (k, h, b)
+        Of k members, h units and b rows.
+    gain, shift : tensors, shape (k, h)
+        What is made of a normalised unit: its factor and what is added.
+
+    Returns
+    -------
+    tensor, shape (k, h, b)
+
+    References
+    ----------
+    Ba, Kiros and Hinton, "Layer Normalization", arXiv:1607.06450, 2016.
 
     Examples
     --------

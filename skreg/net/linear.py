@@ -17,9 +17,16 @@ from skreg.net.prediction import Affine
 def linear(weight, a):
     """Multiply the inputs of each member by the weights of its layer.
 
-    Shape
-    -----
-    weight : (k, h, d); a : (k, d, b); returns (k, h, b).
+    Parameters
+    ----------
+    weight : tensor, shape (k, h, d)
+        Of k members, h units and d inputs.
+    a : tensor, shape (k, d, b)
+        Inputs of b rows.
+
+    Returns
+    -------
+    tensor, shape (k, h, b)
 
     Examples
     --------
@@ -35,15 +42,15 @@ def shared_linear(weight, x, streams):
 
     Parameters
     ----------
-    weight : tensor
-    x : tensor
+    weight : tensor, shape (k, h, d)
+    x : tensor, shape (s, b, d)
         A minibatch for each stream.
     streams : list of slice
         The members of each stream.
 
-    Shape
-    -----
-    weight : (k, h, d); x : (s, b, d); returns (k, h, b).
+    Returns
+    -------
+    tensor, shape (k, h, b)
     """
     k, h, d = weight.shape
     if len(streams) == k > 1:

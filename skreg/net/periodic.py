@@ -31,17 +31,18 @@ def periodic(x, columns, frequency, phase, weight, bias):
 
     Parameters
     ----------
-    x : tensor
-        A minibatch for each member, or one for all.
-    columns : int64 tensor
+    x : tensor, shape (k or 1, b, d)
+        A minibatch for each member, or one for all; rows first, as tables are.
+    columns : int64 tensor, shape (m,)
         The embedded columns.
-    frequency, phase : tensor
-    weight, bias : tensor
+    frequency, phase : tensors, shape (k, m, f)
+    weight : tensor, shape (k, m, q, f)
+    bias : tensor, shape (k, m, q)
 
-    Shape
-    -----
-    x : (k or 1, b, d), rows first as tables are; columns : (m,); frequency, phase : (k, m, f); weight :
-    (k, m, q, f); bias : (k, m, q); returns (k, d + m q, b), features first.
+    Returns
+    -------
+    tensor, shape (k, d + m q, b)
+        Features first.
 
     Examples
     --------

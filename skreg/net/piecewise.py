@@ -88,18 +88,19 @@ def piecewise(x, columns, edges, weight, bias):
 
     Parameters
     ----------
-    x : tensor
-        A minibatch for each member, or one for all.
-    columns : int64 tensor
+    x : tensor, shape (k or 1, b, d)
+        A minibatch for each member, or one for all; rows first, as tables are.
+    columns : int64 tensor, shape (m,)
         The embedded columns.
-    edges : tensor
+    edges : tensor, shape (k, m, T + 1)
         As of `bin_edges`.
-    weight, bias : tensor
+    weight : tensor, shape (k, m, q, T)
+    bias : tensor, shape (k, m, q)
 
-    Shape
-    -----
-    x : (k or 1, b, d), rows first as tables are; columns : (m,); edges : (k, m, T + 1); weight : (k, m,
-    q, T); bias : (k, m, q); returns (k, d + m q, b), features first.
+    Returns
+    -------
+    tensor, shape (k, d + m q, b)
+        Features first.
 
     Examples
     --------
