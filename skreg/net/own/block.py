@@ -174,7 +174,7 @@ class OwnNet(Block):
         one = self._one(x, training=False)
         share = torch.full((len(x),), 1.0 / len(x), dtype=x.dtype, device=x.device)
         values = {name: value[0] for name, value in self._values(p).items()}
-        return one(values, x, share, _of_member(draws, 0))[0].T
+        return one(self._kept(values), x, share, _of_member(draws, 0))[0].T
 
     def masks(self, masks, rows, stream_of, draw=masks_of):
         """Masks of the layers that drop, of a list as `Minibatch.masks` without the inputs'."""
@@ -185,9 +185,12 @@ class OwnNet(Block):
         }
 
     def _values(self, p):
-        """What the module is called with, by its own names; buffers are copies, which it may change."""
-        values = {name: p[PREFIX + name] for name in self._parameters}
-        return values | {name: p[PREFIX + name].clone() for name in self._buffers}
+        """What the module is called with, by its own names."""
+        return {name: p[PREFIX + name] for name in (*self._parameters, *self._buffers)}
+
+    def _kept(self, values):
+        """The same with copies of the buffers, which the module may change, and has half changed if it fails."""
+        return values | {name: values[name].clone() for name in self._buffers}
 
     def _called(self, values, rows, share, draws, *, training):
         """Raw outputs (k, o, b), and the buffers behind the call, (k, ...) each."""
@@ -197,14 +200,15 @@ class OwnNet(Block):
             shared = len(rows.x) == 1
             x = rows.x[0] if shared else rows.of_members()
             try:
-                raw, became = vmap(one, (0, None if shared else 0, 0, 0))(values, x, share, draws)
+                stacked = vmap(one, (0, None if shared else 0, 0, 0))
+                raw, became = stacked(self._kept(values), x, share, draws)
                 return raw.mT, became
             except Exception as error:
                 self._stacks = False
                 self._say(error)
         numbers, results = rows.stream_of.tolist(), []
         for i, number in enumerate(numbers):
-            of_member = {name: value[i] for name, value in values.items()}
+            of_member = self._kept({name: value[i] for name, value in values.items()})
             results.append(one(of_member, rows.x[number], share[i], _of_member(draws, i)))
         raw = torch.stack([raw for raw, _ in results]).mT
         return raw, {n: torch.stack([became[n] for _, became in results]) for n in self._buffers}

@@ -57,14 +57,18 @@ class Normed(nn.Module):
 
 
 class Branching(nn.Module):
-    """Looks at its values to decide what it does, which torch cannot do for several nets at once."""
+    """Looks at its values to decide what it does, which torch cannot do for several nets at once.
+
+    It has moved its running statistics by then.
+    """
 
     def __init__(self, n_features, n_outputs):
         super().__init__()
+        self.norm = nn.BatchNorm1d(n_features)
         self.output = nn.Linear(n_features, n_outputs)
 
     def forward(self, x):
-        out = self.output(x)
+        out = self.output(self.norm(x))
         return out if out.detach().abs().sum() > 0 else 2 * out
 
 
