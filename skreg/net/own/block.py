@@ -189,7 +189,7 @@ class OwnNet(Block):
         return {name: p[PREFIX + name] for name in (*self._parameters, *self._buffers)}
 
     def _kept(self, values):
-        """The same with copies of the buffers, which the module may change, and has half changed if it fails."""
+        """The same with copies of the buffers: the module may change them, half of them where it fails."""
         return values | {name: values[name].clone() for name in self._buffers}
 
     def _called(self, values, rows, share, draws, *, training):
