@@ -153,9 +153,9 @@ class FeaturePathDisplay(Display):
         -------
         display : FeaturePathDisplay
         """
-        recommended = {}
-        if path.n_folds:
-            recommended = {"best": path.best_strength, "one standard error": path.one_se_strength}
+        recommended = {"best": path.best_strength} if path.n_folds else {}
+        if path.n_folds > 1:
+            recommended["one standard error"] = path.one_se_strength
         display = cls(
             survival=path.survival(),
             support=path.support_frame(),
@@ -304,7 +304,7 @@ class FeaturePathDisplay(Display):
         ax.set_title(title, fontsize=9, loc="left")
 
     def _kept(self):
-        """Columns used at the strength that is recommended, by the rule of one standard error."""
+        """Columns used at the strongest strength that is recommended."""
         used = self.support.to_numpy()
         if not self.recommended:
             return np.ones(used.shape[1], dtype=bool)

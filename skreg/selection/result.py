@@ -111,7 +111,8 @@ class FeaturePath:
             The columns strength; n_features, the number of columns used; train_score and train_loss, of the
             fit on all rows and on these rows, which says how well it fits and not how well it predicts. With
             ``cv`` also score and loss, means over the folds' own rows; score_se, the standard error of the
-            mean; and n_features_folds, the mean number of columns that the fits of the folds use.
+            mean (NaN of one fold); and n_features_folds, the mean number of columns that the fits of the
+            folds use.
         """
         everything = self.members[self.members["fold"] < 0]
         names = ["strength", "n_features", "train_score", "train_loss"]
@@ -176,6 +177,11 @@ class FeaturePath:
         Tibshirani and Friedman 2009, section 7.10).
         """
         frame = self._scores()
+        if self.n_folds == 1:
+            raise ValueError(
+                "One fold has no standard error, so that its rule recommends no strength. Take 'best', or "
+                "pass cv with two splits or more to feature_path."
+            )
         best = frame.loc[int(np.nanargmax(frame["score"]))]
         within = frame["score"] >= best["score"] - best["score_se"]
         return float(frame["strength"][within].max())
@@ -203,7 +209,8 @@ class FeaturePath:
         Raises
         ------
         ValueError
-            For a number that is none above 0, and for a rule on a path without ``cv``.
+            For a number that is none above 0, for a rule on a path without ``cv``, and for "one_se" where
+            ``cv`` made one split.
         """
         return self.support[self._place(strength)].copy()
 

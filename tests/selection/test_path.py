@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skreg import (
+    FeaturePathDisplay,
     RegularizedLinearClassifier,
     RegularizedLinearRegressor,
     feature_path,
@@ -98,6 +99,18 @@ def test_without_folds_nothing_is_recommended(linear_table, lasso):
     for wrong in ("least", 0.0, -0.1, np.nan, None):
         with pytest.raises(ValueError, match=f"strength={wrong!r} must be a number > 0, 'best' or"):
             path.features_at(wrong)
+
+
+def test_one_fold_has_no_standard_error(linear_table, lasso):
+    split = [(np.arange(60), np.arange(60, len(linear_table[1])))]
+    path = feature_path(*linear_table, estimator=lasso, n_strengths=4, cv=split)
+    assert path.support_at("best").any()
+    with pytest.raises(
+        ValueError, match=r"One fold has no standard error.*Take 'best', or pass cv"
+    ):
+        path.features_at()
+    display = FeaturePathDisplay.from_path(path, plot=False)
+    assert display.recommended == {"best": path.best_strength}
 
 
 def test_classes_scorers_and_weights():
