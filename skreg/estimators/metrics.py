@@ -59,11 +59,10 @@ def metrics_of(net):
     ValueError, TypeError
         Where a name is no scorer's, or the column that it would have is another's.
     """
-    metrics = getattr(net, "metrics", None)  # not every kind of net has the parameter
-    if metrics is None:
+    if net.metrics is None:
         return []
-    own = isinstance(metrics, Mapping)
-    found = [_metric(name, metrics[name] if own else name, own) for name in metrics]
+    own = isinstance(net.metrics, Mapping)
+    found = [_metric(name, net.metrics[name] if own else name, own) for name in net.metrics]
     for i, one in enumerate(found):
         if one in found[:i]:
             raise ValueError(f"{one.called} stands twice in metrics. Name each once.")

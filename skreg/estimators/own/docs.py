@@ -99,9 +99,7 @@ def describe(head, parameters, attributes, tail):
         + "\n    Parameters\n    ----------"
         + PARAMETERS
         + parameters.strip("\n")
-        + _without(TRAINING, "metrics", "validation_fraction")
-        .rstrip()
-        .replace(
+        + TRAINING.rstrip().replace(
             "Prediction is in float64.",
             "Prediction is in float64, of many rows in that of training.",
         )

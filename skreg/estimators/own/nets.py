@@ -21,29 +21,11 @@ if TYPE_CHECKING:
 
 #: Parameters of all nets that nets of a module of the user's have as well.
 _TRAINING = (
-    *(
-        "l1",
-        "l2",
-        "weight_decay",
-        "max_norm",
-        "solver",
-        "learning_rate_init",
-        "learning_rate",
-        "power_t",
-    ),
-    *("momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "ema_decay", "batch_size"),
-    *(
-        "max_iter",
-        "max_time",
-        "tol",
-        "shuffle",
-        "early_stopping",
-        "patience",
-        "min_delta",
-        "scoring",
-    ),
-    *("validation_fraction", "refit", "device", "dtype", "warm_start", "random_state", "verbose"),
-    "callbacks",
+    *("l1", "l2", "weight_decay", "max_norm", "solver", "learning_rate_init", "learning_rate"),
+    *("power_t", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "ema_decay"),
+    *("batch_size", "max_iter", "max_time", "tol", "shuffle", "early_stopping", "patience"),
+    *("min_delta", "scoring", "metrics", "validation_fraction", "refit", "device", "dtype"),
+    *("warm_start", "random_state", "verbose", "callbacks"),
 )
 
 CONSTRAINTS = {
@@ -160,6 +142,7 @@ class RegularizedNetClassifier(ClassifierMixin, ClassPredictions, ClassTargets, 
         patience: int = 30,
         min_delta: float = 0.0,
         scoring: str | types.Scorer = "loss",
+        metrics: types.Metrics = None,
         validation_fraction: float = 0.15,
         refit: bool = False,
         device: str = "auto",
@@ -199,6 +182,7 @@ class RegularizedNetClassifier(ClassifierMixin, ClassPredictions, ClassTargets, 
         self.patience = patience
         self.min_delta = min_delta
         self.scoring = scoring
+        self.metrics = metrics
         self.validation_fraction = validation_fraction
         self.refit = refit
         self.device = device
@@ -308,6 +292,7 @@ default="squared_error"
         patience: int = 30,
         min_delta: float = 0.0,
         scoring: str | types.Scorer = "loss",
+        metrics: types.Metrics = None,
         validation_fraction: float = 0.15,
         refit: bool = False,
         device: str = "auto",
@@ -348,6 +333,7 @@ default="squared_error"
         self.patience = patience
         self.min_delta = min_delta
         self.scoring = scoring
+        self.metrics = metrics
         self.validation_fraction = validation_fraction
         self.refit = refit
         self.device = device

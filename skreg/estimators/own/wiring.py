@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import is_classifier
 
+from skreg.estimators.metrics import metrics_of
 from skreg.estimators.resolve import per_layer, resolve_device
 from skreg.net.net import KNOBS
 from skreg.net.own import OwnModule, survey_of
@@ -36,6 +37,7 @@ def check_parameters(estimator):
             f"module__name=value; or, to start each fit from the weights of this instance, "
             "module=functools.partial(copy.deepcopy, instance)."
         )
+    metrics_of(estimator)  # refuses names that are no scorer's
     return {
         **{knob.name: knob.off for knob in KNOBS},
         "hidden": (),

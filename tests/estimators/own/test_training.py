@@ -258,6 +258,19 @@ def test_early_stopping_label_smoothing_and_validation_rows(digits):
     )
 
 
+def test_metrics_are_told_of_and_change_nothing(digits):
+    X, y = digits
+    plain = RegularizedNetClassifier(TextBook, **PLAIN).fit(X, y)
+    net = RegularizedNetClassifier(TextBook, metrics=["accuracy", "train_f1_macro"], **PLAIN)
+    net.fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(X), plain.predict_proba(X))
+    told = net.history_
+    assert list(told)[-2:] == ["train_accuracy", "train_f1_macro"]  # no rows are held out
+    assert told["train_accuracy"].iloc[-1] == pytest.approx(net.score(X, y))
+    with pytest.raises(ValueError, match=r"metrics has 'acuracy', which is no scorer.*'accuracy'"):
+        net.set_params(metrics=["acuracy"]).fit(X, y)
+
+
 def test_one_description_is_one_net():
     """Equal modules share a net, and so a stack, whatever objects their parameters are."""
     a, b = (OwnModule.of(Perceptron, {"n_features": 2, "n_outputs": 1}, (2,)) for _ in range(2))
