@@ -92,6 +92,8 @@ def _write(value: Any, imports: dict[str, set[str]], depth: int, used: int = 0) 
     if isinstance(value, type) and value.__module__ == "numpy":
         imports.setdefault("numpy", set())
         return f"np.{value.__name__}"
+    if isinstance(value, type):
+        return _imported(value, imports)
     if type(value) in (list, tuple):
         return _write_sequence(value, imports, depth, used)
     if type(value) is dict:
@@ -166,8 +168,11 @@ def _call(
 
 
 def _differs(value: Any, kind: type, key: str) -> bool:
-    """Whether a parameter is not the default one."""
-    default = inspect.signature(kind.__init__).parameters[key].default
+    """Whether a parameter is not the default one; those of a module have none (``module__hidden``)."""
+    known = inspect.signature(kind.__init__).parameters
+    if key not in known:
+        return True
+    default = known[key].default
     if isinstance(value, BaseEstimator) or isinstance(default, BaseEstimator):
         return repr(value) != repr(default)
     return type(value) is not type(default) or repr(value) != repr(default)

@@ -13,11 +13,17 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from skreg import BaggedMLPRegressor, RegularizedMLPRegressor, RegularizedMLPRegressorCV
+from skreg import (
+    BaggedMLPRegressor,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+    RegularizedNetRegressor,
+)
 from skreg.comparison.boosting import boosting_for
 from skreg.comparison.defaults import default_candidates
 from skreg.comparison.preparing import make_preprocessor
 from skreg.comparison.snippet import NotWritableError, source_of
+from tests.estimators.own.modules import Perceptron
 
 
 def built(source):
@@ -37,6 +43,7 @@ ESTIMATORS = {
     "nullable": boosting_for(WORDS.assign(n=pd.array([1, None], dtype="Int64")), "regression"),
     "nan": SimpleImputer(fill_value=3.0, missing_values=np.inf),
     "net": RegularizedMLPRegressor((), l1=[0.0], random_state=3, dropout=None or 0),
+    "own net": RegularizedNetRegressor(Perceptron, module__hidden=4, max_iter=3, random_state=0),
     "ensemble": BaggedMLPRegressor(RegularizedMLPRegressor((8, 4), max_iter=3), random_state=0),
     "search": RegularizedMLPRegressorCV(param_grid={"l1": [0, 0.1]}, max_time=20.0),
     "pipeline": make_pipeline(StandardScaler(with_std=False), make_pipeline(Ridge(alpha=2.0))),
