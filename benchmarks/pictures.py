@@ -60,6 +60,7 @@ def score_against_time(seconds, scores):
         label = name if len(members) > 1 else members[0]
         members = seconds[members].sort_values().index
         style = {"marker": marker, "color": color_of(name), "markersize": 8}
+        style["linestyle"] = "-" if len(members) > 1 else ""
         ax.plot(seconds[members], scores[members], label=label, **style)
     ax.set_xscale("log")
     ax.margins(0.12)
@@ -67,8 +68,14 @@ def score_against_time(seconds, scores):
     ax.set_ylabel("normalised score, mean over tables")
     ax.grid(alpha=0.25)
     label_log_axis(ax.xaxis)
-    figure.legend(loc="outside right upper", frameon=False)
+    _legend_below(figure, map(len, families))
     return figure
+
+
+def _legend_below(figure, lengths):
+    """A legend under the axes, in as many columns as names of such lengths leave room for."""
+    columns = max(1, min(4, 100 // (max(lengths) + 8)))
+    figure.legend(loc="outside lower center", frameon=False, ncols=columns)
 
 
 def searches(result):
