@@ -153,13 +153,15 @@ class FeaturePathDisplay(Display):
         -------
         display : FeaturePathDisplay
         """
-        recommended = {"best": path.best_strength} if path.n_folds else {}
-        if path.n_folds > 1:
-            recommended["one standard error"] = path.one_se_strength
+        frame, recommended = path.frame(), {}
+        if path.n_folds and frame["score"].notna().any():
+            recommended["best"] = path.best_strength
+            if path.n_folds > 1:
+                recommended["one standard error"] = path.one_se_strength
         display = cls(
             survival=path.survival(),
             support=path.support_frame(),
-            path=path.frame(),
+            path=frame,
             parameter=path.parameter,
             score_name=path.loss if path.scoring == "loss" else path.scoring,
             recommended=recommended,

@@ -192,7 +192,13 @@ class FeaturePath:
                 "No strength can be recommended without scores on other rows than those of training. Pass "
                 "cv to feature_path, such as cv=5."
             )
-        return self.frame()
+        frame = self.frame()
+        if frame["score"].isna().all():
+            raise ValueError(
+                f"No strength can be recommended: {self.scoring!r} has no value on the rows of any fold, "
+                "which may be too few. Take another scoring, or folds with more rows."
+            )
+        return frame
 
     def support_at(self, strength: At = "one_se") -> types.Array:
         """Which columns are used at a strength.

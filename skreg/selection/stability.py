@@ -260,7 +260,7 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             fit_params = routed.estimator.fit
         X, y, estimator = self._check(X, y)
         n, rng = len(y), generator_of(self.random_state)
-        groups, strata = check_groups(groups, n), None
+        groups, strata = _checked_groups(groups, n), None
         if is_of_classes(estimator) and y.ndim == 1:
             _, strata = np.unique(y, return_inverse=True)
         weight = fit_params.get("sample_weight")
@@ -355,6 +355,17 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             }
         )
         return frame.sort_values("probability", ascending=False, kind="stable")
+
+
+def _checked_groups(groups, n):
+    """Numbers of groups; of one group no halves can be made."""
+    groups = check_groups(groups, n)
+    if groups is not None and len(np.unique(groups)) < 2:
+        raise ValueError(
+            f"groups has one value for all {n} rows, so that they cannot be split into halves. Give two "
+            "groups or more, or leave groups out if rows of one may be in both halves."
+        )
+    return groups
 
 
 def _columns_of_half(estimator, X, y, params, rows, seed, strength):

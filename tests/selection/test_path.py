@@ -6,7 +6,7 @@ import pytest
 from joblib import parallel_config
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -111,6 +111,18 @@ def test_one_fold_has_no_standard_error(linear_table, lasso):
         path.features_at()
     display = FeaturePathDisplay.from_path(path, plot=False)
     assert display.recommended == {"best": path.best_strength}
+
+
+def test_a_score_without_a_value_recommends_nothing(linear_table, lasso):
+    X, y = (part[:6] for part in linear_table)
+    with pytest.warns(UserWarning, match="R.2 score is not well-defined"):
+        path = feature_path(
+            X, y, estimator=lasso, strengths=[0.1, 0.5], cv=LeaveOneOut(), scoring="r2"
+        )
+    for rule in ("best", "one_se"):
+        with pytest.raises(ValueError, match="'r2' has no value on the rows of any fold"):
+            path.support_at(rule)
+    assert FeaturePathDisplay.from_path(path, plot=False).recommended == {}
 
 
 def test_classes_scorers_and_weights():

@@ -205,6 +205,14 @@ def test_metadata_is_routed(linear_table):
     np.testing.assert_array_equal(pipeline[1].selection_path_, direct.selection_path_)
 
 
+def test_one_group_has_no_halves(linear_table, lasso):
+    X, y = linear_table
+    with pytest.raises(
+        ValueError, match=r"groups has one value for all .* Give two groups or more"
+    ):
+        StabilitySelector(lasso, n_pairs=2).fit(X, y, groups=np.zeros(len(y)))
+
+
 def test_groups_are_not_split(linear_table):
     """All rows of a group have one target, so that the halves show which groups they have."""
     X, _ = linear_table
