@@ -399,11 +399,16 @@ def find_net(estimator):
     Raises
     ------
     TypeError
-        If there is none.
+        If there is none, or if it is a search of this package, whose `history_` is that of many nets.
     """
     inner = estimator
     while inner is not None:
         if hasattr(inner, "history_"):
+            if "setting" in inner.history_:
+                raise TypeError(
+                    f"{type(inner).__name__} has trained many nets, of which this figure shows one. "
+                    "SearchDisplay.from_estimator draws the whole search; pass one of its `estimators_` here."
+                )
             return inner
         if getattr(inner, "steps", None):
             inner = inner.steps[-1][1]

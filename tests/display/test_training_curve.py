@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 from skreg.display import TrainingCurveDisplay
 
 
@@ -98,6 +99,12 @@ def test_other_estimators_are_refused(data):
         TrainingCurveDisplay.from_estimator(LogisticRegression().fit(*data))
     with pytest.raises(TypeError, match="Pipeline has no `history_`, and wraps nothing"):
         TrainingCurveDisplay.from_estimator(make_pipeline(LogisticRegression()).fit(*data))
+    search = RegularizedMLPClassifierCV(
+        RegularizedMLPClassifier((4,), max_iter=2), n_settings=1, cv=2, random_state=0
+    ).fit(*data)
+    with pytest.raises(TypeError, match=r"has trained many nets.*SearchDisplay.*`estimators_`"):
+        TrainingCurveDisplay.from_estimator(search)
+    assert len(TrainingCurveDisplay.from_estimator(search.estimators_[0], plot=False).frame()) == 2
     with pytest.raises(NotFittedError, match="Net instance is not fitted"):
         TrainingCurveDisplay.from_estimator(Net())
 
