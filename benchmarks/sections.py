@@ -52,9 +52,9 @@ def introduction(results, left_out, title=None):
     shares = rows.groupby("method")["given"].agg(["sum", "size"]).query("sum > 0")
     if len(shares):
         text.append(
-            "Rows that were given and not run here, from another machine: "
+            "Rows of the other files, taken at other times and some of them on other machines: "
             + "; ".join(f"{name} {part} of {whole}" for name, part, whole in shares.itertuples())
-            + ". Their scores are for orientation, their seconds only rough."
+            + ". Their seconds compare only roughly."
         )
     where, command = "--bundled" if data == "bundled" else "--data DIR", results.command
     text.append(

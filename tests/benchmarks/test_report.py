@@ -114,7 +114,7 @@ def test_rows_of_further_files_stand_in_for_what_was_not_run(results, peers, tmp
     fill(results, ["forest", "realmlp"], seeds=(1, 2))
     page = page_of(results, tmp_path, str(peers))
     # Measured 0.601 and 0.602, given 0.6: the median of the measured alone would be 0.6015.
-    assert "not run here, from another machine: realmlp 5 of 15." in page
+    assert "some of them on other machines: realmlp 5 of 15." in page
     assert row_of(page, "R2, regression", "t3").count("0.6010") == 2  # that of hgb too
     assert "pytabkit's RealMLP_TD" in page.split("What was run")[1]
     assert "benchmarks.report results.csv peers.csv\n" in page
