@@ -97,7 +97,7 @@ def ranking(results, scores, picture):
         + "   Mean ranks, the best on the left. Methods under one bar cannot be told apart by the "
         "Nemenyi test at 5 % (Demšar 2006).\n\n"
         f"Friedman's test that all are alike: {statistic:.1f} on {scores.shape[1] - 1} degrees of "
-        f"freedom, p = {p_of(p_value)}.\n"
+        f"freedom, p {_equals(p_of(p_value))}.\n"
     )
 
 
@@ -268,6 +268,11 @@ def p_of(value):
     ('0.031', '< 0.0001')
     """
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def _equals(number):
+    """A number behind its name, where it may be a bound."""
+    return number if number.startswith("<") else f"= {number}"
 
 
 def _interval(mean, low, high):
