@@ -211,9 +211,8 @@ def page(result, machine):
         f"{kinds}.\n\nThe methods:\n\n{methods}.\n\n"
         "*Recall* is the share of the five that was found, *precision* the share of what was chosen that is "
         "among them (of nothing chosen it is undefined, and such tables are left out of its mean). Seconds "
-        "are those of the processor, all threads together, and of the clock in brackets; other work ran "
-        "on the machine, which those of the clock show more than those of the processor. A row that is "
-        "missing was not measured.",
+        "are those of the processor, all threads together, since other work ran on the machine, which made "
+        "those of the clock long. A row that is missing was not measured.",
         machine,
     )
     for n in SIZES:
@@ -235,7 +234,7 @@ def _found(rows):
                 *(kind, method, len(own), f"{own['found'].mean() / USEFUL:.2f}"),
                 "none chosen" if np.isnan(precision) else f"{precision:.2f}",
                 f"{own['chosen'].mean():.1f}",
-                f"{own['cpu seconds'].median():.1f} ({own['seconds'].median():.1f})",
+                f"{own['cpu seconds'].median():.1f}",
             )
         )
     header = ("table", "method", "tables", "recall", "precision", "chosen", "seconds")
