@@ -334,7 +334,7 @@ def test_a_search_of_the_package_on_dask(limits):
         told = cluster.scheduler.get_logs()
     assert not any("Traceback" in line for _, line in told)
     if "max_time" in limits:
-        assert seconds < 2 * limits["max_time"]  # a tenth, where workers are quick to start
+        assert seconds < limits["max_time"] + 20  # on a busy machine workers are slow to start
         assert np.isfinite(there.predict_proba(X)).all()
         return
     assert there.cv_results_["rung"].max() > 0
