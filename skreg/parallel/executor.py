@@ -79,6 +79,31 @@ def train_remotely(light, arrays, fingerprints, options):
     return results, reports
 
 
+class _Sent:
+    """The tables of a round that Dask's workers hold, each sent once.
+
+    Under keys of their own: a key that stands for the content is released at the end of a round and taken
+    again in the next one, and Dask's scheduler may lose it between the two, and its task with it.
+    """
+
+    def __init__(self, executor):
+        client = getattr(executor, "_client", None)
+        self._client = client if hasattr(client, "scatter") else None
+        self._known, self._held = {}, []
+
+    def references(self, arrays, *, again):
+        """With Dask, references to arrays; else the arrays. ``again``: a worker may have died with them."""
+        if self._client is None:
+            return arrays
+        new = [a for a in arrays if again or id(a) not in self._known]
+        with contextlib.suppress(Exception):
+            made = self._client.scatter(new, hash=False, broadcast=False) if new else []
+            self._held += made  # those that died are still named by others
+            self._known |= {id(a): reference for a, reference in zip(new, made, strict=True)}
+            return [self._known[id(a)] for a in arrays]
+        return arrays
+
+
 class ExecutorRounds:
     """Trains rounds by handing their stacks to an executor.
 
@@ -113,21 +138,21 @@ class ExecutorRounds:
         """Results and reports of a round."""
         results, reports = [None] * len(work.jobs), []
         stacks = plan(work.jobs, fingerprints=work.fingerprints, memory=work.memory)
-        pending = {}
+        pending, sent = {}, _Sent(self.executor)
         for members in stacks:
             if work.jobs[members[0]].driver is None:
-                self._send(work, members, 1, pending)
+                self._send(work, members, 1, pending, sent)
         here = [s for s in stacks if work.jobs[s[0]].driver is not None]
         for members in here:  # callbacks have to run in this process
             self._train_here(work, members, pending)
         while pending:
-            for members, (done, report) in self._collect(work, pending):
+            for members, (done, report) in self._collect(work, pending, sent):
                 for i, result in zip(members, done, strict=True):
                     results[i] = result
                 reports += report
         return results, reports
 
-    def _collect(self, work, pending):
+    def _collect(self, work, pending, sent):
         """Wait for a stack; members and outcome of all that came in. Failed ones go out again."""
         done, _ = wait(list(pending), timeout=_POLL, return_when=FIRST_COMPLETED)
         if work.control.cancelled:
@@ -146,12 +171,12 @@ class ExecutorRounds:
                 # fails in this process as well, and that error is the one to show.
                 if attempt < ATTEMPTS:
                     time.sleep(_POLL)
-                    self._send(work, members, attempt + 1, pending)
+                    self._send(work, members, attempt + 1, pending, sent)
                 else:
                     self._train_here(work, members, pending)
         return outcome
 
-    def _send(self, work, members, attempt, pending):
+    def _send(self, work, members, attempt, pending, sent):
         light, arrays = pack([work.jobs[i] for i in members])
         prints = [work.fingerprints[i] for i in members]
         options = {"memory": work.memory}
@@ -159,21 +184,12 @@ class ExecutorRounds:
         if workers:  # processes of this machine, which share its cores
             options["threads"] = max(1, work.threads // workers)
         try:
-            arrays = self._scatter(arrays)
+            arrays = sent.references(arrays, again=attempt > 1)
             future = self.executor.submit(train_remotely, light, arrays, prints, options)
         except Exception:  # the pool takes no more work
             self._train_here(work, members, pending)
         else:
             pending[future] = (members, attempt)
-
-    def _scatter(self, arrays):
-        """With Dask, references to arrays that the workers hold; else the arrays."""
-        client = getattr(self.executor, "_client", None)
-        if client is None or not hasattr(client, "scatter"):
-            return arrays
-        with contextlib.suppress(Exception):
-            return client.scatter(arrays, hash=True, broadcast=False)
-        return arrays
 
     @staticmethod
     def _train_here(work, members, pending):
