@@ -520,13 +520,13 @@ def test_auto_decides_by_shares_where_the_score_is_balanced_accuracy():
 # -- budgets and interrupts ---------------------------------------------------------------------------
 
 
-def test_time_is_kept_and_spent():
+def test_time_is_kept_and_tries_many_settings():
     X, y, _ = table(n=300)
     search(SEARCHES[0], n_settings=1).fit(X, y)  # kernels are loaded
     began = time.perf_counter()
     model = search(SEARCHES[0], n_settings=None, max_time=4.0, max_iter=30).fit(X, y)
     seconds = time.perf_counter() - began
-    assert len(model.cv_results_["params"]) >= 2  # how many is a matter of the machine
+    assert len(model.cv_results_["params"]) > 8
     assert 2.0 < seconds < 6.0  # a busy machine is given its time
 
 
