@@ -8,6 +8,7 @@ threads have as many as torch; ``OMP_NUM_THREADS`` bounds them all.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -297,8 +298,20 @@ def without_budget(text):
 def _without(text, beginning):
     """A method without the parameters whose text begins so."""
     name, _, settings = text.partition(":")
-    kept = ",".join(word for word in settings.split(",") if not word.startswith(beginning))
+    words = settings.split(",")
+    kept = ",".join(word for word in words if not word.strip().startswith(beginning))
     return f"{name}:{kept}" if kept else name
+
+
+def spaced(text):
+    """A method's name as a page shows it, with spaces where a narrow column may break it.
+
+    >>> from benchmarks.methods import spaced
+    >>> spaced("skreg-search:max_time=120,decision=balanced"), spaced("hgb")
+    ('skreg-search: max_time=120, decision=balanced', 'hgb')
+    """
+    name, colon, settings = text.partition(":")
+    return f"{name}: {re.sub(r',(?=[^ )])', ', ', settings)}" if colon else name
 
 
 def make(text, task, seed):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import sections
+from benchmarks.methods import spaced
 from benchmarks.protocol import HALVES
 from benchmarks.ranking import median_scores
 from benchmarks.results_file import read, read_notes
@@ -72,6 +73,7 @@ def write(results, reference, methods=None, *, page="tables", docs=DOCS, title=N
         if name not in known:
             raise ValueError(f"There is no row of {name!r}. Methods are {', '.join(known)}.")
     rows = results.rows[results.rows["method"].isin([*methods, reference])]
+    rows, reference = rows.assign(method=rows["method"].map(spaced)), spaced(reference)
     every = median_scores(rows)
     # Only tables on which all of them were run can be ranked.
     scores = every.dropna()
