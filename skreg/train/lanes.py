@@ -3,7 +3,9 @@
 Members are independent, so two stacks on one core each need no barrier between them, while two
 threads inside one step wait for each other some dozens of times a minibatch (measured on two cores:
 a stack of 16 nets (256, 256) reaches 0.50 of the matrix-product peak with two threads in each product
-and kernel, 0.67 as two lanes). Only a stack that is alone uses several threads, for its products.
+and kernel, 0.67 as two lanes). Only a stack that is alone uses several threads: for its products, or
+for its members, which need no barrier within an epoch. So those that train last take over the threads
+of lanes that have ended.
 """
 
 from __future__ import annotations
@@ -16,9 +18,34 @@ import torch
 _here = threading.local()
 
 
+class _Team:
+    """The lanes of one call, which share the threads there are.
+
+    Attributes
+    ----------
+    threads : int
+    lanes : int
+        As many as there were at first.
+    at_work : int
+        Those that have not ended.
+    """
+
+    def __init__(self, threads, lanes):
+        self.threads, self.lanes, self.at_work = threads, lanes, lanes
+        self._lock = threading.Lock()
+
+    def leave(self):
+        """A lane has ended. The last one keeps its place, since nobody is left to take it."""
+        with self._lock:
+            self.at_work = max(1, self.at_work - 1)
+
+
 def width():
-    """Threads that the task of the calling thread may use: its members, or its products, share them."""
-    return getattr(_here, "width", 1)
+    """Threads that the task of the calling thread may use: its members, or its products, share them.
+
+    Where members share them it grows as other lanes end.
+    """
+    return getattr(_here, "width", lambda: 1)()
 
 
 def in_lane():
@@ -27,19 +54,24 @@ def in_lane():
 
 
 @contextlib.contextmanager
-def _threads(number, products):
-    """Let the task of the calling thread use as many threads, for products or else for members.
+def _threads(team, most, products):
+    """Let the task of the calling thread use a share of the threads, for products or else for members.
 
-    Only one of the two: threads of torch that wait for their next product keep a core busy.
+    Only one of the two: threads of torch that wait for their next product keep a core busy. How many share
+    a product does not depend on when other lanes end, since its sums do on how many, to the last digit.
     """
-    before = torch.get_num_threads(), width()
-    torch.set_num_threads(number if products else 1)
+    before, outer = torch.get_num_threads(), getattr(_here, "width", lambda: 1)
+
+    def number():
+        return min(most, team.threads // (team.lanes if products else team.at_work))
+
+    torch.set_num_threads(number() if products else 1)
     _here.width = number
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        _here.width = before[1]
+        torch.set_num_threads(before)
+        _here.width = outer
 
 
 def run(tasks, useful, cancel, products=None):
@@ -62,7 +94,7 @@ def run(tasks, useful, cancel, products=None):
     threads = torch.get_num_threads()
     n = min(threads, len(tasks))
     results, errors, places = [None] * len(tasks), [], iter(range(len(tasks)))
-    lock = threading.Lock()
+    lock, team = threading.Lock(), _Team(threads, max(1, n))
 
     def work():
         while not errors:
@@ -72,14 +104,17 @@ def run(tasks, useful, cancel, products=None):
                 return
             try:
                 several = products is None or products[place]
-                with _threads(min(useful[place], threads // n), several):
+                with _threads(team, useful[place], several):
                     results[place] = tasks[place]()
             except BaseException as error:
                 errors.append(error)
 
     def lane():
         _here.lane = True
-        work()
+        try:
+            work()
+        finally:
+            team.leave()
 
     if n <= 1:
         work()

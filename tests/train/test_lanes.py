@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
 from skreg.train import Control, lanes, train
+from skreg.train.plan import threads_for
 from tests.train.helpers import assert_same_result, make_job, train_module
 
 
@@ -52,8 +54,44 @@ def test_threads_are_for_products_or_for_members(two_threads):
     assert lanes.run([task], [5], nothing, products=[True]) == [(2, 2)]
     assert lanes.run([task], [5], nothing, products=[False]) == [(2, 1)]
     assert lanes.run([task], [1], nothing, products=[False]) == [(1, 1)]
-    assert lanes.run([task, task], [9, 9], nothing, products=[False, False]) == [(1, 1)] * 2
+    meet = threading.Barrier(2, timeout=30)
+
+    def beside_another():
+        meet.wait()
+        found = task()
+        meet.wait()
+        return found
+
+    both = lanes.run([beside_another] * 2, [9, 9], nothing, products=[False, False])
+    assert both == [(1, 1)] * 2
     assert (lanes.width(), torch.get_num_threads()) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("products", "useful", "late"), [(False, 9, 2), (False, 1, 1), (True, 9, 1)]
+)
+def test_members_take_over_the_threads_of_lanes_that_have_ended(
+    two_threads, products, useful, late
+):
+    """Products do not: how many threads share a sum would depend on which lane ends first."""
+    meet, release = threading.Barrier(2, timeout=30), threading.Event()
+
+    def ends():
+        meet.wait()
+        release.wait(30)
+
+    def goes_on():
+        meet.wait()
+        early, here = lanes.width(), threading.current_thread()
+        found = [t for t in threading.enumerate() if t.name.startswith("skreg-lane")]
+        (other,) = (t for t in found if t is not here)
+        release.set()
+        other.join(30)
+        return early, lanes.width()
+
+    (seen, _) = lanes.run([goes_on, ends], [useful, 1], nothing, products=[products, False])
+    assert seen == (1, late)
+    assert lanes.width() == 1
 
 
 def test_each_part_has_a_thread_and_an_error_comes_through():
@@ -127,6 +165,17 @@ def test_lanes_change_no_result(two_threads):
     torch.set_num_threads(1)
     for one, other in zip(side_by_side, train(jobs)[0], strict=True):
         assert_same_result(one, other, atol=1e-10)
+
+
+def test_threads_that_share_members_change_no_digit(one_thread):
+    sizes = {"n": 2000, "d": 20, "hidden": (256,)}
+    jobs = [make_job(seed=i, dropout=0.2, dtype="float32", **sizes) for i in range(5)]
+    assert threads_for(jobs[0], len(jobs)) > 1
+    alone, _ = train(jobs)
+    torch.set_num_threads(2)
+    for one, other in zip(alone, train(jobs)[0], strict=True):
+        assert one.params.keys() == other.params.keys()
+        assert all(np.array_equal(one.params[name], other.params[name]) for name in one.params)
 
 
 def test_cancelling_reaches_every_lane(two_threads):
