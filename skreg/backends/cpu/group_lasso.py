@@ -58,7 +58,7 @@ def emit(block, program, step):
         before_kernel(dtype),
         **shared,
         **{"w": step["p"], "g": step["g"], "mean": program.parameter(MEAN), "told": told},
-        **{"scaled": block.scaled, "work": program.floats(2 * n + d)},
+        **{"scaled": block.scaled, "work": program.floats(2 * n + 2 * d)},
     )
     # The point that SGD takes the proximal step from is a buffer of the thread; that of Adam stands
     # where the weights of all members do.
@@ -75,7 +75,7 @@ def emit(block, program, step):
         proximal_kernel(dtype),
         **shared,
         **{"w": point, "w_bytes": bytes_, "metric": metric},
-        **{"most": MOST_STEPS, "work": program.floats(2 * h * d)},
+        **{"most": MOST_STEPS, "work": program.floats(3 * h * d + 4 * d)},
     )
     if solver == "sgd":
         program.add(finish_kernel(dtype), **step, point=point)
@@ -117,14 +117,20 @@ def _metric_of_adam(dtype):
 
 
 @part
-def _add_squares(rows, lengths, divide, groups, out):
-    """Add the squares of a matrix (h, d), lines times or over ``lengths`` (h,), up by group."""
-    one = rows.dtype.type(1)
+def _squares(rows, lengths, divide, groups, columns, out):
+    """Sums of the squares of a matrix (h, d), lines times or over ``lengths`` (h,), by group (n,).
+
+    Those of the inputs come first, in ``columns`` (d,): what goes to the place of a group is no vector code.
+    """
+    zero, one = rows.dtype.type(0), rows.dtype.type(1)
+    columns[:], out[:] = zero, zero
     for u in range(rows.shape[0]):
         scale = one / lengths[u] if divide else lengths[u]
         for j in range(rows.shape[1]):
             value = rows[u, j] * scale
-            out[groups[j]] += value * value
+            columns[j] += value * value
+    for j in range(rows.shape[1]):
+        out[groups[j]] += columns[j]
 
 
 @functools.cache
@@ -181,11 +187,14 @@ def before_kernel(dtype):
             vector(ZERO, outs, n),
             vector(_DOUBLE, told, 4),
         )
-        work, strength = vector(ZERO, work, 2 * n + d), entry(ZERO, strength, 0)
-        size, asked, share = work[:n], work[n : 2 * n], work[2 * n :]
-        size[:] = ZERO
-        asked[:] = ZERO
-        _add_squares(w, lengths, True, groups, size)
+        work, strength = vector(ZERO, work, 2 * (n + d)), entry(ZERO, strength, 0)
+        size, asked, share, columns = (
+            work[:n],
+            work[n : 2 * n],
+            work[2 * n : 2 * n + d],
+            work[2 * n + d :],
+        )
+        _squares(w, lengths, True, groups, columns, size)
         if scaled:
             for j in range(d):
                 norm = np.sqrt(size[groups[j]])
@@ -204,7 +213,7 @@ def before_kernel(dtype):
             for j in range(d):
                 value = mean[u, j] + fresh * (g[u, j] - mean[u, j])
                 mean[u, j] = ZERO if abs(value) < SMALL else value
-        _add_squares(mean, lengths, False, groups, asked)
+        _squares(mean, lengths, False, groups, columns, asked)
         for i in range(n):
             stays = size[i] == ZERO and np.sqrt(asked[i]) <= strength * factors[i]
             outs[i] = ONE if stays else ZERO
@@ -233,7 +242,11 @@ def _root(a, d, c, size, largest, enough, most):
 
 @functools.cache
 def proximal_kernel(dtype):
-    """The proximal step of a member's weights (h, d), in place; ``metric`` (h, d), ``work`` (2, h, d)."""
+    """The proximal step of a member's weights (h, d), in place; ``metric`` (h, d) is written over.
+
+    Most groups are out of it at a glance, by the squares of their inputs; the numbers of the others are put
+    side by side for Newton's method.
+    """
     F = getattr(np, dtype)
     ZERO, ITEM = F(0), np.dtype(dtype).itemsize
     ENOUGH = F(4 * np.finfo(dtype).eps)
@@ -247,31 +260,42 @@ def proximal_kernel(dtype):
         w, metric = matrix(ZERO, w + k * w_bytes, h, d), matrix(ZERO, metric, h, d)
         lengths, outs = vector(ZERO, lengths, h), vector(ZERO, outs, n)
         factors, strength = vector(ZERO, factors, n), entry(ZERO, strength, 0)
-        all_a, all_d = vector(ZERO, work, h * d), vector(ZERO, work + h * d * ITEM, h * d)
+        values, work = matrix(ZERO, work, h, d), work + h * d * ITEM
+        own, own_metric = vector(ZERO, work, h * d), vector(ZERO, work + h * d * ITEM, h * d)
+        columns = matrix(ZERO, work + 2 * h * d * ITEM, 4, d)
+        squares, largest, roots, strengths = columns[0], columns[1], columns[2], columns[3]
+        squares[:] = ZERO
+        largest[:] = ZERO
+        for u in range(h):
+            s = lengths[u]
+            for j in range(d):
+                scale = metric[u, j] * s
+                value = scale * w[u, j]
+                scale *= s
+                values[u, j], metric[u, j] = value, scale
+                squares[j] += value * value
+                largest[j] = scale if scale > largest[j] else largest[j]
         for i in range(n):
-            c, square, largest, at = strength * factors[i], ZERO, ZERO, 0
+            c, square, highest, rho, at = strength * factors[i], ZERO, ZERO, ZERO, 0
             for m in range(starts[i], starts[i + 1]):
-                j = order[m]
-                for u in range(h):
-                    s = lengths[u]
-                    scale = metric[u, j] * s * s
-                    value = scale * (w[u, j] / s)
-                    all_a[at], all_d[at] = value, scale
-                    square += value * value
-                    largest = max(largest, scale)
-                    at += 1
-            size, a, scales = np.sqrt(square), all_a[:at], all_d[:at]
+                square += squares[order[m]]
+                highest = max(highest, largest[order[m]])
+            size = np.sqrt(square)
             # NaN is larger than nothing, and stays.
-            if size <= c or outs[i] != ZERO:
-                rho = ZERO
-            else:
-                rho = _root(a, scales, c, size, largest, ENOUGH, most)
-            at = 0
+            if not (size <= c or outs[i] != ZERO):
+                for m in range(starts[i], starts[i + 1]):
+                    j = order[m]
+                    for u in range(h):
+                        own[at], own_metric[at] = values[u, j], metric[u, j]
+                        at += 1
+                rho = _root(own[:at], own_metric[:at], c, size, highest, ENOUGH, most)
             for m in range(starts[i], starts[i + 1]):
-                j = order[m]
-                for u in range(h):
-                    x = a[at] * rho / (scales[at] * rho + c) * lengths[u]
-                    w[u, j] = ZERO if rho == ZERO else x
-                    at += 1
+                roots[order[m]], strengths[order[m]] = rho, c
+        for u in range(h):
+            s = lengths[u]
+            for j in range(d):
+                rho = roots[j]
+                x = values[u, j] * rho / (metric[u, j] * rho + strengths[j]) * s
+                w[u, j] = ZERO if rho == ZERO else x
 
     return group_proximal
