@@ -40,7 +40,8 @@ def test_rows_and_page(monkeypatch, machine):
     selection.add(stored, [row, selection.measure_one("nothing", "linear", 200, 0)])
     assert [own["found"] for own in stored["rows"]] == [row["found"], 0]
     stored["bound"] = [
-        {"kind": "linear", "seed": seed, "false": seed, "bound": 0.5} for seed in range(3)
+        {"model": "linear models", "kind": "linear", "seed": seed, "false": seed, "bound": 0.5}
+        for seed in range(3)
     ]
     stored["speed"] = {"seconds": 12.0, "cpu seconds": 20.0, "selected": [0, 1, 2]}
     page = selection.page(stored, machine)
@@ -67,3 +68,5 @@ def test_the_bound_counts_what_is_not_useful(monkeypatch):
     found = selection.measure_bound(0)
     assert [row["kind"] for row in found] == list(selection.KINDS)
     assert all((row["false"], row["bound"]) == (195, 0.7) for row in found)
+    (of_nets,) = selection.measure_bound(0, "nets")
+    assert (of_nets["model"], of_nets["kind"], of_nets["false"]) == ("nets", "products", 195)
