@@ -55,8 +55,8 @@ MEMORY = 0.01
 #: Steps of Newton's method at most; of 200 random groups none took more than 7 where metrics differed by 1e6.
 MOST_STEPS = 50
 
-#: Share of all steps in which the strength grows to what it is. 0.25 found more of five sines among 200 columns
-#: (20 of 20 in four tables, for 17) and left more useless columns in where effects are linear.
+#: Share of all steps in which the strength grows to what it is. 0.25 found more of five sines among 200
+#: columns (20 of 20 in four tables, for 17) and left more useless columns in where effects are linear.
 RAMP = 0.4
 
 #: Share of the mean over units that is added to the strength of the paths of each; least that is allowed.
