@@ -232,7 +232,7 @@ def _block(title, values, digits, sign=1):
 def runs(results):
     """What the methods are, and what was run on which machine."""
     what = [
-        (name, METHODS[base].what + (f",{settings}" if settings else ""))
+        (name, METHODS[base].what + (f", {settings.strip()}" if settings else ""))
         for name in results.rows["method"].unique()
         for base, _, settings in [name.partition(":")]
         if base in METHODS

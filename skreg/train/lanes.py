@@ -12,32 +12,27 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import dataclass
 
 import torch
 
-_here = threading.local()
+
+class _Here(threading.local):
+    """What the calling thread is: whether it is a lane, and how many threads its task may use."""
+
+    lane, width = False, staticmethod(lambda: 1)
 
 
+_here = _Here()
+
+
+@dataclass
 class _Team:
-    """The lanes of one call, which share the threads there are.
+    """The lanes of one call, which share the threads: how many began, and how many have not ended."""
 
-    Attributes
-    ----------
-    threads : int
-    lanes : int
-        As many as there were at first.
-    at_work : int
-        Those that have not ended.
-    """
-
-    def __init__(self, threads, lanes):
-        self.threads, self.lanes, self.at_work = threads, lanes, lanes
-        self._lock = threading.Lock()
-
-    def leave(self):
-        """A lane has ended. The last one keeps its place, since nobody is left to take it."""
-        with self._lock:
-            self.at_work = max(1, self.at_work - 1)
+    threads: int
+    lanes: int
+    at_work: int
 
 
 def width():
@@ -45,12 +40,12 @@ def width():
 
     Where members share them it grows as other lanes end.
     """
-    return getattr(_here, "width", lambda: 1)()
+    return _here.width()
 
 
 def in_lane():
     """Whether the calling thread is a lane."""
-    return getattr(_here, "lane", False)
+    return _here.lane
 
 
 @contextlib.contextmanager
@@ -60,7 +55,7 @@ def _threads(team, most, products):
     Only one of the two: threads of torch that wait for their next product keep a core busy. How many share
     a product does not depend on when other lanes end, since its sums do on how many, to the last digit.
     """
-    before, outer = torch.get_num_threads(), getattr(_here, "width", lambda: 1)
+    before, outer = torch.get_num_threads(), _here.width
 
     def number():
         return min(most, team.threads // (team.lanes if products else team.at_work))
@@ -94,7 +89,7 @@ def run(tasks, useful, cancel, products=None):
     threads = torch.get_num_threads()
     n = min(threads, len(tasks))
     results, errors, places = [None] * len(tasks), [], iter(range(len(tasks)))
-    lock, team = threading.Lock(), _Team(threads, max(1, n))
+    lock, team = threading.Lock(), _Team(threads, lanes=max(1, n), at_work=max(1, n))
 
     def work():
         while not errors:
@@ -114,7 +109,8 @@ def run(tasks, useful, cancel, products=None):
         try:
             work()
         finally:
-            team.leave()
+            with lock:
+                team.at_work -= 1
 
     if n <= 1:
         work()

@@ -328,13 +328,15 @@ def test_a_search_of_the_package_on_dask(limits):
         distributed.Client(cluster) as client,
         batched(executor=client.get_executor()),
     ):
+        if "max_time" in limits:  # workers have started, and loaded the kernels
+            clone(model).set_params(max_time=None, n_settings=1).fit(X, y)
         began = time.perf_counter()
         there = clone(model).fit(X, y)
         seconds = time.perf_counter() - began
         told = cluster.scheduler.get_logs()
     assert not any("Traceback" in line for _, line in told)
     if "max_time" in limits:
-        assert seconds < limits["max_time"] + 20  # on a busy machine workers are slow to start
+        assert seconds < 2 * limits["max_time"]  # a tenth, where nothing else runs
         assert np.isfinite(there.predict_proba(X)).all()
         return
     assert there.cv_results_["rung"].max() > 0
