@@ -174,6 +174,7 @@ def test_a_random_state_gives_the_same_ensemble(kind):
     assert len(set(starts)) == 4
 
 
+@pytest.mark.usefixtures("entropy_of_the_system")
 def test_the_global_generator_is_left_alone():
     X, y, _ = table()
     before = np.random.get_state()[1].copy()

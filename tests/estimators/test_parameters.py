@@ -458,6 +458,7 @@ def test_random_state_makes_fits_reproducible(X, y_real):
     assert (other != first).any()
 
 
+@pytest.mark.usefixtures("entropy_of_the_system")
 def test_random_state_none_draws_anew(X, y_real):
     net = regressor(random_state=None, max_iter=2)
     first, second = (clone(net).fit(X, y_real).predict(X) for _ in range(2))
@@ -473,6 +474,7 @@ def test_random_state_instance_moves_on(X, y_real):
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.usefixtures("entropy_of_the_system")
 @pytest.mark.parametrize("random_state", [0, None])
 def test_global_generators_are_neither_read_nor_moved(X, y_real, random_state):
     net = regressor(random_state=random_state, dropout=0.3, early_stopping=True, max_iter=2)

@@ -6,6 +6,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
@@ -140,4 +141,7 @@ class RegularizedLinearModel(BaseEstimator):
         """Linear outputs, shape (n,) or (n, n_outputs) as `coef_` has one dimension or two."""
         check_is_fitted(self)
         X = self._columns(read_to_predict(self, X))
+        if not issparse(X):
+            # A product rounds by where its factors lie in memory: the same rows give the same digits.
+            X = np.ascontiguousarray(X)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_

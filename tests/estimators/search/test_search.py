@@ -326,6 +326,7 @@ def test_the_size_of_waves_depends_on_no_clock(monkeypatch):
     assert_same(one, search(SEARCHES[0], n_settings=6).fit(X, y), X)
 
 
+@pytest.mark.usefixtures("entropy_of_the_system")
 def test_global_generators_are_left_alone():
     X, y, _ = table()
     before = np.random.get_state()[1].copy()
