@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -12,11 +13,28 @@ from joblib.parallel import get_active_backend
 
 from skreg.estimators import course
 
+_began = time.monotonic()
 _fresh_entropy = course.fresh_entropy
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--begin-within",
+        type=float,
+        metavar="SECONDS",
+        help="skip tests that have not begun so many seconds after the start, as CI's time is limited",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
+    limit = item.config.getoption("--begin-within")
+    if limit is not None and time.monotonic() - _began > limit:
+        pytest.skip("out of time")
+    _draw_as_in_every_run()
+
+
+def _draw_as_in_every_run():
     """Every test, with its fixtures, draws the same numbers in every run, also where it gives no seed.
 
     Otherwise one run in some thousands meets a start of a net so bad that training warns, and a warning is

@@ -764,3 +764,13 @@ def test_weights_that_make_no_sense_are_refused(kind):
 def test_class_weights_that_make_no_sense_are_refused(class_weight, message):
     with pytest.raises(ValueError, match=message):
         RegularizedLinearClassifier(class_weight=class_weight).fit(*table(2))
+
+
+@pytest.mark.parametrize("kind", [RegularizedLinearClassifier, RegularizedLinearRegressor])
+def test_digits_do_not_depend_on_where_a_table_lies_in_memory(kind):
+    X = np.random.default_rng(0).normal(size=(50, 7))
+    model = kind().fit(X, X[:, 0] > 0)
+    predict = model.decision_function if kind is RegularizedLinearClassifier else model.predict
+    strided = np.repeat(X, 2, axis=1)[:, ::2]
+    for table in (np.asfortranarray(X), strided, pd.DataFrame(X).to_numpy()):
+        assert_array_equal(predict(table), predict(X))
