@@ -10,6 +10,8 @@ import json
 from importlib import import_module
 from typing import NamedTuple
 
+from benchmarks.rst import processor
+
 #: A figure that is slower by more than this share of the recorded one is reported.
 TOLERANCE = 0.2
 ALLOWED = f"{100 * TOLERANCE:.0f} %"
@@ -60,7 +62,7 @@ def check(stored, path, record=False):
     recorded, now, entries = read(path), {}, {}
     for page, kept in stored.items():
         machine = kept["machine"]
-        where = f"{machine['cores']} cores of {machine['cpu']} ({machine['capability']})"
+        where = f"{machine['cores']} cores of {processor(machine)}"
         now |= (found := figures(page, kept["result"]))
         for name, figure in found.items():
             entries[name] = {"ratio": figure.value, "repeats": kept["repeats"], "machine": where}

@@ -40,12 +40,17 @@ def heading(text, line="-"):
     return f"\n{text}\n{line * len(text)}\n\n"
 
 
+def processor(machine):
+    """The processor of a machine that `benchmarks.timing.machine` describes."""
+    return f"{machine['cpu']} ({machine['capability']})"
+
+
 def head(title, text, machine):
     """Title and text of a page, and the machine that its figures were taken on."""
     versions = ", ".join(f"{name} {machine[name]}" for name in PACKAGES)
     repeats = f" Repetitions: {machine['repeats']}." if "repeats" in machine else ""
     return (
         f"{title}\n{'=' * len(title)}\n\n{text}\n\nTaken on {machine['cores']} cores of "
-        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} torch threads; {versions}."
+        f"{processor(machine)}, {machine['threads']} torch threads; {versions}."
         f"{repeats}\n\n"
     )

@@ -21,6 +21,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import train_test_split
 
 from benchmarks import rst
+from benchmarks.timing import machine as this_machine
 from skreg import (
     RegularizedLinearRegressor,
     RegularizedMLPRegressor,
@@ -70,12 +71,12 @@ def _lasso():
     return RegularizedLinearRegressor(l2=0.0)
 
 
-def by_path(estimator):
+def by_path(estimator, threshold=None):
     """Columns at the strength with the best score of five folds."""
 
     def select(X, y, seed):
         path = feature_path(X, y, estimator=estimator, cv=5, random_state=seed)
-        return path.support_at("best")
+        return path.support_at("best", threshold=threshold)
 
     return select
 
@@ -110,6 +111,7 @@ def by_lassonet(X, y, seed):
 
 METHODS = {
     "group_l1": by_path(None),
+    "group_l1, agreed": by_path(None, threshold=0.6),
     "stability": by_stability(None),
     "linear L1": by_path(_lasso()),
     "linear stability": by_stability(_lasso()),
@@ -119,6 +121,8 @@ METHODS = {
 #: What each method is.
 TOLD = {
     "group_l1": "``feature_path(X, y, cv=5)``, the columns at the best strength",
+    "group_l1, agreed": 'the same with ``support_at("best", threshold=0.6)``: columns that at least 60 % of '
+    "the fits at that strength use",
     "stability": "``StabilitySelector()``, nets",
     "linear L1": "``feature_path`` of ``RegularizedLinearRegressor(l2=0)``, the best strength",
     "linear stability": "``StabilitySelector(RegularizedLinearRegressor(l2=0))``",
@@ -151,6 +155,7 @@ def measure_one(method, kind, n, seed):
         "chosen": len(chosen),
         "seconds": time.perf_counter() - began,
         "cpu seconds": time.process_time() - cpu,
+        "processor": rst.processor(this_machine()),
     }
 
 
@@ -224,7 +229,7 @@ def page(result, machine):
         "*Recall* is the share of the five that was found, *precision* the share of what was chosen that is "
         "among them (of nothing chosen it is undefined, and such tables are left out of its mean). Seconds "
         "are those of the clock, with nothing else running; those of the processor count all threads. A row "
-        "that is missing was not measured.",
+        "that is missing was not measured." + _elsewhere(rows, rst.processor(machine)),
         machine,
     )
     for n in SIZES:
@@ -232,6 +237,18 @@ def page(result, machine):
         if len(own):
             text += rst.heading(f"{n:,} rows") + _found(own)
     return text + _bound(result.get("bound")) + _speed(result.get("speed"))
+
+
+def _elsewhere(rows, processor):
+    """Which methods were measured on another processor than the page names, since seconds differ by it."""
+    if "processor" not in rows:
+        return ""
+    other = rows[rows["processor"].fillna(processor) != processor]
+    methods = [
+        f"*{method}* on {', '.join(sorted(own.unique()))}"
+        for method, own in other.groupby("method", sort=False)["processor"]
+    ]
+    return f" Taken elsewhere: {'; '.join(methods)}." if methods else ""
 
 
 def _found(rows):
@@ -300,7 +317,6 @@ def _speed(speed):
 def main(arguments=None):
     """Measure some of the rows, and keep each as soon as it is there."""
     from benchmarks.__main__ import RESULTS
-    from benchmarks.timing import machine
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection")
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=[])
@@ -315,7 +331,7 @@ def main(arguments=None):
 
     def keep(change):
         text = path.read_text() if path.exists() else "{}"
-        stored = json.loads(text) or {"machine": machine(), "repeats": 1, "result": {}}
+        stored = json.loads(text) or {"machine": this_machine(), "repeats": 1, "result": {}}
         change(stored["result"])
         seeds = {row["seed"] for row in stored["result"].get("rows", [])}
         stored["repeats"] = max(1, len(seeds))

@@ -141,6 +141,11 @@ def feature_path(
     ['bmi', 's5', 'bp']
     >>> path.features_at("one_se")
     ['bmi', 's5', 'bp', 's3', 'sex']
+
+    Columns on which the fits of the folds agree:
+
+    >>> path.features_at("one_se", threshold=0.6)
+    ['bmi', 's5', 'bp', 's3', 'sex']
     """
     refuse_no_table(X)
     y = targets_of(y, estimator)
@@ -171,6 +176,7 @@ def feature_path(
     return FeaturePath(
         strengths=strengths,
         support=np.array([fit["used"] for fit in everything]),
+        frequency=_frequency(fits, len(strengths)),
         importances=np.array([fit["importances"] for fit in everything]),
         feature_names=everything[0]["names"],
         members=_members(fits),
@@ -222,8 +228,10 @@ def _fit_one(estimator, table, strength, seed, scorer, fold, train, test):
     found["score"] = found["loss"] = np.nan
     if test is not None:
         found["score"], found["loss"] = _judge(model, scorer, *table.take(test))
-    names = column_names(model) if fold == _EVERYTHING else None
-    return {"row": found, "used": used, "importances": importances, "names": names}
+    return {
+        **{"row": found, "used": used, "importances": importances},
+        "names": column_names(model),
+    }
 
 
 def _judge(model, scorer, X, y, weight):
@@ -241,6 +249,22 @@ def _judge(model, scorer, X, y, weight):
             f"scoring failed on {len(y)} rows: {why}. Choose a scorer for such targets, or 'loss'."
         )
         raise renamed(error, text) from error
+
+
+def _frequency(fits, n_strengths):
+    """Share of the fits of each strength that use each column, shape (n_strengths, n_columns).
+
+    Transformers of a Pipeline may make other columns of a fold's rows: they are matched by name, and a column
+    that a fold does not have is not used there.
+    """
+    names = fits[0]["names"]
+    used = [
+        fit["used"]
+        if np.array_equal(fit["names"], names)
+        else np.isin(names, fit["names"][fit["used"]])
+        for fit in fits
+    ]
+    return np.mean(np.reshape(used, (-1, n_strengths, len(names))), axis=0)
 
 
 def _members(fits):

@@ -31,6 +31,8 @@ class FeaturePath:
         The strengths, the strongest first.
     support : ndarray of bool, shape (n_strengths, n_features)
         Which columns are used, of the fits on all rows.
+    frequency : ndarray of shape (n_strengths, n_features)
+        Share of the fits at a strength, those on the folds and that on all rows, that use a column.
     importances : ndarray of shape (n_strengths, n_features)
         Share of each column in the norms of the first layer; 0 exactly where it is not used.
     feature_names : ndarray of shape (n_features,)
@@ -70,6 +72,7 @@ class FeaturePath:
         *,
         strengths: types.Array,
         support: types.Array,
+        frequency: types.Array,
         importances: types.Array,
         feature_names: types.Array,
         members: pd.DataFrame,
@@ -81,6 +84,7 @@ class FeaturePath:
     ) -> None:
         self.strengths = strengths
         self.support = support
+        self.frequency = frequency
         self.importances = importances
         self.feature_names = feature_names
         self.members = members
@@ -200,13 +204,18 @@ class FeaturePath:
             )
         return frame
 
-    def support_at(self, strength: At = "one_se") -> types.Array:
+    def support_at(self, strength: At = "one_se", *, threshold: float | None = None) -> types.Array:
         """Which columns are used at a strength.
 
         Parameters
         ----------
         strength : float, "best" or "one_se", default="one_se"
             One of the path, of which the nearest is taken, or a rule.
+        threshold : float in (0, 1] or None, default=None
+            None takes the columns of the fit on all rows. A number takes those that at least this share of
+            the fits use, those on the folds and that on all rows, as
+            :class:`StabilitySelector` does with its half samples: whether one fit keeps a column of little
+            use, or misses one, is in part chance.
 
         Returns
         -------
@@ -215,26 +224,33 @@ class FeaturePath:
         Raises
         ------
         ValueError
-            For a number that is none above 0, for a rule on a path without ``cv``, and for "one_se" where
-            ``cv`` made one split.
+            For a number that is none above 0, for a rule or a threshold on a path without ``cv``, for
+            "one_se" where ``cv`` made one split, and for a threshold that is no share.
         """
-        return self.support[self._place(strength)].copy()
+        place = self._place(strength)
+        if threshold is None:
+            return self.support[place].copy()
+        self._check_threshold(threshold)
+        return self.frequency[place] >= threshold
 
-    def features_at(self, strength: At = "one_se") -> list[str]:
+    def features_at(self, strength: At = "one_se", *, threshold: float | None = None) -> list[str]:
         """Names of the columns that are used at a strength, the most important first.
 
         Parameters
         ----------
         strength : float, "best" or "one_se", default="one_se"
             As of `support_at`.
+        threshold : float in (0, 1] or None, default=None
+            As of `support_at`. Columns that the fit on all rows does not use come last, those first that
+            more fits use.
 
         Returns
         -------
         list of str
         """
-        place = self._place(strength)
-        order = np.argsort(-self.importances[place], kind="stable")
-        return [str(self.feature_names[j]) for j in order if self.support[place, j]]
+        place, chosen = self._place(strength), self.support_at(strength, threshold=threshold)
+        order = np.lexsort((-self.frequency[place], -self.importances[place]))
+        return [str(self.feature_names[j]) for j in order if chosen[j]]
 
     def estimator_at(self, strength: At = "one_se") -> Any:
         """The estimator with a strength, not fitted; with the seed of the path its fit is the path's.
@@ -249,6 +265,18 @@ class FeaturePath:
         estimator
         """
         return member(self._estimator, self.strengths[self._place(strength)], self.seed)
+
+    def _check_threshold(self, threshold):
+        if not isinstance(threshold, Real) or not 0 < threshold <= 1:
+            raise ValueError(
+                f"threshold={threshold!r} must be a share of the fits, above 0 and up to 1, such as 0.6, or "
+                "None for the columns of the fit on all rows."
+            )
+        if not self.n_folds:
+            raise ValueError(
+                "A threshold counts the fits that use a column, and without folds there is one fit. Pass cv "
+                "to feature_path, such as cv=5, or leave the threshold out."
+            )
 
     def _place(self, strength):
         if isinstance(strength, str) and strength in ("best", "one_se"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import selection
+from benchmarks import rst, selection
 
 
 @pytest.mark.parametrize("kind", selection.KINDS)
@@ -49,6 +49,10 @@ def test_rows_and_page(monkeypatch, machine):
     assert f"- {row['found'] / 5:.2f}\n     - {row['found'] / 10:.2f}" in page
     assert "2 of 3" in page
     assert "12 s" in page
+    assert f"Taken elsewhere: *first* on {row['processor']}" in page
+    for own in stored["rows"]:
+        own["processor"] = rst.processor(machine)
+    assert "elsewhere" not in selection.page(stored, machine)
 
 
 def test_the_bound_counts_what_is_not_useful(monkeypatch):

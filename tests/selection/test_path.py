@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut
@@ -82,6 +85,59 @@ def test_what_is_used_at_a_strength(path):
     np.testing.assert_array_equal(path.support_at(path.strengths[5] * 1.01), path.support[5])
     np.testing.assert_array_equal(path.importances > 0, path.support)
     np.testing.assert_allclose(path.importances[1:].sum(axis=1), 1.0)
+
+
+def test_how_many_fits_use_a_column(path, linear_table):
+    X, y = linear_table
+    at = int(((path.frequency > 0) & (path.frequency < 1)).sum(axis=1).argmax())
+    splits = [(np.arange(len(y)), None), *KFold(5, shuffle=True, random_state=0).split(X)]
+    used = []
+    for train, _ in splits:
+        alpha = path.strengths[at] * y[train].std()
+        used.append(Lasso(alpha=alpha, tol=1e-10).fit(X.iloc[train], y[train]).coef_ != 0)
+    np.testing.assert_allclose(path.frequency[at], np.mean(used, axis=0))
+    assert len(set(path.frequency[at])) > 2  # so that thresholds differ
+    for threshold in (0.3, 0.6, 1.0):
+        chosen = path.support_at(path.strengths[at], threshold=threshold)
+        np.testing.assert_array_equal(chosen, np.mean(used, axis=0) >= threshold)
+
+
+def test_columns_that_only_folds_use_come_last(path):
+    at = int(np.argmax(((path.frequency > 0) & ~path.support).any(axis=1)))
+    few, many = path.strengths[at], path.features_at(path.strengths[at], threshold=0.01)
+    own = path.features_at(few)
+    assert many[: len(own)] == own
+    assert len(many) > len(own)
+
+
+@pytest.mark.parametrize("threshold", [0, -0.1, 1.01, np.nan, "half"])
+def test_a_threshold_is_a_share(path, threshold):
+    message = (
+        rf"threshold={re.escape(repr(threshold))} must be a share of the fits, above 0 and up to 1"
+    )
+    with pytest.raises(ValueError, match=message):
+        path.support_at(threshold=threshold)
+
+
+def test_a_threshold_needs_folds(linear_table, lasso):
+    path = feature_path(*linear_table, estimator=lasso, strengths=[0.1])
+    with pytest.raises(ValueError, match=r"without folds there is one fit\. Pass cv"):
+        path.features_at(0.1, threshold=0.6)
+
+
+def test_columns_that_a_fold_does_not_have_are_matched_by_name(lasso):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"city": rng.choice(["a", "c"], 80), "x": rng.normal(size=80)})
+    X.loc[:1, "city"] = "b"  # in one fold's test rows alone
+    y = X["x"] + 2.0 * (X["city"] == "c") + 5.0 * (X["city"] == "b")
+    cv = [(np.arange(40, 80), np.arange(40)), (np.arange(40), np.arange(40, 80))]
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]), remainder="passthrough"
+    )
+    path = feature_path(X, y, estimator=make_pipeline(encode, lasso), strengths=[0.01], cv=cv)
+    shares = dict(zip(path.feature_names, path.frequency[0], strict=True))
+    assert shares["remainder__x"] == 1.0
+    assert shares["onehotencoder__city_b"] == pytest.approx(2 / 3)
 
 
 def test_the_estimator_at_a_strength_is_the_member(path, linear_table):

@@ -231,6 +231,7 @@ def selecting() -> None:
     assert_type(path.frame(), pd.DataFrame)
     assert_type(path.one_se_strength + path.best_strength, float)
     assert_type(path.features_at("best"), list[str])
+    path.support_at("best", threshold=0.6), path.frequency
     path.support_at(0.1), path.estimator_at("one_se").fit(X, numbers)
     assert_type(FeaturePathDisplay.from_path(path, n_features=3).axes_, list[Axes])
     selector = StabilitySelector(lasso, strengths=[0.3, 0.2], n_pairs=3, pfer=None)
