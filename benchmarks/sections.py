@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, spaced
 from benchmarks.pictures import rank_diagram, save, score_against_time
 from benchmarks.protocol import TASKS
 from benchmarks.ranking import (
@@ -230,10 +230,11 @@ def _block(title, values, digits, sign=1):
 
 
 def runs(results):
-    """What the methods are, and what was run on which machine."""
+    """What the methods are, and which of them were run on which machine."""
+    shown = list(results.rows["method"].unique())
     what = [
         (name, METHODS[base].what + (f", {settings.strip()}" if settings else ""))
-        for name in results.rows["method"].unique()
+        for name in shown
         for base, _, settings in [name.partition(":")]
         if base in METHODS
     ]
@@ -244,10 +245,11 @@ def runs(results):
             machine["threads"],
             ", ".join(f"{name} {machine[name]}" for name in packages if name in machine),
             ", ".join(map(str, run["seeds"])),
-            ", ".join(run["methods"]),
+            "; ".join(methods),
         )
         for run in results.notes["runs"]
         for machine in [run["machine"]]
+        if (methods := [name for name in map(spaced, run["methods"]) if name in shown])
     ]
     return (
         heading("What was run")

@@ -49,7 +49,10 @@ def results(tmp_path, machine):
     methods = ["linear", "hgb", "skreg", "skreg:dropout=0.3,patience=9"]
     fill(path, methods, failed={("t2", "hgb")})
     halves = {name: "judge" if name in ("t1", "t4") else "choose" for name in TASKS}
-    runs = [{"machine": machine, "methods": methods, "seeds": [0, 1, 2]}]
+    runs = [
+        {"machine": machine, "methods": methods, "seeds": [0, 1, 2]},
+        {"machine": {**machine, "cpu": "Another CPU"}, "methods": methods[3:], "seeds": [0]},
+    ]
     notes = {"data": "dev", "halves": halves, "runs": runs}
     path.with_suffix(".json").write_text(json.dumps(notes))
     return path
@@ -86,7 +89,9 @@ def test_page_of_a_small_file(results, tmp_path):
     assert row_of(page, "Ranks", "hgb")[:2] == ["2.20", "0.400"]
     assert row_of(page, "Ranks", "linear")[:2] == ["2.80", "0.000"]
     # Variants are not ranked.
-    assert "skreg:dropout" not in page.split("What was run")[0]
+    assert "skreg:dropout" not in page
+    assert "Another CPU" not in page
+    assert "     - linear; hgb; skreg\n" in page
     assert row_of(page, "Failures", "t2")[1:] == ["hgb", "``ValueError: a 'bad' table``"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -33,6 +34,8 @@ TRITON = importlib.util.find_spec("triton") is not None
 EMBEDDED = (None, (0, 2, 3))
 
 INTERPRETED = Path(__file__).with_name("interpreted_step.py")
+#: They take minutes, so that they are run in so many parts, side by side.
+PARTS = 4
 
 needs_triton = pytest.mark.skipif(not TRITON, reason="the kernels for CUDA need triton")
 
@@ -45,20 +48,29 @@ def on_cuda(test):
     return pytest.mark.gpu(skip(test))
 
 
-def interpreted(*arguments):
-    """Run the tests of the interpreter in a process of their own; returns what they wrote."""
+def in_the_interpreter(*arguments):
+    """What pytest writes in a process of its own, in which Triton's interpreter runs the kernels."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [*command, str(INTERPRETED)],
+        command,
         capture_output=True,
         text=True,
         check=False,
-        cwd=INTERPRETED.parents[2],
+        cwd=INTERPRETED.parents[3],
         env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@functools.cache
+def interpreted(marked):
+    """The tests for the interpreter that a marker expression chooses."""
+    found = in_the_interpreter("--collect-only", "-m", marked, str(INTERPRETED))
+    cases = [line for line in found.splitlines() if "::" in line]
+    assert len(cases) >= PARTS
+    return cases
 
 
 @needs_triton
@@ -88,16 +100,11 @@ def test_what_a_block_lacks_is_named(monkeypatch):
 
 @needs_triton
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_in_the_interpreter():
-    assert "skipped" not in interpreted()
-
-
-@needs_triton
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_in_the_interpreter_in_full():
-    assert "skipped" not in interpreted("-m", "slow")
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("marked", ["not slow", "slow"])
+def test_in_the_interpreter(marked, part):
+    cases = interpreted(marked)[part::PARTS]
+    assert f"{len(cases)} passed" in in_the_interpreter("-m", marked, *cases)
 
 
 # On a GPU.
