@@ -14,7 +14,7 @@ from joblib.parallel import get_active_backend
 from skreg.estimators import course
 
 _began = time.monotonic()
-_fresh_entropy = course.fresh_entropy
+_fresh_seeds = course.fresh_seeds
 
 
 def pytest_addoption(parser):
@@ -30,7 +30,7 @@ def pytest_addoption(parser):
 def pytest_runtest_setup(item):
     limit = item.config.getoption("--begin-within")
     if limit is not None and time.monotonic() - _began > limit:
-        pytest.skip("out of time")
+        pytest.skip("out of time: it had not begun within what --begin-within allows")
     _draw_as_in_every_run()
 
 
@@ -42,13 +42,13 @@ def _draw_as_in_every_run():
     """
     np.random.seed(0)
     drawn = random.Random(0)
-    course.fresh_entropy = lambda: drawn.getrandbits(128)
+    course.fresh_seeds = lambda: np.random.SeedSequence(drawn.getrandbits(128))
 
 
 @pytest.fixture
 def entropy_of_the_system(monkeypatch):
     """What `random_state=None` draws outside tests."""
-    monkeypatch.setattr(course, "fresh_entropy", _fresh_entropy)
+    monkeypatch.setattr(course, "fresh_seeds", _fresh_seeds)
 
 
 @pytest.fixture

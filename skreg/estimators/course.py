@@ -193,22 +193,22 @@ def forward_rows(net, numbers):
 # -- rows and jobs ------------------------------------------------------------------------------------
 
 
-def fresh_entropy():
-    """128 bits of the operating system's: what `random_state=None` starts from."""
-    return np.random.SeedSequence().entropy
+def fresh_seeds():
+    """Seeds by the operating system's entropy: what `random_state=None` starts from."""
+    return np.random.SeedSequence()
 
 
 def seed_of(net):
     """A seed for this fit; None draws fresh entropy and does not touch the global generator."""
     if net.random_state is None:
-        return int(np.random.SeedSequence(fresh_entropy()).generate_state(1)[0])
+        return int(fresh_seeds().generate_state(1)[0])
     return int(check_random_state(net.random_state).randint(np.iinfo(np.int32).max))
 
 
 def generator_of(random_state):
     """A generator of random numbers; None draws fresh entropy and does not touch the global generator."""
     if random_state is None:
-        return np.random.RandomState(np.random.SeedSequence(fresh_entropy()).generate_state(4))
+        return np.random.RandomState(fresh_seeds().generate_state(4))
     return check_random_state(random_state)
 
 

@@ -228,10 +228,8 @@ def _fit_one(estimator, table, strength, seed, scorer, fold, train, test):
     found["score"] = found["loss"] = np.nan
     if test is not None:
         found["score"], found["loss"] = _judge(model, scorer, *table.take(test))
-    return {
-        **{"row": found, "used": used, "importances": importances},
-        "names": column_names(model),
-    }
+    names = column_names(model)
+    return {"row": found, "used": used, "importances": importances, "names": names}
 
 
 def _judge(model, scorer, X, y, weight):
