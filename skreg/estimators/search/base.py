@@ -30,13 +30,12 @@ from skreg.estimators.rows import check_validation_arguments
 from skreg.estimators.search.budget import SETTINGS, Budget
 from skreg.estimators.search.chosen import Chosen, mean_of, train_again, trained_on_all
 from skreg.estimators.search.folds import Rows, Splits
-from skreg.estimators.search.greedy import select
 from skreg.estimators.search.importance import importance_table
 from skreg.estimators.search.judge import Judge
 from skreg.estimators.search.knobs import knob_table, standing
 from skreg.estimators.search.mixture import Mixture
 from skreg.estimators.search.run import Search
-from skreg.estimators.search.space import Table, check_names, settings
+from skreg.estimators.search.space import Table, check_names, check_values, settings
 from skreg.estimators.search.tells import ensemble_table, history_table, results_table
 from skreg.estimators.search.trials import Trainees
 from skreg.estimators.split import check_groups
@@ -203,19 +202,46 @@ class BaseSearch(AroundNets, BaseEstimator):
         source = settings(
             template, self.param_distributions, self.param_grid, table, check_random_state(seed)
         )
-        repeats = 1 if self.refit else self._how_often(len(rows))
+        repeats = 1 if self.refit else self._how_often(np.count_nonzero(rows.weighted))
         search = Search(
-            trainees, source, judge, budget, self._say, halving=self.halving, repeats=repeats
+            trainees,
+            source,
+            judge,
+            budget,
+            self._say,
+            halving=self.halving,
+            repeats=repeats,
+            on_all_rows=bool(self.refit),
         )
         search.run()
         chosen = self._chosen(search)
-        train_again(
-            search, chosen, splits, [rng.randint(MAX_INT, size=2) for _ in range(1, repeats)]
-        )
-        nets = trained_on_all(search, chosen, rows) if self.refit else [own.nets for own in chosen]
+        seeds = [rng.randint(MAX_INT, size=2) for _ in range(1, repeats)]
+        nets = self._trained_further(search, chosen, splits, seeds)
+        try:
+            self._keep(search, chosen, nets)
+        except KeyboardInterrupt:  # a moment's work, so that what was found is not lost by it
+            search.interrupted = True
+            self._keep(search, chosen, nets)
+        return search.interrupted
+
+    def _trained_further(self, search, chosen, splits, seeds):
+        """The nets of each chosen setting, once they are trained as often and on what they are to be."""
+        try:
+            train_again(search, chosen, splits, seeds)
+            if self.refit:
+                return trained_on_all(search, chosen, splits.rows)
+        except KeyboardInterrupt:
+            search.interrupted = True
+        return [own.nets for own in chosen]
+
+    def _keep(self, search, chosen, nets):
+        """Set what is known of the settings and what predicts."""
         self._set_results(search, chosen)
         self._set_nets(search, chosen, nets)
-        return search.interrupted
+
+    def _make_template(self):
+        # The time is the search's: of a net by itself it would count how fast this machine is.
+        return super()._make_template(max_time=None)
 
     def _most_settings(self):
         """Settings to try, infinite for no limit."""
@@ -238,6 +264,7 @@ class BaseSearch(AroundNets, BaseEstimator):
                 if not isinstance(part, dict):
                     raise TypeError(f"{name} has the entry {part!r}, which is not a dict.")
                 check_names(name, part, type(template).__name__, known)
+                check_values(name, part)
             if isinstance(space, list) and not space:
                 raise ValueError(f"{name}=[] has no settings to try. Name some, or set it to None.")
 
@@ -280,11 +307,8 @@ class BaseSearch(AroundNets, BaseEstimator):
 
     def _chosen(self, search):
         """The settings that predict, with their weights."""
-        kept, weights = search.kept, np.ones(1)
-        if self.ensemble:
-            found, shares = zip(*((trial.found, trial.shares) for trial in kept), strict=True)
-            weights, _ = select(found, shares, search.judge.score)
-        pairs = zip(kept, weights, strict=False)
+        weights = search.ensemble_weights() if self.ensemble else np.ones(1)
+        pairs = zip(search.kept, weights, strict=False)
         folds = search.trainees.folds
         return [Chosen.of(trial, weight, folds) for trial, weight in pairs if weight > 0]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn.exceptions import ConvergenceWarning
+
 from skreg.estimators.fitted import set_fitted
+from skreg.estimators.rows import warn
 from skreg.estimators.search.trials import Trainees, Trial, fitted_nets
 from skreg.parallel.calls import submit_in_block
 
@@ -78,7 +81,7 @@ def train_again(search, chosen, splits, seeds):
         Of folds and nets, for each time.
     """
     budget = search.budget
-    budget.reserve = 0.0
+    budget.release()
     needed = sum(sum(own.trial.fit_seconds) for own in chosen)
     for of_folds, of_nets in seeds:
         if search.interrupted or (budget.left is not None and budget.left < needed):
@@ -106,9 +109,18 @@ def trained_on_all(search, chosen, rows):
     -------
     list of list of BaseRegularizedMLP
     """
+    if search.interrupted:
+        return [own.nets for own in chosen]
     made = [search.trainees.on_all_rows(own.trial, rows) for own in chosen]
-    results = submit_in_block([job for _, job in made], seconds=search.budget.left_in_all)
+    results = submit_in_block([job for _, job in made], seconds=search.budget.left_at_last)
     search.interrupted = search.interrupted or any(result.interrupted for result in results)
+    short = sum(result.stopped_by == "max_time" for result in results)
+    if short:
+        warn(
+            f"refit='all': there was no time left to train {short} of the {len(chosen)} chosen settings on "
+            "all rows, so the nets of their folds predict in place of these. Raise max_time.",
+            ConvergenceWarning,
+        )
     nets = []
     for own, (net, job), result in zip(chosen, made, results, strict=True):
         if result.stopped_by == "max_iter":

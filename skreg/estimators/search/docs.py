@@ -11,9 +11,9 @@ from skreg.estimators.search.halving import RUNGS
 COURSE = """
     Settings are drawn and trained on all folds side by side, as few stacks of nets. After {rungs} of
     ``max_iter`` those that are behind by the validation loss, pooled over the folds, are given up
-    (successive halving [1]_), and new ones take their place as long as there is time. Of those that come to
-    the end an ensemble is made by greedy selection on their out-of-fold predictions [2]_. Its members are the
-    nets of the folds, so nothing is trained twice.
+    (successive halving [1]_), and when the others have ended new ones are drawn, as long as there is time. Of
+    those that come to the end an ensemble is made by greedy selection on their out-of-fold predictions [2]_.
+    Its members are the nets of the folds, so nothing is trained twice.
 """
 
 PARAMETERS = """
@@ -37,7 +37,8 @@ PARAMETERS = """
         whatever the speed of the machine.
     max_time : float or None, default=None
         Seconds after which `fit` is to return, with the best so far. Where a training takes so long that few
-        settings could be tried, ``max_iter`` is lowered. At least the first setting is trained for an epoch.
+        settings could be tried, ``max_iter`` is lowered, which the settings then name. At least the first
+        setting is trained for an epoch.
     cv : int, splitter, iterable or None, default=None
         As everywhere in scikit-learn; the test rows of splits may not overlap. None is {folds} folds, and
         {more_folds} where there are fewer than {few_rows:,} rows. A number of folds is shuffled, and

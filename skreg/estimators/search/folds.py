@@ -41,6 +41,11 @@ class Rows:
     def __len__(self):
         return len(self.y)
 
+    @property
+    def weighted(self):
+        """Which rows have weight."""
+        return np.ones(len(self), dtype=bool) if self.weight is None else self.weight > 0
+
     def take(self, rows):
         """Some of the rows, by their places among these."""
         weight = None if self.weight is None else self.weight[rows]
@@ -106,13 +111,13 @@ class Splits:
 
     def _passed(self):
         """The one split of rows to train on, and of validation rows that were passed."""
-        training, valid = (rows.take(_weighted(rows)) for rows in (self.rows, self.valid))
+        training, valid = (rows.take(rows.weighted) for rows in (self.rows, self.valid))
         return Folds([(training, valid)], [np.arange(len(valid))], valid)
 
     def _by_splitter(self):
         rows = self.rows
         classifier = is_classifier(self.template) and rows.y.ndim == 1
-        weighted = _weighted(rows)
+        weighted = rows.weighted
         try:
             splitter = check_cv(self.cv, rows.y, classifier=classifier)
             pairs = list(splitter.split(np.zeros((len(rows), 1)), rows.y, self.groups))
@@ -128,7 +133,7 @@ class Splits:
 
     def _numbered(self, seed):
         """Splits into a number of folds, of the rows that have weight."""
-        chosen = np.flatnonzero(_weighted(self.rows))
+        chosen = np.flatnonzero(self.rows.weighted)
         n = len(chosen)
         groups = None if self.groups is None else self.groups[chosen]
         k = self._number(n, n if groups is None else len(np.unique(groups)))
@@ -150,11 +155,6 @@ class Splits:
         unit = ("sample" if self.groups is None else "group") + "s" * (most > 1)
         remedy = f"Use a number from 2 to {most}" if most > 1 else "Pass X_val and y_val"
         raise ValueError(f"cv={self.cv!r}: {k} folds cannot be made of {most} {unit}. {remedy}.")
-
-
-def _weighted(rows):
-    """Which rows have weight."""
-    return np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
 
 
 def _no_splits(cv, error):

@@ -14,8 +14,8 @@ POOL, START, ROUNDS = 20, 3, 12
 TIE, NEAR = 1e-4, 0.5
 
 
-def select(found, shares, score, *, pool=POOL, start=START, rounds=ROUNDS, tie=TIE):
-    """Weights of an ensemble, by greedy selection with replacement.
+class Selection:
+    """An ensemble by greedy selection with replacement.
 
     It begins with the few best trials. Each round adds the one with which the mean of the predictions scores
     best, one that is in already where that comes near the best. All rounds are gone through: to stop at the
@@ -27,41 +27,66 @@ def select(found, shares, score, *, pool=POOL, start=START, rounds=ROUNDS, tie=T
         Predictions of each trial for the same rows, finite.
     shares : list of ndarray or None
         Of the classes, that they are calibrated to.
-    score : callable
-        ``score(found, shares)``, larger is better.
+    alone : sequence of float
+        Score of each trial by itself, larger is better.
+    pool, start, tie : int, int and float
+        As of the constants above.
 
-    Returns
-    -------
+    Attributes
+    ----------
     weights : ndarray of float, shape (k,)
-        Their sum is 1.
-    reached : float
-        Score of the ensemble.
+        Their sum is 1; after whole rounds, whatever ended the last one.
 
     References
     ----------
     Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble Selection from Libraries of Models", ICML 2004.
     """
-    alone = np.array([_value(score, f, s) for f, s in zip(found, shares, strict=True)])
-    order = np.argsort(-alone, kind="stable")[:pool]
-    counts = np.zeros(len(found))
-    best = alone[order[0]]
-    counts[[i for i in order[:start] if alone[i] >= best - NEAR * abs(best)]] = 1
-    counts[order[0]] = 1
-    for _ in range(rounds):
-        values = np.array([_value(score, *_mean(found, shares, counts, i)) for i in order])
-        near = values >= values.max() - tie * abs(values.max())
-        inside = near & (counts[order] > 0)
-        counts[order[np.argmax(np.where(inside if inside.any() else near, values, -np.inf))]] += 1
-    weights = counts / counts.sum()
-    return weights, float(score(_weighted(found, weights), _weighted(shares, weights)))
 
+    def __init__(self, found, shares, alone, *, pool=POOL, start=START, tie=TIE):
+        self.found, self.shares, self.tie = found, shares, tie
+        alone = np.array([_or_worst(value) for value in alone])
+        self.order = np.argsort(-alone, kind="stable")[:pool]
+        self.counts = np.zeros(len(found))
+        best = alone[self.order[0]]
+        near = [i for i in self.order[:start] if alone[i] >= best - NEAR * abs(best)]
+        self.counts[near] = 1
+        self.counts[self.order[0]] = 1
 
-def _mean(found, shares, counts, i):
-    """What an ensemble predicts with one trial more, and its shares of the classes."""
-    weights = counts.copy()
-    weights[i] += 1
-    weights /= weights.sum()
-    return _weighted(found, weights), _weighted(shares, weights)
+    @property
+    def weights(self):
+        return self.counts / self.counts.sum()
+
+    def go_on(self, score, *, rounds=ROUNDS, while_true=lambda: True):
+        """Go through some rounds.
+
+        Parameters
+        ----------
+        score : callable
+            ``score(found, shares)``, larger is better.
+        rounds : int
+        while_true : callable
+            Asked before each call of ``score``; where it says no, the round is dropped and the
+            selection ends.
+        """
+        for _ in range(rounds):
+            values = []
+            for i in self.order:
+                if not while_true():
+                    return
+                values.append(_or_worst(score(*self._with(i))))
+            self.counts[self.order[self._choice(np.array(values))]] += 1
+
+    def _choice(self, values):
+        near = values >= values.max() - self.tie * abs(values.max())
+        inside = near & (self.counts[self.order] > 0)
+        return np.argmax(np.where(inside if inside.any() else near, values, -np.inf))
+
+    def _with(self, i):
+        """What the ensemble predicts with one trial more, and its shares of the classes."""
+        counts = self.counts.copy()
+        counts[i] += 1
+        weights = counts / counts.sum()
+        return _weighted(self.found, weights), _weighted(self.shares, weights)
 
 
 def _weighted(parts, weights):
@@ -70,6 +95,5 @@ def _weighted(parts, weights):
     return sum(w * part for w, part in zip(weights, parts, strict=True) if w > 0)
 
 
-def _value(score, found, shares):
-    value = score(found, shares)
+def _or_worst(value):
     return value if np.isfinite(value) else -np.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from numbers import Real
 
@@ -27,11 +28,19 @@ class Judge:
         Knows its target and the parameters that no setting changes; learns the scale of the target.
     folds : Folds
     scoring : "loss", str or callable
+
+    Attributes
+    ----------
+    seconds : float
+        That a score of all rows takes, about; 0.0 before there was one.
+    without_value : dict of int to str
+        Folds on which the scorer has no value by itself, and why.
     """
 
     def __init__(self, template, folds, scoring):
         rows = folds.predicted
         self.template, self.folds = template, folds
+        self.seconds, self.without_value = 0.0, {}
         factors = factors_of(template, rows.y, rows.weight)
         weight = rows.weight
         if factors is not None:
@@ -49,6 +58,7 @@ class Judge:
 
     def _check(self, called):
         """Refuse a scorer that fails or has no value even where all is right, before anything is trained."""
+        began = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -57,6 +67,7 @@ class Judge:
                 raise renamed(
                     error, f"{called} cannot be used for this target: {_why(error)}"
                 ) from error
+        self.seconds = time.perf_counter() - began
         value = value.item() if np.ndim(value) == 0 and hasattr(value, "item") else value
         if not isinstance(value, Real) or not np.isfinite(value):
             raise ValueError(
@@ -106,17 +117,37 @@ class Judge:
         values = rowwise(loss_of(self.template), f, self._target[..., rows], **options)[0].numpy()
         return float(np.average(values, weights=self.weight[rows]))
 
-    def score(self, found, shares, rows=None):
-        """Score of predictions, larger is better; NaN where the scorer has no value for them.
+    def score(self, found, shares):
+        """Score of predictions of all rows, larger is better; NaN where the scorer returns that.
 
         Parameters
         ----------
         found : ndarray
         shares : ndarray or None
             Of the classes, that probabilities are calibrated to.
-        rows : ndarray of int, optional
-            Score these rows alone; ``found`` has them only.
         """
+        began = time.perf_counter()
+        value = self._score(found, shares)
+        self.seconds = time.perf_counter() - began
+        return value
+
+    def split_scores(self, found, shares):
+        """Scores of the rows of each fold by themselves, which are told and decide nothing.
+
+        NaN where the scorer has no value for so few rows, such as an AUC where they are of one class.
+        """
+        scores = []
+        for k, rows in enumerate(self.folds.outside):
+            try:
+                value = self._score(found[rows], shares, rows)
+            except ValueError as error:
+                self.without_value.setdefault(k, str(error))
+                value = np.nan
+            scores.append(value)
+        return scores
+
+    def _score(self, found, shares, rows=None):
+        """Score of predictions of some rows, or of all."""
         if self.by_loss:
             return -self.loss(found, slice(None) if rows is None else rows)
         y, given = self._y, self._given

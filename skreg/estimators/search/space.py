@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import loguniform, uniform
 from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+from skreg.net.net import KNOBS
 
 #: Widths of the hidden layers that are drawn, one to four of them.
 _SHAPES = (
@@ -121,11 +124,16 @@ PORTFOLIO: tuple[dict, ...] = (
 
 
 #: Parameters that are one for all settings: these are compared by the same loss, on the same rows, from the
-#: same seeds, and decide alike.
+#: same seeds, and decide alike. The last two say what is done with validation rows, which a search has of its
+#: own.
 _ONE_FOR_ALL = {
     "loss", "quantile", "scale_target", "decision", "categorical_features",
     "random_state", "warm_start", "max_time", "callbacks", "verbose",
+    "validation_fraction", "refit",
 }  # fmt: skip
+
+#: Most points of lists that are put in a random order at once.
+_MOST_ORDERED = 1 << 16
 
 
 def check_names(called, part, net, known):
@@ -157,6 +165,23 @@ def check_names(called, part, net, known):
         )
 
 
+def check_values(called, part):
+    """Refuse values of parameters that are neither lists nor, in ``param_distributions``, distributions."""
+    for name, values in part.items():
+        if called == "param_distributions" and hasattr(values, "rvs"):
+            continue
+        try:
+            ParameterGrid({name: values})
+        except (TypeError, ValueError):
+            allowed = "a list of values"
+            if called == "param_distributions":
+                allowed += " or a distribution such as scipy.stats.uniform(0, 0.5)"
+            raise TypeError(
+                f"{called}[{name!r}]={values!r:.80} is no {allowed.removeprefix('a ')}, or it is empty. Pass "
+                f"{allowed}; put a single value into a list."
+            ) from None
+
+
 @dataclass(frozen=True)
 class Table:
     """What drawing has to know of the training rows.
@@ -173,26 +198,34 @@ class Table:
     categories: bool = False
     embedded: bool = True
 
-    def fitting(self, setting, names):
-        """The part of a setting that does something on this table, of parameters that there are."""
+    def fitting(self, setting, own):
+        """The part of a setting that does something on this table.
+
+        Parameters
+        ----------
+        setting : dict
+        own : dict
+            Parameters of the estimator: what it has not, or does not use, is left out.
+        """
         idle = set()
         if not self.categories:
             idle.add("category_embedding")
         if self.sparse:
             idle.add("scale_features")
-        if not self.embedded or setting.get("numeric_embedding", "auto") != "auto":
+        embedding = setting.get("numeric_embedding", own.get("numeric_embedding"))
+        if not self.embedded or embedding not in ("auto", "periodic"):
             idle.add("embedding_scale")
-        return {name: v for name, v in setting.items() if name in names and name not in idle}
+        return {name: v for name, v in setting.items() if name in own and name not in idle}
 
 
-def draw(rng, names, table):
+def draw(rng, own, table):
     """A setting from the package's own space.
 
     Parameters
     ----------
     rng : numpy.random.RandomState
-    names : collection of str
-        Parameters that the estimator has.
+    own : dict
+        Parameters of the estimator.
     table : Table
 
     Returns
@@ -213,7 +246,7 @@ def draw(rng, names, table):
     sizes = found["hidden_layer_sizes"]
     if all(a != b for a, b in itertools.pairwise(sizes)):
         found["residual"] = False
-    return table.fitting(found, names)
+    return table.fitting(found, own)
 
 
 def _plain(value):
@@ -242,20 +275,47 @@ def settings(estimator, distributions, grid, table, rng):
     if distributions is not None:
         yield from _sampled(distributions, rng)
         return
-    names = estimator.get_params()
+    own = estimator.get_params()
+    usual = _usual_of_lists(estimator, own)
     for setting in PORTFOLIO:
-        yield table.fitting(setting, names)
+        yield {**usual, **table.fitting(setting, own)}
     while True:
-        yield draw(rng, names, table)
+        yield {**usual, **draw(rng, own, table)}
+
+
+def _usual_of_lists(estimator, own):
+    """Default values of the parameters that the estimator has as lists with an entry a layer.
+
+    Nets of another depth have no use for its lists.
+    """
+    defaults = type(estimator)().get_params()
+    names = [knob.name for knob in KNOBS if knob.each is not None and knob.name in own]
+    return {name: defaults[name] for name in names if np.ndim(own[name])}
 
 
 def _sampled(distributions, rng):
     """Draws from the user's distributions: where all are lists each of their points once."""
     parts = [distributions] if isinstance(distributions, dict) else distributions
-    if all(not hasattr(v, "rvs") for part in parts for v in part.values()):
-        points = ParameterGrid(distributions)
-        for i in rng.permutation(len(points)):
-            yield points[i]
+    if any(hasattr(values, "rvs") for part in parts for values in part.values()):
+        while True:
+            yield from ParameterSampler(distributions, n_iter=16, random_state=rng)
+    sizes = [math.prod(len(values) for values in part.values()) for part in parts]
+    if sum(sizes) > _MOST_ORDERED:
+        yield from _distinct(parts, sizes, rng)
         return
-    while True:
-        yield from ParameterSampler(distributions, n_iter=16, random_state=rng)
+    points = ParameterGrid(distributions)
+    for i in rng.permutation(len(points)):
+        yield points[i]
+
+
+def _distinct(parts, sizes, rng):
+    """Points of lists at random, none twice, where there are too many to put them all in an order."""
+    shares = np.array([size / sum(sizes) for size in sizes])
+    seen = set()
+    while len(seen) < sum(sizes):
+        number = int(rng.choice(len(parts), p=shares / shares.sum()))
+        names = sorted(parts[number])
+        at = tuple(int(rng.randint(len(parts[number][name]))) for name in names)
+        if (number, at) not in seen:
+            seen.add((number, at))
+            yield {name: parts[number][name][i] for name, i in zip(names, at, strict=True)}

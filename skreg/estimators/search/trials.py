@@ -30,6 +30,9 @@ from skreg.estimators.weights import drop_unweighted, weigh
 from skreg.train.feed import batches_of
 from skreg.train.plan import net_of
 
+#: What `Result.stopped_by` says of a net that was trained to its end.
+ENDS = ("patience", "max_iter", "tol")
+
 
 @dataclass
 class Trial:
@@ -96,14 +99,18 @@ class Trial:
     @property
     def whole(self):
         """Whether each of its nets was trained to its end."""
-        return self.trained and all(r.stopped_by in ("patience", "max_iter") for r in self.results)
+        ended = all(result.stopped_by in ENDS for result in self.results)
+        return self.error is None and self.trained and ended
+
+    @property
+    def sound(self):
+        """Whether each of its nets has weights, and none diverged."""
+        return self.trained and all(result.stopped_by != "diverged" for result in self.results)
 
     def pooled_loss(self):
-        """Validation loss of the best weights, over the rows of all folds; infinite where a net diverged."""
-        if any(result.stopped_by == "diverged" or not result.best_step for result in self.results):
-            return np.inf
-        weights = [_mass(job) for job in self.jobs]
-        return float(np.average([result.best_loss for result in self.results], weights=weights))
+        """Validation loss of the weights that are kept, as nets measured it, over the rows of all folds."""
+        losses = [_loss_kept(job, own) for job, own in zip(self.jobs, self.results, strict=True)]
+        return float(np.average(losses, weights=[_mass(job) for job in self.jobs]))
 
     def pending(self, epochs):
         """Numbers of the nets that have not come to so many epochs, or to their end where that is None."""
@@ -133,11 +140,11 @@ class Trial:
         self.results[i] = result
         self.fit_seconds[i] += seconds
 
-    def note(self, seconds):
+    def note(self, loss, seconds):
         """Note the loss at a rung or at the end, so many seconds after the search began."""
         if not self.rung:  # what was measured before the first rung, for the speed, is no rung
             self.losses, self.epochs, self.times = [], [], []
-        self.losses.append(self.pooled_loss())
+        self.losses.append(loss)
         self.epochs.append(max(result.n_iter for result in self.results))
         self.times.append(seconds)
 
@@ -151,8 +158,11 @@ def joint_steps(trial):
     """Steps after which the nets of a trial are best together.
 
     The epoch at which their validation losses, pooled over folds, are least: that of each net by itself is
-    chosen on its own fold, and is early or late by chance.
+    chosen on its own fold, and is early or late by chance. Nets without early stopping keep their last epoch,
+    and so does one for all rows.
     """
+    if not trial.jobs[0].spec.early_stopping:
+        return round(np.mean([result.n_steps for result in trial.results]))
     curves = [result.history["valid_loss"] for result in trial.results]
     length = min(map(len, curves))
     pooled = np.average(
@@ -178,6 +188,14 @@ def _shown(rows, factors):
     """Rows as the user passed them, without those whose class has no weight."""
     kept = numbers_of_kept(len(rows), rows.weight, rows.y, factors)
     return GivenRows(rows.given, rows.places[kept])
+
+
+def _loss_kept(job, result):
+    """Validation loss of the weights that a net keeps."""
+    if job.spec.early_stopping:
+        return result.best_loss
+    # It keeps the last ones, and its best loss is one of training rows.
+    return result.history["valid_loss"][-1]
 
 
 def _mass(job):
@@ -272,9 +290,26 @@ class Trainees:
         take_preparation(net, columns)
         return made
 
+    def loss(self, trial, judge):
+        """Loss of the weights that the nets of a trial keep so far, infinite where one diverged.
+
+        Nets measure it as they weigh rows. Where that is a knob, the losses of settings cannot be compared:
+        then their predictions are judged by the weights that the estimator has.
+        """
+        if not trial.sound:
+            return np.inf
+        if "class_weight" not in trial.setting:
+            return trial.pooled_loss()
+        return judge.loss(self._out_of_fold(trial)[0])
+
     def predict(self, trial):
         """Predict the rows that each net was not trained on, and note what the classes' shares are."""
-        found, trial.score_seconds = None, []
+        trial.found, trial.score_seconds = self._out_of_fold(trial)
+        trial.shares = smoothed_shares(trial.nets)
+
+    def _out_of_fold(self, trial):
+        """Predictions of the rows that each net was not trained on, and the seconds of each net."""
+        found, seconds = None, []
         for i, (net, job, result) in enumerate(
             zip(trial.nets, trial.jobs, trial.results, strict=True)
         ):
@@ -287,5 +322,5 @@ class Trainees:
             if found is None:
                 found = np.empty((len(self.folds.predicted), *own.shape[1:]))
             found[self.folds.outside[i]] = own
-            trial.score_seconds.append(time.perf_counter() - began)
-        trial.found, trial.shares = found, smoothed_shares(trial.nets)
+            seconds.append(time.perf_counter() - began)
+        return found, seconds

@@ -3,11 +3,24 @@
 import numpy as np
 import pytest
 
-from skreg.estimators.search.greedy import select
+from skreg.estimators.search.greedy import ROUNDS, Selection
 
 
 def negative_square(y):
     return lambda found, shares: -float(np.mean((found - y) ** 2))
+
+
+def select(found, shares, score, *, rounds=ROUNDS, **options):
+    """Weights, and the score of the ensemble."""
+    pairs = list(zip(found, shares, strict=True))
+    selection = Selection(found, shares, [score(*pair) for pair in pairs], **options)
+    selection.go_on(score, rounds=rounds)
+    weights = selection.weights
+    mean = [
+        None if parts[0] is None else sum(w * part for w, part in zip(weights, parts, strict=True))
+        for parts in (found, shares)
+    ]
+    return weights, score(*mean)
 
 
 def run(found, y, **options):
@@ -102,3 +115,32 @@ def test_shares_of_the_classes_are_averaged_alike():
     select(found, shares, score)
     for p, s in seen:
         np.testing.assert_allclose(p[0], s)
+
+
+def test_a_round_that_is_not_finished_changes_nothing():
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    error = np.array([0.5, -0.3, 0.2, 0.1])
+    found, shares = [y + error, y - error, y + 3.0], [None] * 3
+    score, calls = negative_square(y), []
+
+    def counted(*predictions):
+        calls.append(None)
+        return score(*predictions)
+
+    alone = [score(f, None) for f in found]
+    expected = Selection(found, shares, alone, start=1)
+    expected.go_on(score, rounds=2)
+    stopped = Selection(found, shares, alone, start=1)
+    stopped.go_on(counted, while_true=lambda: len(calls) < 8)  # two rounds of three and a part
+    assert len(calls) == 8
+    np.testing.assert_array_equal(stopped.weights, expected.weights)
+
+    def interrupted(*predictions):
+        if len(calls) == 16:
+            raise KeyboardInterrupt
+        return counted(*predictions)
+
+    interrupt = Selection(found, shares, alone, start=1)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt.go_on(interrupted)
+    np.testing.assert_array_equal(interrupt.weights, expected.weights)

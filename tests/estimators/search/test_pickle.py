@@ -18,22 +18,22 @@ from skreg import (
     RegularizedMLPRegressorCV,
 )
 from skreg.backends import prediction
-from skreg.estimators.search import base
+from skreg.estimators.search.run import Search
 
 NET = {"hidden_layer_sizes": (40, 30), "max_iter": 3, "batch_size": 32, "max_time": 60.0}
 GRID = {"dropout": [0.0, 0.2], "scale_features": ["robust", "quantile"]}
 KNOWN = {"random_state": 0, "halving": False}
 
 
-def all_of_them(found, shares, score):
-    """A selection that chooses each setting."""
-    return np.full(len(found), 1 / len(found)), 0.0
+def all_of_them(search):
+    """A choice of each setting."""
+    return np.full(len(search.kept), 1 / len(search.kept))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def all_settings_are_chosen():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "select", all_of_them)
+        patch.setattr(Search, "ensemble_weights", all_of_them)
         # Else prediction turns to its compiled kernel at some call, and from then on rounds otherwise.
         patch.setattr(prediction, "LEAST", float("inf"))
         yield

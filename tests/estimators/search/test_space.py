@@ -129,6 +129,8 @@ def test_names_that_no_setting_has(called):
         ("decision", r"names \['decision'\], of which"),
         ("categorical_features", "of which a search has one value for all settings"),
         ("callbacks", "of which a search has one value for all settings"),
+        ("validation_fraction", "of which a search has one value for all settings"),
+        ("refit", "of which a search has one value for all settings"),
     ):
         for space in ({name: [1, 2]}, [{"dropout": [0.1]}, {name: [1, 2]}]):
             with pytest.raises(ValueError, match=message):
@@ -138,3 +140,67 @@ def test_names_that_no_setting_has(called):
     for name in ("loss", "scale_target"):
         with pytest.raises(ValueError, match=rf"names \['{name}'\], of which"):
             RegularizedMLPRegressorCV(**{called: {name: [1]}}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("called", "value", "allowed"),
+    [
+        ("param_grid", 0.3, "list of values, or"),
+        ("param_grid", "relu", "list of values, or"),
+        ("param_grid", [], "list of values, or"),
+        ("param_grid", uniform(0, 1), "list of values, or"),
+        (
+            "param_distributions",
+            0.3,
+            r"list of values or a distribution such as scipy.stats.uniform",
+        ),
+        ("param_distributions", "relu", "list of values or a distribution"),
+        ("param_distributions", [], "list of values or a distribution"),
+    ],
+)
+def test_values_that_are_no_lists_are_refused_whether_or_not_they_are_drawn(called, value, allowed):
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    with pytest.raises(
+        TypeError, match=rf"{called}\['activation'\]=.* is no {allowed}.*into a list"
+    ):
+        RegularizedMLPClassifierCV(**{called: {"activation": value}}, n_settings=1).fit(X, y)
+
+
+@pytest.mark.parametrize("n_values", [10, 40])
+def test_lists_of_any_size_are_drawn_from(n_values):
+    """Of 12 knobs with 40 values each there are more points than an int of 64 bits counts."""
+    names = [
+        "dropout", "input_dropout", "weight_decay", "l1", "l2", "label_smoothing", "mixup", "cutmix",
+        "input_noise", "learning_rate_init", "embedding_scale", "ema_decay",
+    ]  # fmt: skip
+    space = {name: list(np.linspace(0.001, 0.3, n_values)) for name in names}
+    found = some(RegularizedMLPClassifier(), 300, distributions=space)[1:]
+    assert len({tuple(sorted(s.items())) for s in found}) == 299
+    assert len({s["l1"] for s in found}) == n_values
+    assert found == some(RegularizedMLPClassifier(), 300, distributions=space)[1:]
+
+
+def test_many_points_are_drawn_once_each_and_as_often_from_large_parts():
+    space = [
+        {"l1": list(range(300)), "l2": list(range(300))},
+        {"max_norm": list(range(1, 10001))},
+    ]
+    found = some(RegularizedMLPClassifier(), 2001, distributions=space)[1:]
+    assert len({tuple(sorted(s.items())) for s in found}) == 2000
+    assert np.mean(["max_norm" in s for s in found]) == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"l2": [0.0, 0.0, 1e-3]}, {"batch_norm": [True, False]}, {"dropout": np.array([0.1, 0.4])}],
+)
+def test_lists_of_the_estimator_are_no_hindrance_to_other_depths(own):
+    estimator = RegularizedMLPClassifier(**own)
+    for setting in some(estimator, 40):
+        checked(RegularizedMLPClassifier(**{**estimator.get_params(), **setting}))
+
+
+def test_a_scale_of_embeddings_is_drawn_where_there_are_embeddings():
+    names = (set(s) for s in some(RegularizedMLPClassifier(numeric_embedding=None), 9)[1:])
+    assert not any("embedding_scale" in name for name in names)
+    assert any("embedding_scale" in s for s in some(RegularizedMLPClassifier(), 9)[1:])
