@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -136,6 +137,7 @@ def test_an_interrupted_search_is_written(capsys, folder, tmp_path, monkeypatch)
         (["--scoring", "goodness"], "--scoring 'goodness' is not known"),
         (["--scoring", "r2"], "scoring='r2' is for numbers, and the target is classes"),
         (["--scoring", "f1"], "positive='yes'"),
+        (["--positive", "yes"], "and scoring='neg_log_loss' does not"),
         (["--task", "regression"], "not numbers, such as"),
         (["--nested", "200"], "200 folds cannot be made of 100 rows"),
         (["--report", "no/such/folder/r.html"], "there is no folder no/such/folder"),
@@ -178,6 +180,19 @@ def test_files_that_are_not_there_or_wrong(capsys, folder, tmp_path):
     assert "none.csv does not exist" in fails(capsys, "predict", model, tmp_path / "none.csv")
     assert "is the model itself" in fails(capsys, "predict", model, new, "--output", model)
     assert "is the table itself" in fails(capsys, "predict", model, new, "--output", new)
+    before = new.read_bytes()
+    for link, make in (("soft.csv", Path.symlink_to), ("hard.csv", Path.hardlink_to)):
+        make(folder / link, new)
+        error = fails(capsys, "predict", model, new, "--output", folder / link)
+        assert "is the table itself" in error
+        (folder / link).unlink()
+    around = folder / ".." / folder.name / "new.csv"
+    assert "is the table itself" in fails(capsys, "predict", model, new, "--output", around)
+    around = folder / ".." / folder.name / "x.skops"
+    assert "--output and --report both name" in fails(
+        capsys, "fit", folder / "t.csv", "--output", folder / "x.skops", "--report", around
+    )
+    assert new.read_bytes() == before and not around.exists()
     assert "No column 'name' for the ids" in fails(capsys, "predict", model, new, "--id", "name")
 
 
@@ -202,6 +217,51 @@ def test_without_skops_nothing_is_begun(capsys, folder, tmp_path, monkeypatch):
     ):
         error = fails(capsys, *arguments)
         assert "skops, which is not installed. Run `pip install skreg[cli]`." in error
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="wants a folder without files")
+def test_a_file_that_cannot_be_made_is_said_before_the_search(capsys, folder, monkeypatch):
+    """Permissions do not tell: the administrator may write anywhere."""
+    import skreg.fitting
+
+    monkeypatch.setattr(skreg.fitting, "fit_table", lambda *a, **k: pytest.fail("it searched"))
+    error = fails(capsys, "fit", folder / "t.csv", "--output", "/proc/x.skops")
+    assert "/proc/x.skops cannot be written: " in error
+
+
+def test_a_model_that_finds_no_room_is_saved_elsewhere(capsys, folder, monkeypatch, tmp_path):
+    from skreg import load_model
+    from skreg.fitting import Model
+
+    save, model = Model.save, tmp_path / "m.skops"
+
+    def full(self, path):
+        if path == model:
+            raise OSError(28, "No space left on device")
+        return save(self, path)
+
+    monkeypatch.setattr(Model, "save", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run("fit", folder / "t.csv", "--settings", "1", "--output", model) == 2
+    error = capsys.readouterr().err
+    (spare,) = tmp_path.glob("skreg-*/model.skops")
+    assert f"No space left on device. The model is in {spare} instead.\n" in error
+    assert load_model(spare).target == "label"
+
+
+def test_ids_that_are_named_twice_or_as_predictions_are(capsys, folder, tmp_path):
+    rows = pd.read_csv(folder / "new.csv")
+    new = tmp_path / "new.csv"
+    names = {"prediction": 1, "prediction (of the table)": 2}
+    rows.assign(**names).to_csv(new, index=False)
+    ids = ["--id", "prediction", "--id", "prediction", "--id", "prediction (of the table)"]
+    assert run("predict", folder / "m.skops", new, *ids, "--output", tmp_path / "out.csv") == 0
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert list(found.columns[1:4]) == [
+        "prediction (of the table)",
+        "prediction (of the table) (of the table)",
+        "prediction",
+    ]
 
 
 def test_no_room_for_the_model_is_said_and_the_scores_are_shown(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from skreg.cli.options import words
 __all__ = ["check_outputs", "not_written", "table_of"]
 
 
-def check_outputs(outputs: dict[str, Path | None], table: Path | None) -> None:
+def check_outputs(
+    outputs: dict[str, Path | None], table: Path | None, model: Path | None = None
+) -> None:
     """Complain about files to write before the work, not after it.
 
     Parameters
@@ -21,6 +24,8 @@ def check_outputs(outputs: dict[str, Path | None], table: Path | None) -> None:
         By the name of the option; None where nothing is to be written.
     table : Path or None
         The file that is read, which may not be written.
+    model : Path or None, default=None
+        Another such file.
     """
     given = {option: path for option, path in outputs.items() if path is not None}
     for path in given.values():
@@ -32,13 +37,35 @@ def check_outputs(outputs: dict[str, Path | None], table: Path | None) -> None:
             )
         if not os.access(path if path.exists() else folder, os.W_OK):
             raise UsageError(f"{path} cannot be written: no permission to write there.")
-        if table is not None and path.absolute() == table.absolute():
-            raise UsageError(f"{path} is the table itself. Give another name for the output.")
-    options: dict[Path, str] = {}
-    for option, path in given.items():
-        other = options.setdefault(path.absolute(), option)
-        if other != option:
-            raise UsageError(f"--{other} and --{option} both name {path}. Give two names.")
+        for what, source in (("table", table), ("model", model)):
+            if source is not None and _same(path, source):
+                raise UsageError(f"{path} is the {what} itself. Give another name for the output.")
+    for (one, path), (other, second) in combinations(given.items(), 2):
+        if _same(path, second):
+            raise UsageError(f"--{one} and --{other} both name {second}. Give two names.")
+    for path in given.values():
+        _try_to_write(path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, whatever links and dots are in them."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
+
+
+def _try_to_write(path: Path) -> None:
+    """Find out whether a file can be made where permissions say so, as not on a full disk."""
+    new = not path.exists()
+    if not new and not path.is_file():  # a pipe waits for its reader
+        return
+    try:
+        with path.open("ab"):
+            pass
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def not_written(path: Path, error: OSError) -> str:

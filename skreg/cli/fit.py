@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import redirect_stdout
+import tempfile
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +103,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(report: Any, arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Write the files before anything is shown, so that no console can lose them."""
+    from skreg.estimators.all_or_nothing import despite_interrupt
     from skreg.fitting.model import file_size
 
     written, failed = [], []
     try:
-        path = report.model.save(arguments.output)
+        path, _ = despite_interrupt(lambda: report.model.save(arguments.output))
         written.append(f"Model: {path} ({file_size(path)})")
     except OSError as error:
-        failed.append(not_written(arguments.output, error))
+        failed.append(f"{not_written(arguments.output, error)}{_saved_elsewhere(report.model)}")
     if arguments.report is not None:
         from skreg.display.page import render_fit_page
 
@@ -119,3 +121,11 @@ def _write(report: Any, arguments: argparse.Namespace) -> tuple[list[str], list[
         except OSError as error:
             failed.append(not_written(arguments.report, error))
     return written, failed
+
+
+def _saved_elsewhere(model: Any) -> str:
+    """Save a model where there is room, rather than lose what took so long; the line on where it is."""
+    with suppress(OSError):
+        folder = tempfile.mkdtemp(prefix="skreg-")
+        return f" The model is in {model.save(Path(folder) / 'model.skops')} instead."
+    return ""

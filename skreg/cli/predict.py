@@ -57,11 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from skreg.comparison.columns import left_out
     from skreg.comparison.reading import TableError
 
-    check_outputs({"output": arguments.output}, arguments.table)
-    if arguments.output is not None and arguments.output.absolute() == arguments.model.absolute():
-        raise UsageError(
-            f"{arguments.output} is the model itself. Give another name for the output."
-        )
+    check_outputs({"output": arguments.output}, arguments.table, arguments.model)
     model = _model(arguments.model)
     try:
         rows = model.read(
@@ -72,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except TableError as error:
         raise UsageError(one_line(error)) from error
-    names = _with_ids(rows.frame, words(arguments.id))
+    names = _with_ids(rows.frame, list(dict.fromkeys(words(arguments.id))))
     with user_errors():
         table = model.predict(rows.X)
     unknown = [name for name in rows.unknown if name not in names]
@@ -82,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     table = _rounded(table)
     table.insert(0, "row", range(1, len(table) + 1))
     for place, name in enumerate(names, start=1):
-        title = name if name not in table else f"{name} (of the table)"
+        title = name
+        while title in table:
+            title = f"{title} (of the table)"
         table.insert(place, title, rows.frame[name].to_numpy())
     return _write(table, rows.notes, arguments)
 

@@ -35,6 +35,17 @@ def forget_fit(estimator, private=()):
         delattr(estimator, name)
 
 
+def despite_interrupt(work):
+    """What a function returns that takes a moment and must not be lost, and whether the user interrupted it.
+
+    Then it begins anew; a second interrupt is not caught.
+    """
+    try:
+        return work(), False
+    except KeyboardInterrupt:
+        return work(), True
+
+
 def pass_interrupt_on(estimator, interrupted):
     """Raise the user's interrupt again, once the estimator is fitted with what there is."""
     if interrupted:

@@ -100,7 +100,7 @@ def choose_measure(
     ValueError
         As of `choose_metric`.
     """
-    if scoring is None and positive is None:
+    if scoring is None:
         scoring = LOG_LOSS if task == "classification" else "r2"
     metric = choose_metric(scoring, y, task, estimator, positive)
     return Measure(metric.scorer, metric.name, _words(metric.words), positive is not None)

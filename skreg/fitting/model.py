@@ -225,10 +225,7 @@ def load_model(path: str | Path) -> Model:
     try:
         content = sio.load(path, trusted=list(TRUSTED))
     except Exception as error:
-        raise ModelFileError(
-            f"{path} cannot be loaded by skreg {skreg.__version__}: it is damaged, or of another version "
-            f"({_first_line(error)}). Fit the model again."
-        ) from error
+        raise _not_loaded(path, error) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise ModelFileError(f"{foreign}: it holds something else. {remedy}")
     if content.get("format") != FORMAT:
@@ -236,14 +233,24 @@ def load_model(path: str | Path) -> Model:
             f"{path} was written by skreg {content.get('skreg')} in the format {content.get('format')}, and "
             f"skreg {skreg.__version__} reads the format {FORMAT}. Use that version, or fit the model again."
         )
-    return Model(
-        made_whole(content["estimator"]),
-        [Column(**column) for column in content["columns"]],
-        content["target"],
-        content["task"],
-        content["missing"],
-        content["decimal"],
-        content["skreg"],
+    try:
+        return Model(
+            made_whole(content["estimator"]),
+            [Column(**column) for column in content["columns"]],
+            content["target"],
+            content["task"],
+            content["missing"],
+            content["decimal"],
+            content["skreg"],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _not_loaded(path, error) from error
+
+
+def _not_loaded(path: Path, error: BaseException) -> ModelFileError:
+    return ModelFileError(
+        f"{path} cannot be loaded by skreg {skreg.__version__}: it is damaged, or of another version "
+        f"({_first_line(error)}). Fit the model again."
     )
 
 

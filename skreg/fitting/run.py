@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.exceptions import UndefinedMetricWarning
 
 from skreg.comparison.leaks import tells_the_target
 from skreg.comparison.tables import Table
 from skreg.comparison.tasks import drop_rare_classes
 from skreg.comparison.wording import counted
+from skreg.estimators.all_or_nothing import despite_interrupt
 from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg.estimators.search.folds import FEW_ROWS, FOLDS, MORE_FOLDS
 from skreg.estimators.split import folds_of
@@ -152,19 +154,21 @@ def fit_table(
     interrupted = _fitted(search, X, table)
     seconds = time.perf_counter() - began
     model = Model(search, columns, table.target_name, table.task, list(missing), table.decimal)
-    report = FitReport(
-        model,
-        measure,
-        out_of_fold(search, X, y, weights, measure),
-        further_scores(search, X, y, weights, further_measures(table.task, measure, y)),
-        _changes(search),
-        notes=notes,
-        interrupted=interrupted,
+    further = further_measures(table.task, measure, y)
+    (scores, others), late = despite_interrupt(
+        lambda: (
+            out_of_fold(search, X, y, weights, measure),
+            further_scores(search, X, y, weights, further),
+        )
     )
-    leak = tells_the_target(table.X, y, table.task, random_state=random_state)
-    if leak.ok is False:
-        report.warnings.append(leak.text)
+    interrupted = interrupted or late
+    report = FitReport(
+        model, measure, scores, others, _changes(search), notes=notes, interrupted=interrupted
+    )
     try:
+        if not interrupted:
+            leak = tells_the_target(table.X, y, table.task, random_state=random_state)
+            report.warnings += [leak.text] if leak.ok is False else []
         if look and not interrupted:
             say("Which columns matter?")
             _look(report, X, y, weights, max_time or seconds, random_state)
@@ -229,6 +233,8 @@ def _fitted(model: Any, X: pd.DataFrame, table: Table) -> bool:
     with warnings.catch_warnings():
         # columns of codes stand in the notes
         warnings.filterwarnings("ignore", message=".*and is taken for categories")
+        # a score without a spread is shown as such
+        warnings.filterwarnings("ignore", category=UndefinedMetricWarning)
         try:
             model.fit(X, table.y, sample_weight=table.weights, groups=table.groups)
         except KeyboardInterrupt:

@@ -111,6 +111,29 @@ def test_a_file_with_a_part_of_it_damaged(classes, tmp_path, sio):
         load_model(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("missing"),
+        lambda content: content["columns"][0].update(colour="red"),
+        lambda content: content.update(estimator=None),
+        lambda content: content.update(columns=3),
+    ],
+)
+def test_a_file_with_other_parts(change, classes, tmp_path, sio, monkeypatch):
+    """As another version may write them."""
+    dumps = sio.dumps
+
+    def changed(content, **options):
+        change(content)
+        return dumps(content, **options)
+
+    monkeypatch.setattr(sio, "dumps", changed)
+    path = classes.model.save(tmp_path / "model.skops")
+    with pytest.raises(ModelFileError, match=r"or of another version \(.*\). Fit the model again"):
+        load_model(path)
+
+
 def test_a_format_of_the_future(tmp_path, sio):
     path = tmp_path / "model.skops"
     sio.dump({"kind": KIND, "format": FORMAT + 1, "skreg": "9.0"}, path)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, r2_score
 
+import skreg.fitting.run
 from skreg.comparison.tables import load_table
 from skreg.display.page import render_fit_page
 from skreg.estimators.search import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
@@ -154,6 +155,23 @@ def test_an_interrupt_leaves_the_best_so_far(table, monkeypatch):
     monkeypatch.setattr(RegularizedMLPClassifierCV, "fit", interrupted)
     report = fit_table(table, n_settings=1, nested=2)
     assert report.interrupted and report.columns is None and report.nested is None
+    assert len(report.model.predict(table_rows(table))) == 5
+
+
+@pytest.mark.parametrize("name", ["out_of_fold", "further_scores", "tells_the_target"])
+def test_an_interrupt_while_the_scores_are_taken_keeps_the_model(name, table, monkeypatch):
+    function, calls = getattr(skreg.fitting.run, name), []
+
+    def interrupted(*args, **options):
+        calls.append(None)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return function(*args, **options)
+
+    monkeypatch.setattr(skreg.fitting.run, name, interrupted)
+    report = fit_table(table, n_settings=1, nested=2)
+    assert report.interrupted and report.columns is None and report.nested is None
+    assert np.isfinite(report.scores["score"]).all()
     assert len(report.model.predict(table_rows(table))) == 5
 
 

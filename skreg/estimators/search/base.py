@@ -14,7 +14,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from skreg.estimators.all_or_nothing import all_or_nothing, forget_fit, pass_interrupt_on
+from skreg.estimators.all_or_nothing import (
+    all_or_nothing,
+    despite_interrupt,
+    forget_fit,
+    pass_interrupt_on,
+)
 from skreg.estimators.around_nets import AroundNets
 from skreg.estimators.columns import read, read_to_predict
 from skreg.estimators.course import (
@@ -217,12 +222,8 @@ class BaseSearch(AroundNets, BaseEstimator):
         chosen = self._chosen(search)
         seeds = [rng.randint(MAX_INT, size=2) for _ in range(1, repeats)]
         nets = self._trained_further(search, chosen, splits, seeds)
-        try:
-            self._keep(search, chosen, nets)
-        except KeyboardInterrupt:  # a moment's work, so that what was found is not lost by it
-            search.interrupted = True
-            self._keep(search, chosen, nets)
-        return search.interrupted
+        _, late = despite_interrupt(lambda: self._keep(search, chosen, nets))
+        return search.interrupted or late
 
     def _trained_further(self, search, chosen, splits, seeds):
         """The nets of each chosen setting, once they are trained as often and on what they are to be."""
