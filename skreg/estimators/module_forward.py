@@ -39,11 +39,13 @@ class ModuleForward:
         self.n_numbers = sum(a.size for a in self._params.values())
         self.size = int(np.clip(_ENTRIES // self.block.width, _FEWEST, _MOST))
         self._tensors = {}
+        #: The precision of few rows: a module may know no other than that of its training.
+        self._precise = torch.float64 if self.block.doubles else torch.float32
 
     def raw(self, X):
         """Outputs before the link, float64, shape (n, o), of rows (n, d), dense or CSR."""
         large = self.spec.dtype == "float32" and X.shape[0] * self.block.work >= _LARGE
-        dtype = torch.float32 if large else torch.float64
+        dtype = torch.float32 if large else self._precise
         p = self._in(dtype)
         with torch.no_grad():
             parts = [
@@ -62,12 +64,12 @@ class ModuleForward:
         n_samples : int
         rng : numpy.random.Generator
         """
-        p, parts = self._in(torch.float64), []
-        rates = torch.tensor(spec.dropout, dtype=torch.float64)
-        thresholds = (rates * 2.0**32).round().long()
+        p, parts = self._in(self._precise), []
+        rates = torch.tensor(spec.dropout, dtype=self._precise)
+        thresholds = (rates.double() * 2.0**32).round().long()
         alone = torch.zeros(1, dtype=torch.int64)
         with torch.no_grad():
-            for x in self._chunks(X, torch.float64):
+            for x in self._chunks(X, self._precise):
                 samples = []
                 for _ in range(n_samples):
                     keys = torch.from_numpy(rng.integers(1 << 32, size=(2, len(rates))))
@@ -78,7 +80,7 @@ class ModuleForward:
                         for i, rate in enumerate(spec.dropout)
                     ]
                     draws = self.block.masks(masks, len(x), alone)
-                    samples.append(self.block.monte_carlo(p, x, draws).T.numpy())
+                    samples.append(self.block.monte_carlo(p, x, draws).T.double().numpy())
                 parts.append(np.stack(samples))
         return np.concatenate(parts, axis=1)
 

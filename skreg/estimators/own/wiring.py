@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
 
@@ -11,6 +12,7 @@ from sklearn.base import is_classifier
 
 from skreg.estimators.metrics import metrics_of
 from skreg.estimators.resolve import per_layer, resolve_device
+from skreg.estimators.rows import warn
 from skreg.net.net import KNOBS
 from skreg.net.own import OwnModule, survey_of
 from skreg.net.own.description import takes
@@ -102,6 +104,7 @@ def wiring_of(estimator):
         Where the module cannot be made, fails, or does not fit the target.
     """
     description, found = _described(estimator)
+    _check_penalties(estimator, description, found)
     weights = "linear and convolution layers of the module"
     strengths = {
         name: per_layer(name, getattr(estimator, name), found.n_weights, what=weights)
@@ -115,6 +118,31 @@ def wiring_of(estimator):
     }
 
 
+def _check_penalties(estimator, description, found):
+    """Refuse strengths that act on nothing, and say where they do not reach every layer."""
+    values = {name: getattr(estimator, name) for name in ("l1", "l2", "max_norm")}
+    given = {name: v for name, v in values.items() if v is not None and np.any(np.asarray(v))}
+    if not given:
+        return
+    called = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    computed = ", ".join(found.without_weights)
+    if not found.n_weights:
+        why = "has no linear or convolution layer"
+        if computed:
+            why += f" whose weights are its own (those of {computed} are parametrized)"
+        names = " and ".join(f"{name}={None if name == 'max_norm' else 0.0}" for name in given)
+        raise ValueError(
+            f"{called} has nothing to act on: module={description.name} {why}. Set {names}."
+        )
+    if computed:
+        warn(
+            f"{called}: the weights of {computed} in module={description.name} are parametrized, and nothing "
+            "acts on them, weight_decay included.",
+            UserWarning,
+            once_in_searches=True,
+        )
+
+
 def _described(estimator):
     """The description of the module, and what a call of it tells."""
     shape, wanted = estimator.input_shape_, estimator._n_outputs()
@@ -125,6 +153,7 @@ def _described(estimator):
             parameters[name] = value
     description = OwnModule.of(estimator.module, parameters, shape)
     try:
+        description = description.seen()
         found = survey_of(description)
     except TypeError as error:
         if "torch.nn.Module" in str(error):
@@ -135,13 +164,19 @@ def _described(estimator):
             "what it takes as module__name=value."
         ) from error
     if found.n_outputs == 2 and wanted == 1 and is_classifier(estimator):
-        description = OwnModule.of(estimator.module, parameters, shape, difference=True)
+        description = dataclasses.replace(description, difference=True)
     elif found.n_outputs != wanted:
         _refuse_outputs(estimator, description, found.n_outputs, wanted)
     if found.probabilities and is_classifier(estimator):
         raise ValueError(
             f"module={description.name} puts out probabilities ({found.probabilities}). Return raw outputs, "
             "one a class, without softmax or sigmoid at the end: the loss has it, and so has predict_proba."
+        )
+    if found.fails_in_double and estimator.dtype == "float64":
+        raise ValueError(
+            f"module={description.name} fails in dtype='float64': {found.fails_in_double.rstrip('.')}. Let "
+            "it make tensors of the type of its rows, such as torch.zeros(3, dtype=x.dtype), or set "
+            "dtype='float32'."
         )
     if not found.gradient:
         raise ValueError(

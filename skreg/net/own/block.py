@@ -108,6 +108,11 @@ class OwnNet(Block):
         self._here = threading.local()
         self._stacks = True
 
+    @property
+    def doubles(self):
+        """Whether it can be called in float64."""
+        return not self.survey.fails_in_double
+
     def _of(self, layer):
         """The parameters of a layer, as the engine knows them."""
         module = self.survey.template.get_submodule(layer.name)

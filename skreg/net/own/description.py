@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import functools
 import hashlib
 import inspect
+import io
 import pickle
 import random
 import threading
@@ -40,6 +42,9 @@ class OwnModule:
         engine.
     key : tuple
         What stands for factory and parameters in comparisons: their content.
+    looks : str
+        What the module was made of when it was last looked at, as of `looks_of`; "" where it was not. What
+        a factory makes may follow from more than its parameters, such as a global number.
     """
 
     factory: Callable = field(compare=False)
@@ -47,6 +52,7 @@ class OwnModule:
     input_shape: tuple
     difference: bool = False
     key: tuple = ()
+    looks: str = ""
 
     @classmethod
     def of(cls, factory, parameters, input_shape, *, difference=False):
@@ -65,6 +71,12 @@ class OwnModule:
         while isinstance(made_by, functools.partial):
             made_by = made_by.func
         return getattr(made_by, "__name__", type(made_by).__name__)
+
+    def seen(self):
+        """The same, with what the module is made of now; raises what `build` does."""
+        one, other = (looks_of(self.build(0)) for _ in range(2))
+        # Of a module that is another each time, as one that notes the time, it cannot be told.
+        return dataclasses.replace(self, looks=one if one == other else "")
 
     def build(self, seed):
         """A new module on the CPU in training mode, whose initial weights depend on the seed alone.
@@ -97,12 +109,74 @@ class OwnModule:
             if any(map(nn.parameter.is_lazy, [*module.parameters(), *module.buffers()])):
                 called(module.eval(), torch.zeros(2, *self.input_shape), self)
             if not isinstance(self.factory, type):
-                module = copy.deepcopy(module)  # it may give the same one each time
+                module = copied(module, self)  # it may give the same one each time
         return module.train()
 
 
+def copied(module, description):
+    """A deep copy of a module.
+
+    Raises
+    ------
+    ValueError
+        Where it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        hint = ""
+        if any(hasattr(layer, "weight_g") for layer in module.modules()):
+            hint = " In place of torch.nn.utils.weight_norm use torch.nn.utils.parametrizations.weight_norm."
+        raise ValueError(
+            f"module={description.name} cannot be copied, and each net is trained in a copy of its own: "
+            f"{str(error).splitlines()[0].rstrip('.')}.{hint}"
+        ) from error
+
+
+def looks_of(module):
+    """What a module is made of, but for the values of what it learns, as a text of 64 signs.
+
+    Its parts in order: the name of the class of each and what its ``forward`` does, its attributes that are
+    numbers or texts, and shapes and types of parameters and buffers.
+    """
+    seen = hashlib.sha256()
+    for name, part in module.named_modules():
+        code = getattr(type(part).forward, "__code__", None)
+        does = (code.co_code, code.co_names) if code is not None else ()
+        plain = {
+            key: value
+            for key, value in vars(part).items()
+            if isinstance(value, bool | int | float | str | None) and key != "training"
+        }
+        tensors = [
+            (key, tuple(value.shape), str(value.dtype), value.requires_grad)
+            for key, value in (
+                *part.named_parameters(recurse=False),
+                *part.named_buffers(recurse=False),
+            )
+        ]
+        text = (
+            name,
+            type(part).__qualname__,
+            does,
+            part.extra_repr(),
+            sorted(plain.items()),
+            tensors,
+        )
+        seen.update(repr(text).encode())
+    return seen.hexdigest()
+
+
 def takes(factory, name):
-    """Whether a factory has a parameter of this name, without a look at what ``**`` would take."""
+    """Whether a factory has a parameter of this name that is not set.
+
+    Those that a `functools.partial` has are set; what ``**`` would take does not count.
+    """
+    made_by = factory
+    while isinstance(made_by, functools.partial):
+        if name in made_by.keywords:
+            return False
+        made_by = made_by.func
     try:
         found = inspect.signature(factory).parameters.get(name)
     except (TypeError, ValueError):  # written in C
@@ -167,12 +241,30 @@ def _frozen(value):
         return type(value).__name__, tuple(map(_frozen, value))
     if isinstance(value, functools.partial):
         return "partial", _frozen(value.func), _frozen(value.args), _frozen(value.keywords)
+    if isinstance(value, nn.Module):
+        tensors = [*value.named_parameters(), *value.named_buffers()]
+        return looks_of(value), tuple((name, _content(tensor)) for name, tensor in tensors)
     return type(value), _digest(value)
 
 
 def _digest(value: Any):
     """The content of an object as bytes; where it cannot be written, the object stands for itself."""
     try:
-        return hashlib.sha256(pickle.dumps(value)).digest()
+        file = io.BytesIO()
+        _ByContent(file).dump(value)
+        return hashlib.sha256(file.getvalue()).digest()
     except Exception:
         return id(value)
+
+
+class _ByContent(pickle.Pickler):
+    """Writes tensors by what is in them; a usual pickle has the address of their memory as well."""
+
+    def persistent_id(self, obj):
+        return _content(obj) if isinstance(obj, torch.Tensor) else None
+
+
+def _content(tensor):
+    """What a tensor holds: type, shape, and a digest of its numbers."""
+    numbers = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+    return str(tensor.dtype), tuple(tensor.shape), hashlib.sha256(numbers.tobytes()).hexdigest()

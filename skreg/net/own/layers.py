@@ -43,6 +43,12 @@ def is_norm(module):
     return isinstance(module, nn.modules.batchnorm._BatchNorm)
 
 
+def is_norm_of_its_own(module):
+    """Whether a module is a batch norm that does more than torch's: its ``forward`` cannot be replaced."""
+    torchs = nn.modules.batchnorm._BatchNorm.forward, nn.SyncBatchNorm.forward
+    return is_norm(module) and type(module).forward not in torchs
+
+
 def _kind_of(module):
     for layer, kind in _DROPOUTS.items():
         if isinstance(module, layer) and type(module).forward is layer.forward:

@@ -1,17 +1,20 @@
-"""What a module of the user's consists of, found by calling it once on two rows."""
+"""What a module of the user's consists of, found by calling it on some rows."""
 
 from __future__ import annotations
 
 import functools
 import math
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
-from skreg.net.own.description import BUILDING, called, seeded
-from skreg.net.own.layers import is_dropout, is_norm, with_own_layers
+from skreg.net.own.description import BUILDING, called, copied, looks_of, seeded
+from skreg.net.own.layers import is_dropout, is_norm, is_norm_of_its_own, with_own_layers
 
 #: Layers whose weights are what penalties act on.
 PENALISED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -76,6 +79,11 @@ class Survey:
         What makes its outputs look like probabilities; "" where they do not.
     gradient : bool
         Whether its outputs have a gradient.
+    without_weights : list of str
+        Its linear and convolution layers whose weights are computed of other numbers, as by
+        `torch.nn.utils.parametrizations`: no penalty acts on them.
+    fails_in_double : str
+        How it fails where rows and weights are float64; "" where it does not.
     """
 
     template: Any
@@ -92,11 +100,13 @@ class Survey:
     channels_last: bool = False
     probabilities: str = ""
     gradient: bool = True
+    without_weights: list = field(default_factory=list)
+    fails_in_double: str = ""
 
 
 @functools.lru_cache(maxsize=64)
 def survey_of(description):
-    """Call a module on two rows of random numbers, and say what it consists of.
+    """Call a module on some rows of random numbers, and say what it consists of.
 
     Parameters
     ----------
@@ -111,42 +121,58 @@ def survey_of(description):
     TypeError
         Where it is no module.
     ValueError
-        Where it fails, puts out no tensor of a line a row, or draws random numbers that the engine does
-        not know of.
+        Where it fails, puts out no tensor of a line a row, mixes rows, has layers that cannot be replaced,
+        or draws random numbers that the engine does not know of.
     """
-    template = description.build(0).float()
+    template = description.build(0)
+    if description.looks not in ("", looks_of(template)):
+        raise ValueError(
+            f"module={description.name} makes another module now than when this net was fitted: its code, or "
+            "what it reads, has changed. Change it back, or fit again."
+        )
+    template = template.float()
     if not any(p.requires_grad for p in template.parameters()):
         raise ValueError(f"module={description.name} has no parameters to train.")
+    _refuse_norms(template, description)
     found = Survey(template)
     _list_layers(found)
     with BUILDING, seeded(0):
         x = _rows_for(template, description)
-        order = _watch(found, x, description)
-        _call_in_training(found, x, description)
-        found.channels_last = _takes_channels_last(found.template, x)
+        _watch(found, x[:2], description)
+        _call_in_training(found, x[:2], description)
+        _refuse_mixed_rows(template, x, description)
+        found.fails_in_double = _failure_in_double(template, x[:2], description)
+        found.channels_last = _takes_channels_last(found.template, x[:2])
     convolutions = nn.modules.conv._ConvNd
     found.convolves = any(isinstance(module, convolutions) for module in found.template.modules())
     found.normed = any(is_norm(module) for module in template.modules())
-    if order and isinstance(order[-1], _PROBABILITIES):
-        found.probabilities = f"it ends in {type(order[-1]).__name__}"
     return found
 
 
+def _refuse_norms(template, description):
+    """Refuse batch norms that are not torch's: the engine has one of its own in the place of these."""
+    for name, layer in template.named_modules():
+        if is_norm_of_its_own(layer):
+            raise ValueError(
+                f"module={description.name} has the batch norm {name or type(layer).__name__!r}, whose class "
+                f"{type(layer).__name__} has a forward of its own. Use torch's layer, such as "
+                "torch.nn.BatchNorm1d, and put what comes before or behind it into a layer of its own."
+            )
+
+
 def _rows_for(template, description):
-    """Two rows of random numbers; of zeros where the module fails on those, as embeddings of levels do."""
-    x = torch.randn(2, *description.input_shape)
-    try:
-        called(template.eval(), x, description)
-    except ValueError as error:
-        zeros = torch.zeros_like(x)
+    """Three rows of random numbers; of zeros or ones where the module fails on those, as embeddings do."""
+    x = torch.randn(3, *description.input_shape)
+    failure = None
+    for rows in (x, torch.zeros_like(x), torch.ones_like(x)):
         try:
-            called(template, zeros, description)
-        except ValueError:
-            raise error from error.__cause__
-        return zeros
-    finally:
-        template.train()
-    return x
+            called(template.eval(), rows[:2], description)
+            return rows
+        except ValueError as error:
+            failure = failure or error
+        finally:
+            template.train()
+    raise failure from failure.__cause__
 
 
 def _list_layers(found):
@@ -159,6 +185,8 @@ def _list_layers(found):
         if not own and next(module.children(), None) is not None:
             continue
         layer = Layer(name, type(module).__name__)
+        if isinstance(module, PENALISED) and parametrize.is_parametrized(module, "weight"):
+            found.without_weights.append(name or type(module).__name__)
         if isinstance(module, PENALISED) and "weight" in own:
             weight = f"{name}.weight" if name else "weight"
             layer.weight, layer.weight_layer = weight, found.n_weights
@@ -170,12 +198,11 @@ def _list_layers(found):
 
 
 def _watch(found, x, description):
-    """Call the template and note what its layers put out; the layers in the order of their calls."""
-    order, layers = [], {layer.name: layer for layer in found.layers}
-    hooks = []
+    """Call the template and note what its layers put out."""
+    layers, hooks, last = {layer.name: layer for layer in found.layers}, [], {}
     for name, module in found.template.named_modules():
         if name in layers:
-            note = functools.partial(_note, found, layers[name], order)
+            note = functools.partial(_note, found, layers[name], last)
             hooks.append(module.register_forward_hook(note))
     try:
         out = called(found.template.eval(), x, description)
@@ -183,23 +210,63 @@ def _watch(found, x, description):
         for hook in hooks:
             hook.remove()
         found.template.train()
-    if not isinstance(out, torch.Tensor) or out.dim() == 0 or out.shape[0] != len(x):
-        what = f"shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
-        raise ValueError(
-            f"module={description.name} returned {what} for {len(x)} rows of shape "
-            f"{description.input_shape}. Return one tensor with a line for each row: (rows, outputs), or "
-            "(rows,) for one output."
-        )
+    _check_lines(out, x, description)
     found.n_outputs = out.numel() // len(x)
     flat = out.reshape(len(x), -1)
     if flat.shape[1] > 1 and (flat >= 0).all() and ((flat.sum(dim=1) - 1).abs() < 1e-4).all():
         found.probabilities = "its outputs are positive and sum to 1 in each row"
-    return order
+    # A gate is a sigmoid as well: what counts is whether its numbers are what comes out.
+    kind, numbers = last.get("probabilities", (None, None))
+    if kind is not None and (numbers.data_ptr(), numbers.numel()) == (out.data_ptr(), out.numel()):
+        found.probabilities = f"it ends in {kind}"
 
 
-def _note(found, layer, order, module, inputs, out):
+def _check_lines(out, x, description, when=""):
+    """Refuse what is no tensor of a line a row."""
+    if isinstance(out, torch.Tensor) and out.dim() > 0 and out.shape[0] == len(x):
+        return
+    what = f"shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
+    raise ValueError(
+        f"module={description.name} returned {what} for {len(x)} rows of shape "
+        f"{description.input_shape}{when}. Return one tensor with a line for each row: (rows, outputs), or "
+        "(rows,) for one output."
+    )
+
+
+def _refuse_mixed_rows(template, x, description):
+    """Refuse a module whose outputs are not those of the rows in their order, as of rows that are columns.
+
+    Rows in another order have the same batch statistics, which a module may use.
+    """
+    order = torch.tensor([2, 0, 1])
+    template.eval()
+    out, other = (called(template, rows, description) for rows in (x.clone(), x[order]))
+    template.train()
+    _check_lines(out, x, description)
+    out, other = out.double(), other.double()
+    scale = out.abs().max().clamp(min=1.0)
+    if not torch.allclose(out[order], other, rtol=1e-3, atol=1e-4 * scale, equal_nan=True):
+        raise ValueError(
+            f"module={description.name} mixes rows: with its rows in another order it returns other numbers "
+            "for them. The first axis is that of the rows, in X, in what layers are given (batch_first=True) "
+            "and in what is returned."
+        )
+
+
+def _failure_in_double(template, x, description):
+    """How a module fails on rows of float64, such as one that makes tensors of float32."""
+    double = copied(template, description).double().eval()
+    try:
+        called(double, x.double(), description)
+    except ValueError as error:
+        return str(error.__cause__).splitlines()[0]
+    return ""
+
+
+def _note(found, layer, last, module, inputs, out):
     """A forward hook: what a layer puts out, and what that takes."""
-    order.append(module)
+    if isinstance(module, _PROBABILITIES) and isinstance(out, torch.Tensor):
+        last["probabilities"] = type(module).__name__, out
     if not isinstance(out, torch.Tensor) or out.dim() == 0:
         return
     layer.shape = tuple(out.shape[1:])
@@ -219,21 +286,39 @@ def _call_in_training(found, x, description):
 
     A module may drop by these alone: of other random numbers the engine knows nothing.
     """
-    twin, context = with_own_layers(found.template)
+    twin, context = with_own_layers(copied(found.template, description))
     context.begin(torch.full((len(x),), 1.0 / len(x)), {})
     context.noted = {}
-    before = torch.default_generator.get_state()
+    generators = _generators()
+    whole = {name: b.clone() for name, b in twin.named_buffers() if not b.is_floating_point()}
     twin.train()
     with_gradient = torch.enable_grad()(lambda rows: twin(rows))
-    found.gradient = called(with_gradient, x, description).requires_grad
+    out = called(with_gradient, x, description)
+    _check_lines(out, x, description, " in training")
+    found.gradient = out.requires_grad
     found.lines = [context.noted.get(place, []) for place in range(len(found.rates))]
-    if not torch.equal(before, torch.default_generator.get_state()):
+    norms = {f"{name}.num_batches_tracked" for name, m in twin.named_modules() if is_norm(m)}
+    for name, buffer in twin.named_buffers():
+        if name in whole and name not in norms and not torch.equal(buffer, whole[name]):
+            raise ValueError(
+                f"module={description.name} changes its buffer {name!r} in training, which is of "
+                f"{str(buffer.dtype).removeprefix('torch.')}. Each net has buffers of its own where they are "
+                "floating-point numbers: make it one of these, such as torch.zeros(())."
+            )
+    if _generators() != generators:
         raise ValueError(
             f"module={description.name} draws random numbers of its own in training. Use layers of "
             "torch.nn.Dropout, Dropout1d, Dropout2d, Dropout3d, AlphaDropout or FeatureAlphaDropout in "
-            "place of functions such as torch.nn.functional.dropout, and set the dropout of ready-made "
-            "layers, such as MultiheadAttention or LSTM, to 0."
+            "place of functions such as torch.nn.functional.dropout or random.random, and set the dropout of "
+            "ready-made layers, such as MultiheadAttention or LSTM, to 0."
         )
+
+
+def _generators():
+    """The states of the generators that a module may draw from."""
+    of_numpy = np.random.get_state()
+    numbers = torch.default_generator.get_state().numpy().tobytes(), of_numpy[1].tobytes()
+    return (*numbers, of_numpy[2:], random.getstate())
 
 
 def _takes_channels_last(template, x):

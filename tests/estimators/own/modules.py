@@ -75,3 +75,96 @@ class Branching(nn.Module):
 def sequential(n_features, n_outputs, hidden=8):
     """A function that returns a module."""
     return nn.Sequential(nn.Linear(n_features, hidden), nn.Tanh(), nn.Linear(hidden, n_outputs))
+
+
+class MakesTensors(nn.Module):
+    """Makes tensors without a look at the type of its rows, as many a text book's LSTM does."""
+
+    def __init__(self, n_outputs=1):
+        super().__init__()
+        self.linear, self.dropout = nn.Linear(10, n_outputs), nn.Dropout(0.3)
+
+    def forward(self, x):
+        return self.dropout(self.linear(x + torch.zeros(len(x), 10))).float()
+
+
+class Singles(nn.Module):
+    """Wants float32, whatever it is given."""
+
+    def __init__(self, n_outputs=1):
+        super().__init__()
+        self.linear, self.dropout = nn.Linear(10, n_outputs), nn.Dropout(0.3)
+
+    def forward(self, x):
+        return self.linear(self.dropout(x.float()))
+
+
+class NormAndRelu(nn.BatchNorm1d):
+    """A batch norm with the activation in it."""
+
+    def forward(self, x):
+        return torch.relu(super().forward(x))
+
+
+class Gate(nn.Module):
+    """Ends in a product; the last layer that it calls is a sigmoid."""
+
+    def __init__(self, n_outputs=1):
+        super().__init__()
+        self.values, self.gate = nn.Linear(10, n_outputs), nn.Linear(10, n_outputs)
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x):
+        return self.values(x) * self.sigmoid(self.gate(x))
+
+
+class Counts(nn.Module):
+    """Counts its calls in a buffer, of a type."""
+
+    def __init__(self, n_outputs=1, dtype=torch.long):
+        super().__init__()
+        self.linear = nn.Linear(10, n_outputs)
+        self.register_buffer("calls", torch.zeros((), dtype=dtype))
+
+    def forward(self, x):
+        if self.training:
+            self.calls.add_(1)
+        return self.linear(x) * torch.clamp(self.calls / 20, max=1.0)
+
+
+class Weighted(nn.Module):
+    """A layer whose weights are computed of others, and a plain one."""
+
+    def __init__(self, n_outputs=1, plain=True):
+        super().__init__()
+        self.hidden = nn.utils.parametrizations.weight_norm(
+            nn.Linear(10, 8 if plain else n_outputs)
+        )
+        self.output = nn.Linear(8, n_outputs) if plain else None
+
+    def forward(self, x):
+        x = self.hidden(x)
+        return x if self.output is None else self.output(torch.relu(x))
+
+
+class Presets(nn.Module):
+    """Takes what `fit` offers."""
+
+    def __init__(self, n_features=10, n_outputs=1):
+        super().__init__()
+        self.hidden, self.output = nn.Linear(10, n_features), nn.Linear(n_features, n_outputs)
+
+    def forward(self, x):
+        return self.output(torch.relu(self.hidden(x)))
+
+
+class Shifted(nn.Module):
+    """Takes a tensor as a parameter."""
+
+    def __init__(self, shift, n_outputs=1):
+        super().__init__()
+        self.register_buffer("shift", shift.clone())
+        self.linear = nn.Linear(10, n_outputs)
+
+    def forward(self, x):
+        return self.linear(x + self.shift)
