@@ -179,6 +179,8 @@ class FeaturePathDisplay(Display):
         strengths: Any = "auto",
         n_strengths: int = 15,
         scoring: Any = "loss",
+        sample_weight: Any = None,
+        groups: Any = None,
         random_state: Any = None,
         ax: Sequence[Axes] | None = None,
         plot: bool = True,
@@ -188,7 +190,7 @@ class FeaturePathDisplay(Display):
 
         Parameters
         ----------
-        estimator, X, y, cv, strengths, n_strengths, scoring, random_state
+        estimator, X, y, cv, strengths, n_strengths, scoring, sample_weight, groups, random_state
             As in :func:`feature_path`.
 
         ax : sequence of three matplotlib Axes or None, default=None
@@ -214,6 +216,8 @@ class FeaturePathDisplay(Display):
             strengths=strengths,
             n_strengths=n_strengths,
             scoring=scoring,
+            sample_weight=sample_weight,
+            groups=groups,
             random_state=random_state,
         )
         return cls.from_path(path, ax=ax, plot=plot, **plot_kw)

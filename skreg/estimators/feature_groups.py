@@ -53,7 +53,8 @@ def _of_labels(labels, d):
     if len(labels) != d:
         raise ValueError(
             f"{_NAME} has {len(labels)} labels, but X has {d} columns. Give one for each column, or a list "
-            "of lists of columns that belong together."
+            "of lists of columns that belong together. Tools that fit to a part of the columns, such as RFE, "
+            f"know no groups: leave {_NAME} out there."
         )
     if any(label is None or label != label for label in labels):
         raise ValueError(f"{_NAME}={labels!r} has a missing label. Give one for each column.")

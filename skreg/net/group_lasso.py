@@ -99,7 +99,7 @@ class GroupLasso(Block):
     feature_groups : array-like or None, default=None
         Columns that ``group_l1`` takes out together: a label for each column of X, or a list of lists of
         column numbers or names, where columns that are not named are groups of their own. None makes each
-        column a group.
+        column a group. Leave it out in RFE and its like, which fit to a part of the columns.
 """,
             splits=True,
         ),

@@ -6,6 +6,7 @@ The estimator is a net, a linear model, or a Pipeline that ends in one of them.
 from __future__ import annotations
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
@@ -80,6 +81,27 @@ def check_model(estimator):
 def strength_name(estimator):
     """Name of the parameter that takes columns out: "group_l1" of nets, "l1" of linear models."""
     return prefix_of(estimator) + ("group_l1" if isinstance(last_step(estimator), _NETS) else "l1")
+
+
+def weights_for(model, weight):
+    """What `fit` is called with for weights of rows: those of the last step.
+
+    Where metadata is routed, steps of a Pipeline that ask for nothing are not given them.
+    """
+    if weight is None:
+        return {}
+    if not get_config()["enable_metadata_routing"]:
+        return {f"{prefix_of(model)}sample_weight": weight}
+    if isinstance(model, Pipeline):
+        for name, step in model.steps:
+            if hasattr(step, "set_fit_request") and _asks_for_weights(step) is None:
+                step.set_fit_request(sample_weight=name == model.steps[-1][0])
+    return {"sample_weight": weight}
+
+
+def _asks_for_weights(step):
+    """What a step's `fit` has been told of ``sample_weight``: True, False, a name, or None."""
+    return step.get_metadata_routing().fit.requests.get("sample_weight")
 
 
 def prefix_of(estimator):

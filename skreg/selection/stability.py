@@ -266,6 +266,8 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         weight = fit_params.get("sample_weight")
         strengths = strengths_of(estimator, X, y, self.strengths, self.n_strengths, weight)
         halves = complementary_pairs(n, self.n_pairs, rng, strata, groups)
+        if strata is not None:
+            _refuse_halves_of_one_class(halves, y)
         seeds = rng.randint(_MAX_INT, size=len(halves))
         params = _check_method_params(X, fit_params)
         calls = [
@@ -366,6 +368,19 @@ def _checked_groups(groups, n):
             "groups or more, or leave groups out if rows of one may be in both halves."
         )
     return groups
+
+
+def _refuse_halves_of_one_class(halves, y):
+    """Refuse a target of which a half sample has one class alone, which no model can be fitted to."""
+    labels, counts = np.unique(y, return_counts=True)
+    if len(labels) < 2 or all((y[rows] != y[rows[0]]).any() for rows in halves):
+        return
+    rare = np.argmin(counts)
+    raise ValueError(
+        f"A half sample of these rows has one class alone: y has {counts[rare]} of {len(y)} rows of the "
+        f"class {labels.tolist()[rare]!r}, and the two halves need one each. Pass more rows of it, or of "
+        "more groups."
+    )
 
 
 def _columns_of_half(estimator, X, y, params, rows, seed, strength):

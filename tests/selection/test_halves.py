@@ -50,3 +50,16 @@ def test_pairs_differ_and_seeds_repeat():
     again = complementary_pairs(30, 5, np.random.RandomState(3))
     assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
     assert len({rows.tobytes() for rows in one}) == 10
+
+
+def test_a_class_of_one_row_is_no_hindrance_to_the_others():
+    """Nor is its row in the second half alone."""
+    for n in (100, 101):
+        classes = np.r_[np.zeros(n - 4), np.ones(3), [2]].astype(int)
+        halves = complementary_pairs(n, 100, np.random.RandomState(0), classes)
+        assert {int((classes[half] == 1).sum()) for half in halves} == {1, 2}
+        inside = [(classes[half] == 2).any() for half in halves]
+        assert 0.3 < np.mean(inside[::2]) < 0.7
+    several = np.r_[np.zeros(94), np.arange(1, 7)].astype(int)
+    halves = complementary_pairs(100, 50, np.random.RandomState(0), several)
+    assert {int((several[half] > 0).sum()) for half in halves} == {3}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from sklearn.metrics import mean_poisson_deviance
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -136,3 +137,59 @@ def test_gaps_and_categories_reach_the_nets(product):
     select.set_output(transform="pandas")
     out = select.fit(table, y).transform(table)
     assert list(out) == list(table.columns[select.get_support()])
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "pinball", "squared_error"])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1000.0])
+def test_strengths_are_of_use_whatever_the_loss_and_the_unit_of_the_target(loss, scale):
+    """From few columns to all that matter; a loss in the unit of the target would take all of them out."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 6))
+    y = scale * (2 * X[:, 0] + X[:, 1])
+    net = RegularizedMLPRegressor(
+        (4,),
+        loss=loss,
+        max_iter=60,
+        learning_rate_init=0.02,
+        numeric_embedding=None,
+        random_state=0,
+    )
+    path = feature_path(X, y, estimator=net, n_strengths=4)
+    assert path.support[0].sum() <= 2
+    assert path.support[-1, :2].all()
+    if scale == 1000.0 and loss != "squared_error":
+        net.set_params(scale_target=False)
+        own = strengths_of(net, X, y, "auto", 4)
+        assert own[0] <= 1.0  # the slope of the loss is at most 1
+
+
+def test_the_unit_of_a_scaled_target_does_not_count():
+    X, y = np.random.default_rng(0).normal(size=(50, 3)), np.arange(50.0)
+    for loss in ("squared_error", "absolute_error", "poisson"):
+        net = RegularizedMLPRegressor((4,), loss=loss)
+        one, other = (strengths_of(net, X, k * y, "auto", 3) for k in (1.0, 250.0))
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_known_losses_of_a_constant():
+    """Of squares half the variance, for each target; of counts half the deviance."""
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(60, 2)), rng.poisson(3.0, size=(60, 2)).astype(float), rng.random(60)
+    squares = RegularizedMLPRegressor((4,), scale_target=False)
+    mean = np.average(y, axis=0, weights=w)
+    variance = np.average((y - mean) ** 2, axis=0, weights=w)
+    found = strengths_of(squares, X, y, "auto", 3, w)[0]
+    assert found == pytest.approx(OF_NULL_LOSS * variance.sum() / 2)
+    counts = RegularizedMLPRegressor((4,), loss="poisson", scale_target=False)
+    deviance = mean_poisson_deviance(y[:, 0] + 1.0, np.full(60, np.mean(y[:, 0] + 1.0)))
+    found = strengths_of(counts, X, y[:, 0] + 1.0, "auto", 3)[0]
+    assert found == pytest.approx(OF_NULL_LOSS * deviance / 2, rel=1e-6)
+
+
+def test_labels_of_which_a_row_has_several_in_a_net_without_hidden_layers():
+    X = np.random.default_rng(0).normal(size=(100, 6))
+    labels = (X[:, :2] > 0).astype(int)
+    net = RegularizedMLPClassifier((), max_iter=30, numeric_embedding=None, random_state=0)
+    path = feature_path(X, labels, estimator=net, n_strengths=5)
+    assert path.support[-1, :2].all()
+    assert path.support[0].sum() <= path.support[-1].sum()

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, LeaveOneOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -20,6 +22,7 @@ from skreg import (
     feature_path,
     l1_max,
 )
+from skreg.selection import path as selection_path
 
 
 @pytest.fixture(scope="module")
@@ -320,3 +323,33 @@ def test_folds_that_are_none(cv, message):
     X = np.random.default_rng(0).normal(size=(40, 2))
     with pytest.raises(ValueError, match=message):
         feature_path(X, X[:, 0], estimator=RegularizedLinearRegressor(), n_strengths=2, cv=cv)
+
+
+def test_a_fold_without_weight_is_refused_before_training(linear_table, lasso, monkeypatch):
+    X, y = linear_table
+    groups = np.arange(len(y)) // 10
+    weight = np.where(groups == 2, 0.0, 1.0)
+    monkeypatch.setattr(selection_path, "run_together", lambda *_: pytest.fail("it trained"))
+    with pytest.raises(
+        ValueError, match="made fold 2, whose 10 rows to score all have the weight 0"
+    ):
+        feature_path(
+            X, y, estimator=lasso, cv=LeaveOneGroupOut(), groups=groups, sample_weight=weight
+        )
+
+
+@pytest.mark.parametrize("asked", [None, True])
+def test_weights_reach_the_last_step_where_metadata_is_routed(linear_table, lasso, asked):
+    X, y = linear_table
+    weight = np.random.default_rng(0).random(len(y))
+    plain = make_pipeline(StandardScaler(), clone(lasso))
+    expected = feature_path(X, y, estimator=plain, n_strengths=3, cv=3, sample_weight=weight)
+    with config_context(enable_metadata_routing=True):
+        last = clone(lasso)
+        last = last if asked is None else last.set_fit_request(sample_weight=asked)
+        pipeline = make_pipeline(StandardScaler(), last)
+        routed = feature_path(X, y, estimator=pipeline, n_strengths=3, cv=3, sample_weight=weight)
+        alone = feature_path(X, y, estimator=last, n_strengths=3, sample_weight=weight)
+    np.testing.assert_array_equal(routed.support, expected.support)
+    np.testing.assert_allclose(routed.importances, expected.importances)
+    assert alone.support.shape[0] == 3

@@ -21,6 +21,7 @@ from skreg import (
     RegularizedMLPClassifier,
     StabilitySelector,
 )
+from skreg.selection import stability
 from skreg.selection.bounds import false_selections
 from skreg.selection.halves import complementary_pairs
 from tests.checks import parametrize_with_settings
@@ -254,3 +255,14 @@ def test_a_failed_fit_leaves_the_selector_as_it_was(selector, linear_table):
         fitted.fit(pd.DataFrame(X.to_numpy()), np.full(len(y), np.nan))
     np.testing.assert_array_equal(fitted.selection_path_, before)
     assert fitted.get_feature_names_out().tolist() == ["c2", "c5", "c7"]
+
+
+def test_a_class_that_not_each_half_can_have_is_refused_before_anything_is_fitted(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.array(["no"] * 39 + ["yes"])
+    monkeypatch.setattr(stability, "run_together", lambda *_: pytest.fail("it trained"))
+    selector = StabilitySelector(RegularizedLinearClassifier(), n_pairs=4, random_state=0)
+    with pytest.raises(
+        ValueError, match="1 of 40 rows of the class 'yes', and the two halves need one"
+    ):
+        selector.fit(X, y)
