@@ -155,11 +155,11 @@ class Search:
         began = time.perf_counter()
         self.train(wave, _TIMED)
         epoch = max((time.perf_counter() - began) / (_TIMED - _FIRST), 1e-9)
-        self._reserve(epoch * self.max_iter, repeats=1)
         affordable = int(self.budget.left / (_FEWEST_SETTINGS * SHARE * epoch))
         if affordable < self.max_iter and self.budget.left:
             wave = [self._shortened(wave[0], max(affordable, min(_FEWEST_EPOCHS, self.max_iter)))]
         self._setting_seconds = SHARE * epoch * self.max_iter
+        self._reserve(epoch * self.max_iter, repeats=1)
         return wave
 
     def _shortened(self, first, max_iter):

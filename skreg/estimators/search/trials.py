@@ -94,7 +94,8 @@ class Trial:
     @property
     def trained(self):
         """Whether each of its nets has weights that are worth anything."""
-        return bool(self.results) and all(result.best_step for result in self.results)
+        # Of a net whose result an interrupt kept from being taken in there is none.
+        return bool(self.results) and all(r is not None and r.best_step for r in self.results)
 
     @property
     def whole(self):
