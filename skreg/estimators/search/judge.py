@@ -8,6 +8,7 @@ from numbers import Real
 
 import numpy as np
 import torch
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring
 
 from skreg.estimators.course import factors_of, fix_scale
@@ -139,10 +140,13 @@ class Judge:
         scores = []
         for k, rows in enumerate(self.folds.outside):
             try:
-                value = self._score(found[rows], shares, rows)
+                with warnings.catch_warnings():  # it is told once for all settings
+                    warnings.simplefilter("ignore", UndefinedMetricWarning)
+                    value, why = self._score(found[rows], shares, rows), "the scorer returned nan."
             except ValueError as error:
-                self.without_value.setdefault(k, str(error))
-                value = np.nan
+                value, why = np.nan, str(error)
+            if np.isnan(value):
+                self.without_value.setdefault(k, why)
             scores.append(value)
         return scores
 

@@ -117,16 +117,17 @@ def test_where_no_score_has_a_value_the_loss_decides():
     assert model.best_index_ == int(np.argmin(model.cv_results_["loss"]))
 
 
-@pytest.mark.parametrize("rare", [False, True])
-def test_a_fold_without_a_score_is_told_and_ends_nothing(rare):
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc", "roc_auc_ovr"])
+def test_a_fold_without_a_score_is_told_and_ends_nothing(scoring):
     """An AUC wants rows of each class, and a fold may have none."""
+    rare = scoring == "roc_auc_ovr"
     if rare:
         labels, groups = np.where(np.isin(np.arange(150), [0, 60]), 2, Y), None
-        options = {"scoring": "roc_auc_ovr", "cv": KFold(3)}
+        options = {"scoring": scoring, "cv": KFold(3)}
     else:
         groups = np.repeat(range(5), 30)
         labels = (groups > 2).astype(int)
-        options = {"scoring": "neg_log_loss", "cv": GroupKFold(5)}
+        options = {"scoring": scoring, "cv": GroupKFold(5)}
     model = search(n_settings=3, **options)
     with pytest.warns(UndefinedMetricWarning, match=r"no value for the rows of \d of the"):
         model.fit(X, labels, groups=groups)
