@@ -42,11 +42,19 @@ _NO_CLASS = (
     "k.a.|keine angabe|#n/a|#div/0!|#value!|#ref!|#name?|#num!|#null!|#nv|#wert!|#bezug!"
 )
 _TOTALS = (
-    "total|totals|grand total|subtotal|sum|sums|summe|gesamt|gesamtsumme|insgesamt|somme|totale|suma|"
-    "mean|average|avg|mittelwert|durchschnitt|median|std|count|min|max"
+    "total|totals|grand total|subtotal|sub-total|sub total|sum|sums|sum of all|summe|gesamt|gesamtsumme|"
+    "insgesamt|somme|totale|total g\u00e9n\u00e9ral|suma|totaal|\u0438\u0442\u043e\u0433\u043e|"
+    "\u0432\u0441\u0435\u0433\u043e|\u5408\u8a08|\u5408\u8ba1|\u03c3|\u2211|"
+    "mean|average|avg|mittelwert|durchschnitt|median|std|std dev|standard deviation|count|min|max"
+)
+# what stands beside them in a summary, and alone may be a category
+_BESIDE_TOTALS = frozenset(
+    ["n", "sd", "se", "sem", "25%", "50%", "75%", "q1", "q3", "iqr", "range", "minimum", "maximum"]
 )
 NO_CLASS, TOTALS = frozenset(_NO_CLASS.split("|")), frozenset(_TOTALS.split("|"))
 FOOTER_ROWS = 10
+# share of the cells from which on a word for missing values makes up a class
+LEAST_CLASS = 0.1
 SHOWN = 4
 
 
@@ -162,10 +170,11 @@ def without_footer(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     notes : list of str
     """
     last, text = len(frame), [name for name in frame.columns if is_text(frame[name])]
+    words = _footer_words(frame, text)
     shown = []
     for row in range(len(frame) - 1, max(0, len(frame) - FOOTER_ROWS), -1):
         cells = frame.iloc[row].dropna()
-        said = _total(frame, row, text)
+        said = _total(frame, row, text, words)
         if said is None and len(cells) == 1 and frame.shape[1] > 3 and cells.index[0] in text:
             said = str(cells.iloc[0])
         if said is None and len(cells) > 0:
@@ -184,11 +193,18 @@ def without_footer(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame.iloc[:last].copy(), [f"{rows} left out ({shown[-1][:40]!r})."]
 
 
-def _total(frame: pd.DataFrame, row: int, text: Sequence[str]) -> str | None:
+def _footer_words(frame: pd.DataFrame, text: Sequence[str]) -> frozenset[str]:
+    """Words that make a row a total: those of a summary only where one of its others is there as well."""
+    ends = frame[list(text)].tail(FOOTER_ROWS).to_numpy(dtype=object).ravel()
+    found = {cell.rstrip(":").casefold() for cell in ends if isinstance(cell, str)}
+    return TOTALS | _BESIDE_TOTALS if found & TOTALS else TOTALS
+
+
+def _total(frame: pd.DataFrame, row: int, text: Sequence[str], words: frozenset[str]) -> str | None:
     """The word in a row that makes it a total; a category of this name would return above."""
     for name in text:
         cell = frame[name].iloc[row]
-        if isinstance(cell, str) and cell.rstrip(":").casefold() in TOTALS:
+        if isinstance(cell, str) and cell.rstrip(":").casefold() in words:
             above = frame[name].iloc[: max(0, len(frame) - FOOTER_ROWS)]
             if not (above == cell).any():
                 return cell
@@ -432,10 +448,29 @@ def clean_target(
     """
     remarks = _Remarks()
     if is_text(column):
-        column = _typed_target(column, name, task, decimal, remarks)
+        typed = _typed_target(column, name, task, decimal, remarks)
+        word = _class_of_its_own(column, typed)
+        if word is not None:
+            typed, remarks = column.where(typed.notna() | (column == word)), _Remarks()
+            remarks.add(
+                f"{word!r} was taken for a class: one class alone would be left without it.", name
+            )
+        column = typed
     if column.dtype.kind == "f":
         column = _bounded(column, name, remarks)
     return column, remarks.lines()
+
+
+def _class_of_its_own(column: pd.Series, typed: pd.Series) -> str | None:
+    """A word that usually stands for a missing value, where it makes up one of two classes.
+
+    As "-" does beside "+". A rare word is a missing value also there.
+    """
+    words = column[typed.isna()].dropna()
+    if typed.nunique() != 1 or typed.dtype.kind == "f" or words.empty:
+        return None
+    counts = words.value_counts()
+    return str(counts.index[0]) if counts.iloc[0] >= LEAST_CLASS * column.notna().sum() else None
 
 
 def _typed_target(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_datetime64_any_dtype, is_timedelta64_dtype
 from scipy.stats import spearmanr
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
@@ -104,6 +105,8 @@ def _score(column: pd.Series, y: NDArray, task: str, random_state: int) -> tuple
     classes = task == "classification"
     if column.nunique(dropna=False) < 2:
         return 0.0, ""
+    if is_datetime64_any_dtype(column.dtype) or is_timedelta64_dtype(column.dtype):
+        column = (column - column.min()) / pd.Timedelta(seconds=1)
     if column.dtype.kind in "biuf":
         values = column.to_numpy(dtype=float)
         present = np.isfinite(values)

@@ -25,6 +25,7 @@ __all__ = [
     "read_known_numbers",
     "read_numbers",
     "tidy",
+    "unit_of",
     "usual_missing",
 ]
 
@@ -257,6 +258,30 @@ def read_numbers(column: pd.Series, hint: str | None = None) -> NumberColumn | N
     if odd_minus:
         notations, example = [*notations, "typographic minus signs"], example or odd_minus[0]
     return NumberColumn(found, n_numbers, int(counts.sum()), words, notations, example)
+
+
+def unit_of(column: pd.Series) -> str:
+    """The unit that most numbers of a column have behind them; "" for none, and for no text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skreg.comparison.numbers import unit_of
+    >>> unit_of(pd.Series(["12.5%", "7%", "-"])), unit_of(pd.Series(["3 days", "1 day", "2"]))
+    ('%', 'day')
+    >>> unit_of(pd.Series([1.5, 2.0]))
+    ''
+    """
+    if column.dtype.kind in "iufb" or column.isna().all():
+        return ""
+    codes, cells = _distinct(column)
+    texts = [tidy(text) for text in cells]
+    shapes = _shapes(texts, np.bincount(codes[codes >= 0], minlength=len(texts)))
+    found: Counter[str] = Counter()
+    for cell, count in zip(shapes.cells, shapes.counts, strict=True):
+        if cell is not None:
+            found["" if cell.unit in _MULTIPLES else _singular(cell.unit).casefold()] += int(count)
+    return found.most_common(1)[0][0] if found else ""
 
 
 def read_known_numbers(column: pd.Series, hint: str | None = None) -> NDArray[np.float64]:

@@ -88,6 +88,7 @@ class _Layout:
     names: list[str]
     skip: int
     notes: list[str]
+    headed: bool = True
 
 
 def read_table(path: Path, *, encoding: str | None = None) -> RawTable:
@@ -219,6 +220,8 @@ def _read_text(data: bytes, name: str, encoding: str | None) -> RawTable:
     text = _double_quoted(text)
     layout = _layout(text)
     body = text.split("\n", layout.skip)[-1] if text.count("\n") >= layout.skip else ""
+    if layout.headed and layout.skip:
+        body = _without_headers(body, text.split("\n", layout.skip)[layout.skip - 1], layout.notes)
     if not body.strip():
         raise TableError(f"{name} has a header and no rows. Give a file with rows.")
     names, repeated = _unique_names(layout.names)
@@ -235,6 +238,20 @@ def _read_text(data: bytes, name: str, encoding: str | None) -> RawTable:
         frame[words] = as_text(words)[words]
     notes += layout.notes
     return RawTable(frame, name, layout.separator == ";", repeated, notes, as_text)
+
+
+def _without_headers(body: str, header: str, notes: list[str]) -> str:
+    """The rows without lines that are the header again."""
+    if header not in body or not header.strip():
+        return body
+    lines = body.split("\n")
+    kept = [line for line in lines if line.strip() != header.strip()]
+    count = len(lines) - len(kept)
+    if count:
+        one = "A line that repeats the header was"
+        them = one if count == 1 else f"{count} lines that repeat the header were"
+        notes.append(f"{them} left out ({header.strip()[:40]!r}).")
+    return "\n".join(kept)
 
 
 def _double_quoted(text: str) -> str:
@@ -379,7 +396,8 @@ def _layout(text: str) -> _Layout:
     if first > 0:
         notes.append(_lines_above(first, [separator.join(rows[0][1]).strip(separator + " ")]))
     header = [cell.strip() for cell in header]
-    body = [row for _, row in rows[first + 1 :] if len(row) == width]
+    # files that were put one behind the other have the header again
+    body = [r for _, r in rows[first + 1 :] if len(r) == width and [c.strip() for c in r] != header]
     if len(header) == width - 1 and body and width > 2:
         if all(row[-1].strip() == "" for row in body):
             header = [*header, ""]
@@ -389,14 +407,15 @@ def _layout(text: str) -> _Layout:
                 "The rows have one value more than the header: the first was taken for row names."
             )
     skip = line + (1 if stated else 0)
-    if _holds_values(header, body):
+    headed = not _holds_values(header, body)
+    if not headed:
         skip, shown = rows[first - 1][0] if first else 0, ", ".join(header[:3])
         header = [f"column {k + 1}" for k in range(len(header))]
         notes.append(
             f"The first line ({shown}, ...) holds values, not names: it was taken for a row, and "
             f"the columns were named column 1 to column {len(header)}."
         )
-    return _Layout(separator, header, skip, notes)
+    return _Layout(separator, header, skip, notes, headed)
 
 
 def _lines_above(count: int, cells: Sequence[str]) -> str:

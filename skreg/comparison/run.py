@@ -184,7 +184,8 @@ def compare(
     'plain net'
     """
     start = time.perf_counter()
-    _check_numbers(repeats, time_limit, random_state)
+    _check_numbers(repeats, random_state, max_iter, inner_cv)
+    _check_seconds(time_limit=time_limit, search_time=search_time)
     data = read_data(X, y, groups, sample_weight, task, cv, target_name)
     wanted = resolve_candidates(
         candidates,
@@ -324,11 +325,31 @@ def _schedule_of(
     return Schedule(together, seconds, n_inner, for_rounds, start, largest=largest)
 
 
-def _check_numbers(repeats: Any, time_limit: Any, random_state: Any) -> None:
+def _check_seconds(**limits: Any) -> None:
+    for name, value in limits.items():
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if value is not None and (not number or not value > 0):
+            raise ValueError(f"{name}={value!r}: allowed are None and seconds above 0.")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return bool(whole and value >= least)
+
+
+def _check_numbers(repeats: Any, random_state: Any, max_iter: Any, inner_cv: Any) -> None:
     if not isinstance(repeats, int | np.integer) or repeats < 1:
         raise ValueError(f"repeats={repeats!r}: allowed are whole numbers from 1.")
-    if time_limit is not None and not time_limit > 0:
-        raise ValueError(f"time_limit={time_limit!r}: allowed are None and seconds above 0.")
+    if not _is_whole(max_iter, 1) and not (isinstance(max_iter, str) and max_iter == "auto"):
+        raise ValueError(f"max_iter={max_iter!r}: allowed are 'auto' and whole numbers from 1.")
+    iterable = hasattr(inner_cv, "__iter__") and not isinstance(inner_cv, str | bytes)
+    if not (_is_whole(inner_cv, 2) or hasattr(inner_cv, "split") or iterable) or isinstance(
+        inner_cv, str | bytes
+    ):
+        raise ValueError(
+            f"inner_cv={inner_cv!r}: allowed are whole numbers from 2, splitters such as KFold(5), and lists "
+            "of splits."
+        )
     if not isinstance(random_state, int | np.integer) or random_state < 0:
         raise ValueError(
             f"random_state={random_state!r}: allowed are whole numbers from 0, so that all "

@@ -24,7 +24,7 @@ from skreg.comparison.cleaning import (
     without_words,
 )
 from skreg.comparison.columns import empty_columns, left_out, without_idle_columns
-from skreg.comparison.numbers import read_numbers, usual_missing
+from skreg.comparison.numbers import read_numbers, unit_of, usual_missing
 from skreg.comparison.preparing import is_text_only
 from skreg.comparison.reading import RawTable, TableError, read_table
 from skreg.comparison.tasks import check_target, infer_task
@@ -65,6 +65,8 @@ class Table:
         The decimal mark that the file shows, or that was given.
     ticked : list of str
         Columns of one value and gaps, in which a gap was taken for a value of its own.
+    units : dict of str to str
+        What the numbers of each column have behind them, such as "%"; "" for nothing.
     """
 
     X: pd.DataFrame
@@ -77,6 +79,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     decimal: str | None = None
     ticked: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
 
 
 def bundled_table() -> Table:
@@ -181,7 +184,8 @@ def load_table(
     notes += found
     frame, y, task, found = _labelled(frame, target, special, task)
     notes += found
-    X, found = clean_features(frame.drop(columns=[target, *special]), decimal)
+    raw_X = frame.drop(columns=[target, *special])
+    X, found = clean_features(raw_X, decimal)
     notes += found
     before = X
     X, found = _without_idle_columns(X, target)
@@ -198,6 +202,7 @@ def load_table(
         notes=notes,
         decimal=decimal,
         ticked=ticked,
+        units={name: unit_of(raw_X[name]) for name in X if X[name].dtype.kind in "iuf"},
     )
     return _drawn(table, max_rows, random_state)
 

@@ -42,6 +42,7 @@ from skreg.estimators.rows import (
     check_validation_arguments,
     sampled,
     warn_of_unlike_rows,
+    warn_of_unlike_targets,
 )
 from skreg.estimators.scoring import (
     Fitted,
@@ -182,6 +183,8 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
                 X_val, y_val, sample_weight_val, factors, numbers
             )
             rows = everything
+            if is_regressor(self):
+                warn_of_unlike_targets(y, valid[1])
             shown = GivenRows(given[0], kept), GivenRows(given[1], kept_val)
         else:
             groups = None if groups is None else groups[kept]
@@ -325,10 +328,10 @@ class BaseNet(FittedNet, CallbackSupportMixin, BaseEstimator):
             given, (_, y, _) = watched[0]
             callbacks.append(SklearnEpochs(self, context, given.take(), self._decode_target(y)))
         if callbacks or self.verbose:
-            from skreg.estimators.skorch import SkorchDriver
+            from skreg.estimators.skorch import SkorchDriver, as_rows
 
             tables = [
-                None if part is None else (given.take(), self._decode_target(part[1]))
+                None if part is None else (as_rows(given.take()), self._decode_target(part[1]))
                 for given, part in watched
             ]
             job.driver = SkorchDriver(

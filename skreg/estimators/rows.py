@@ -202,6 +202,30 @@ def warn_of_unlike_rows(X, X_val, names=None):
     )
 
 
+def warn_of_unlike_targets(y, y_val):
+    """Warn where most targets of validation rows lie further out than those of training are from each other.
+
+    As where the targets of training were transformed around the estimator, and these were not.
+
+    Parameters
+    ----------
+    y, y_val : ndarray of shape (n, n_targets)
+    """
+    width, centre = np.ptp(y, axis=0), np.median(y, axis=0)
+    away = np.median(np.abs(y_val - centre), axis=0)
+    far = np.flatnonzero((width > 0) & (away > width))
+    if not len(far):
+        return
+    j = far[0]
+    warn(
+        f"y_val does not look like y: its median is {np.median(y_val[:, j]):.3g}, and y goes from "
+        f"{y[:, j].min():.3g} to {y[:, j].max():.3g}. If y was transformed, as TransformedTargetRegressor "
+        "does, the targets of the validation rows must be as well: transform y_val by the same transformer, "
+        "or leave X_val and y_val out, so that rows of X are held out.",
+        UserWarning,
+    )
+
+
 def sampled(X):
     """At most some rows of a table: a sample will do, and does not cost a pass over a large one."""
     return X[:: max(1, X.shape[0] // _SCALE_ROWS)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 
+import numpy as np
 import torch
 from sklearn.utils import get_tags
 from skorch import NeuralNet
@@ -260,6 +261,16 @@ def _result(stack, member):
         n_steps=member.n_steps,
         best_step=member.n_steps,
     )
+
+
+def as_rows(X):
+    """A table as skorch's datasets take it: a list is one of several inputs to them."""
+    if not isinstance(X, list | tuple):
+        return X
+    try:
+        return np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError):  # texts among them
+        return np.array([list(row) for row in X], dtype=object)
 
 
 class SklearnEpochs(Callback):

@@ -271,7 +271,15 @@ class NumberTargets:
         """Numbers have no classes."""
 
     def _engine_target(self, y):
-        return ((y - self._target_mean) / self._target_scale).astype(self.dtype)
+        with np.errstate(over="ignore"):
+            scaled = ((y - self._target_mean) / self._target_scale).astype(self.dtype)
+        if not np.isfinite(scaled).all():
+            row = int(np.argwhere(~np.isfinite(scaled))[0][0])
+            raise ValueError(
+                f"y has a value of {np.max(np.abs(y[row])):.3g}, which is too large beside the others for "
+                f"dtype={self.dtype!r}. Leave such rows out, or clip them, or set dtype='float64'."
+            )
+        return scaled
 
     def _class_factors(self, y, weight, *, partial=False):
         return None

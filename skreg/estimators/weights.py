@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from skreg.estimators.tables import as_numpy
+
+#: The largest of some weights is brought to 1 where it is less than this, or more than one over it.
+_SMALL = 1e-100
 
 
 def check_sample_weight(sample_weight, X):
@@ -34,9 +38,13 @@ def check_sample_weight(sample_weight, X):
             f"Negative values in data passed to `sample_weight`: the least is {weight.min():g}, "
             "allowed are finite numbers >= 0. A weight of 0 leaves a row out."
         )
-    # Only ratios matter, and weights near the largest number have no finite sum.
-    with np.errstate(over="ignore"):
-        return weight if np.isfinite(weight.sum()) else weight / weight.max()
+    return _in_range(weight)
+
+
+def _in_range(weight):
+    """Weights whose products and sums are numbers: only ratios matter."""
+    top = weight.max(initial=0.0)
+    return weight if not top or _SMALL <= top <= 1 / _SMALL else weight / top
 
 
 def _usable(sample_weight):
@@ -130,9 +138,9 @@ def class_factors(class_weight, classes, codes, weight=None):
     labels = classes.tolist()
     for label, value in class_weight.items():
         number = isinstance(value, Real | np.bool_)
-        if not number or not np.isfinite(value) or value < 0:
+        if not number or not _is_finite(value) or value < 0:
             raise ValueError(
-                f"class_weight={class_weight!r} has the weight {value!r} for the class {label!r}. "
+                f"class_weight={class_weight!r:.200} has the weight {value!r:.40} for the class {label!r}. "
                 "Allowed are finite numbers >= 0. A weight of 0 leaves the rows of a class out."
             )
     missing = [label for label in labels if label not in class_weight]
@@ -144,4 +152,12 @@ def class_factors(class_weight, classes, codes, weight=None):
             f"class_weight={class_weight!r} has a weight for {unknown!r}, which is not among the "
             f"classes {labels!r}, and none for {missing!r}. Name classes as they are in y."
         )
-    return np.array([float(class_weight.get(label, 1.0)) for label in labels])
+    return _in_range(np.array([float(class_weight.get(label, 1.0)) for label in labels]))
+
+
+def _is_finite(number):
+    """Whether a number is finite as a float; a Fraction or a large int may be none."""
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False

@@ -19,7 +19,7 @@ from skreg.comparison.cleaning import (
     without_words,
 )
 from skreg.comparison.columns import left_out, looks_like_dates
-from skreg.comparison.numbers import read_known_numbers, usual_missing
+from skreg.comparison.numbers import read_known_numbers, unit_of, usual_missing
 from skreg.comparison.preparing import LARGEST, is_free_text
 from skreg.comparison.reading import TableError, read_table
 from skreg.comparison.tables import Table, with_grouped
@@ -46,6 +46,8 @@ class Column:
         How dates are written.
     parts : list of str
         Columns that are made of a date.
+    unit : str
+        What most numbers have behind them, such as "%" or "kg".
     """
 
     name: str
@@ -53,6 +55,7 @@ class Column:
     levels: list[str] = field(default_factory=list)
     form: str = ""
     parts: list[str] = field(default_factory=list)
+    unit: str = ""
 
     @property
     def made(self) -> list[str]:
@@ -88,7 +91,7 @@ def learn_columns(table: Table) -> tuple[pd.DataFrame, list[Column], list[str]]:
             columns.append(Column(name, "tick" if name in table.ticked else "truth"))
             parts.append(cells)
         elif cells.dtype.kind in "iuf":
-            columns.append(Column(name, "number"))
+            columns.append(Column(name, "number", unit=table.units.get(name, "")))
             parts.append(cells)
         elif _is_date(cells):
             made, column = _learn_dates(cells, name, notes)
@@ -259,8 +262,10 @@ def _numbers(
     """Columns of numbers, by the same rules as in training; what is no number is missing."""
     names = [column.name for column in columns if column.kind == "number"]
     clean, notes = clean_features(frame[names], decimal)
+    units = {column.name: column.unit for column in columns}
     found = {}
     for name in names:
+        _check_unit(frame[name], name, units[name])
         cells = clean[name]
         values = read_known_numbers(cells, decimal) if is_text(cells) else cells
         values = pd.Series(values, index=frame.index).astype(float)
@@ -281,6 +286,18 @@ def _numbers(
             )
         found[name] = values
     return pd.DataFrame(found, index=frame.index), notes
+
+
+def _check_unit(cells: pd.Series, name: str, unit: str) -> None:
+    """Refuse numbers of another unit than in training: 12 % are 0.12, and a kilogram 1000 g."""
+    now = unit_of(cells)
+    if cells.isna().all() or now == unit or ("%" not in (now, unit) and "" in (now, unit)):
+        return
+    was, is_now = (f"with the unit {u!r}" if u else "without a unit" for u in (unit, now))
+    raise TableError(
+        f"Column {name!r} held numbers {was} in training, and here it holds numbers {is_now}, such as "
+        f"{str(cells.dropna().iloc[0])[:40]!r}. Write them as in training."
+    )
 
 
 def _categories(cells: pd.Series, column: Column, notes: list[str]) -> pd.Series:

@@ -67,3 +67,18 @@ def test_rare_classes_and_sparse_tables():
     assert tells_the_target(X, y, "classification").ok is True
     found = tells_the_target(scipy_sparse.csr_matrix(X.to_numpy()), LABEL, "classification")
     assert found.ok is None
+
+
+@pytest.mark.parametrize("kind", ["datetime", "zone", "timedelta"])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_dates_that_tell_the_target_are_named(kind, task):
+    days = RANDOM.permutation(150) * 2 + (LABEL == "yes") * 1000
+    y = LABEL if task == "classification" else days * 1.0
+    dates = pd.to_timedelta(days, "D")
+    if kind != "timedelta":
+        dates = dates + pd.Timestamp("2020-01-01", tz="UTC" if kind == "zone" else None)
+    dates = pd.Series(dates).where(np.arange(150) != 7)
+    found = tells_the_target(X.assign(seen=dates), y, task)
+    assert found.ok is False and found.text.startswith("seen (")
+    shuffled = pd.Series(RANDOM.permutation(dates))
+    assert tells_the_target(X[["c"]].assign(seen=shuffled), y, task).ok is True

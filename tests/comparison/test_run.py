@@ -369,3 +369,22 @@ def test_weights_reach_the_last_step_of_a_pipeline(cancer):
 def test_a_table_is_needed(cancer):
     with pytest.raises(ValueError, match=r"X has the shape \(3,\)"):
         compare([1, 2, 3], [0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"max_iter": 0}, "max_iter=0: allowed are 'auto' and whole numbers from 1"),
+        ({"max_iter": 1.5}, "max_iter=1.5: allowed"),
+        ({"max_iter": "a"}, "max_iter='a': allowed"),
+        ({"inner_cv": 1}, "inner_cv=1: allowed are whole numbers from 2, splitters"),
+        ({"inner_cv": "a"}, "inner_cv='a': allowed"),
+        ({"time_limit": "a"}, "time_limit='a': allowed are None and seconds above 0"),
+        ({"search_time": "a"}, "search_time='a': allowed are None and seconds above 0"),
+        ({"search_time": 0}, "search_time=0: allowed"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_before_any_work(options, match):
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    with pytest.raises(ValueError, match=match):
+        compare(X, y, quick=True, **options)

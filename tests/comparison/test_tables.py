@@ -348,3 +348,62 @@ def test_too_few_rows_to_draw(tmp_path, max_rows):
     pd.DataFrame({"a": np.arange(30), "y": np.arange(30) % 2}).to_csv(path, index=False)
     with pytest.raises(TableError, match=f"max_rows={max_rows}: allowed are 10 and more, and None"):
         load_table(path, max_rows=max_rows)
+
+
+@pytest.mark.parametrize("words", [("+", "-"), ("EU", "NA"), ("ok", "n.a."), ("!", "?")])
+def test_a_word_for_missing_values_may_be_one_of_two_classes(tmp_path, words):
+    labels = np.array(words)[np.arange(60) % 2]
+    frame = pd.DataFrame({"a": np.arange(60.0) ** 1.5, "y": labels})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    table = load_table(tmp_path / "t.csv")
+    assert pd.Series(table.y).value_counts().to_dict() == dict.fromkeys(words, 30)
+    assert (
+        f"y: {words[1]!r} was taken for a class: one class alone would be left without it."
+        in table.notes
+    )
+    frame["y"] = np.where(np.arange(60) < 57, words[0], words[1])  # a rare one is a gap
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(TableError, match="one value only"):
+        load_table(tmp_path / "t.csv")
+
+
+def test_a_header_that_comes_again_is_left_out(tmp_path, frame):
+    text = frame.to_csv(index=False)
+    (tmp_path / "twice.csv").write_text(text + text + text)
+    (tmp_path / "once.csv").write_text(text)
+    twice, once = load_table(tmp_path / "twice.csv"), load_table(tmp_path / "once.csv")
+    assert len(twice.y) == 3 * len(once.y)
+    assert list(twice.X.columns) == list(once.X.columns)
+    assert any(
+        note.startswith("2 lines that repeat the header were left out") for note in twice.notes
+    )
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        ["Mean", "SD", "N"],
+        ["Sub-total", "Total"],
+        ["\u0418\u0442\u043e\u0433\u043e"],
+        ["count", "25%", "50%", "max"],
+    ],
+)
+def test_a_summary_at_the_foot_does_not_enter(tmp_path, summary):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"name": list("vwxyz") * 12, "a": rng.normal(size=60), "y": rng.normal(size=60)}
+    )
+    foot = pd.DataFrame({"name": summary, "a": 1.0, "y": 600.0})
+    pd.concat([frame, foot]).to_csv(tmp_path / "t.csv", index=False)
+    table = load_table(tmp_path / "t.csv")
+    assert len(table.y) == 60 and table.y.max() < 600
+
+
+def test_categories_that_are_called_like_part_of_a_summary_stay(tmp_path):
+    """Sorted by the category, all of one are in the last rows."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"name": ["a"] * 54 + ["n"] * 6, "a": rng.normal(size=60), "y": rng.normal(size=60)}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert len(load_table(tmp_path / "t.csv").y) == 60

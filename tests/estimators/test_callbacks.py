@@ -463,3 +463,20 @@ def test_scoring_monitor(X, y_binary, sklearn_callback):
     log = monitor.get_logs().data_as_pandas
     assert log["accuracy"].iloc[-1] == net.score(X, y_binary)
     assert len(log) == 6
+
+
+@pytest.mark.parametrize("table", ["lists", "tuples", "with texts"])
+def test_lists_are_shown_to_callbacks_as_tables(table, capsys):
+    """skorch takes a list for several inputs."""
+    X = np.random.default_rng(0).normal(size=(60, 3)).tolist()
+    if table == "tuples":
+        X = [tuple(row) for row in X]
+    elif table == "with texts":
+        X = [[*row, "ab"[k % 2]] for k, row in enumerate(X)]
+    y = [k % 2 for k in range(60)]
+    scores = EpochScoring("accuracy", name="own", lower_is_better=False)
+    options = {"max_iter": 2, "random_state": 0}
+    net = RegularizedMLPClassifier((4,), callbacks=[scores], verbose=1, **options).fit(X, y)
+    quiet = RegularizedMLPClassifier((4,), **options).fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(X), quiet.predict_proba(X))
+    assert "train_loss" in capsys.readouterr().out

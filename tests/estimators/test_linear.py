@@ -774,3 +774,12 @@ def test_digits_do_not_depend_on_where_a_table_lies_in_memory(kind):
     strided = np.repeat(X, 2, axis=1)[:, ::2]
     for table in (np.asfortranarray(X), strided, pd.DataFrame(X).to_numpy()):
         assert_array_equal(predict(table), predict(X))
+
+
+def test_a_linear_program_without_a_solution_is_said():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = X[:, 0].copy()
+    y[:5] = 1e300
+    model = RegularizedLinearRegressor(loss="absolute_error", l2=0.0)
+    with pytest.raises(ValueError, match="no solution in floating point. Leave out or clip"):
+        model.fit(X, y)

@@ -305,3 +305,31 @@ def test_the_first_call_has_to_tell_the_scale_of_the_target(X, y_real):
     net.partial_fit(X[:1], y_real[:1])
     clone(net).set_params(scale_target=False).partial_fit(X[:1], [0.5])
     clone(net).set_params(loss="poisson").partial_fit(X[:1], [3.0])
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", "pinball"])
+def test_targets_beyond_the_precision_of_training_are_refused_before_it(loss):
+    """Beside targets of usual size these are infinite in float32, and the net would be untrained."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = X[:, 0].copy()
+    y[3] = 1e300
+    net = RegularizedMLPRegressor((4,), loss=loss, max_iter=2, random_state=0)
+    before = dict(vars(net))
+    with pytest.raises(ValueError, match=r"y has a value of 1e\+300.*dtype='float32'.*float64"):
+        net.fit(X, y)
+    assert vars(net) == before
+
+
+@pytest.mark.parametrize(
+    "transform", [lambda y: (y - y.mean()) / y.std(), np.log], ids=["std", "log"]
+)
+def test_validation_targets_that_were_not_transformed_are_warned_of(transform):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    y = 1e4 + 50 * X[:, 0]
+    net = RegularizedMLPRegressor((4,), max_iter=2, random_state=0)
+    own = transform(y)
+    with pytest.warns(UserWarning, match="y_val does not look like y.*TransformedTargetRegressor"):
+        net.fit(X[:150], own[:150], X_val=X[150:], y_val=y[150:])
+    net.fit(X[:150], own[:150], X_val=X[150:], y_val=own[150:])  # warns of nothing
+    order = np.argsort(y)
+    net.fit(X[order[:150]], y[order[:150]], X_val=X[order[150:]], y_val=y[order[150:]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,3 +157,22 @@ def test_weights_of_other_shapes_and_kinds(rows, model):
     for odd in (weight + 1j, weight.astype("M8[D]")):
         with pytest.raises(ValueError, match="sample_weight holds values that are not numbers"):
             clone(model).fit(X, y, sample_weight=odd)
+
+
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: type(m).__name__)
+def test_only_the_ratios_of_weights_matter_whatever_their_size(rows, model):
+    X, y = rows
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, 60)
+    half, double = {"a": 0.5, "b": 1, "c": 1}, {"a": Fraction(1, 2), "b": 1, "c": 1}
+    expected = weighted(model, half).fit(X, y, sample_weight=weight).predict_proba(X)
+    sizes = [(double, 1.0), ({k: v * 1e307 for k, v in half.items()}, 1e300)]
+    sizes += [({k: v * 1e-300 for k, v in half.items()}, 1e-305)]
+    for class_weight, size in sizes:
+        found = weighted(model, class_weight).fit(X, y, sample_weight=size * weight)
+        np.testing.assert_allclose(found.predict_proba(X), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_class_weight_beyond_all_floats_is_refused(rows):
+    with pytest.raises(ValueError, match="Allowed are finite numbers") as error:
+        weighted(CLASSIFIERS[0], {"a": 10**400, "b": 1, "c": 1}).fit(*rows)
+    assert len(str(error.value)) < 500

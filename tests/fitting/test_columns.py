@@ -147,3 +147,34 @@ def test_codes_that_lost_their_zeros_are_known(tmp_path):
     # of different lengths, 7 and 007 are two codes
     mixed = Column("code", "category", levels=["007", "12"])
     assert read(tmp_path, "code,x\n7,1\n12,1\n", mixed).X["code"].tolist() == ["7", "12"]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "refused"),
+    [
+        ("%", "", True),
+        ("", "%", True),
+        ("%", "%", False),
+        ("kg", "g", True),
+        ("kg", "", False),
+        ("", "", False),
+    ],
+)
+def test_numbers_of_another_unit_are_refused(tmp_path, then, now, refused):
+    """A share of 0.12 is 12 %, and a kilogram 1000 g."""
+    rng = np.random.default_rng(0)
+    numbers = rng.uniform(1, 50, 60).round(2)
+    frame = pd.DataFrame(
+        {"a": [f"{v}{then}" for v in numbers], "b": rng.normal(size=60), "y": numbers}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    _, columns, _ = learn_columns(load_table(tmp_path / "t.csv", target="y"))
+    assert next(column.unit for column in columns if column.name == "a") == then
+    text = f"a,b\n5.5{now},1\n7.5{now},2\n,3\n"
+    if refused:
+        with pytest.raises(
+            TableError, match=r"Column 'a' held numbers .* and here .*such as '5\.5"
+        ):
+            read(tmp_path, text, *columns)
+    else:
+        assert read(tmp_path, text, *columns).X["a"].tolist()[:2] == [5.5, 7.5]

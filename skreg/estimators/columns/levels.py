@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from numbers import Integral
 
 import numpy as np
@@ -47,6 +48,8 @@ def categorical_columns(X, choice):
     if hasattr(X, "column_names"):  # pyarrow
         names = list(X.column_names)
     chosen = np.asarray(choice)
+    if chosen.ndim == 1 and not chosen.size:
+        return []
     if chosen.ndim != 1 or chosen.dtype.kind not in "biuOUS":
         raise ValueError(
             f"categorical_features={choice!r} must be 'from_dtype', None, or a list of column numbers, of "
@@ -122,7 +125,14 @@ def factorised(X, j):
         values = np.empty(len(column), dtype=object)
         values[:] = column
         column = values
-    codes, found = pd.factorize(column)
+    try:
+        codes, found = pd.factorize(column)
+    except TypeError:
+        odd = next(v for v in column if not isinstance(v, Hashable))
+        raise TypeError(
+            f"C{column_name(X, j)[1:]} of X is categorical and holds {odd!r:.60}, which is no single value. "
+            "Give each entry a column of its own first, for example by pandas.json_normalize."
+        ) from None
     return codes, list(found)
 
 

@@ -5,11 +5,13 @@ Row weights have mean 1 here, so that a sum over n rows is n times the mean.
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import sklearn
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     ElasticNet,
     LinearRegression,
@@ -85,7 +87,16 @@ def poisson(X, y, weight, *, l2, **parameters):
 def quantile(X, y, weight, *, quantile, l1, fit_intercept):
     """Pinball loss by QuantileRegressor (a linear program), which takes the mean; y is (n,)."""
     model = QuantileRegressor(quantile=quantile, alpha=l1, fit_intercept=fit_intercept)
-    return _solution(model.fit(X, y, sample_weight=weight))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Linear programming for QuantileRegressor")
+        try:
+            model.fit(X, y, sample_weight=weight)
+        except ConvergenceWarning as error:
+            raise ValueError(
+                "The linear program of this loss has no solution in floating point. Leave out or clip "
+                "values of y that are far too large beside the others."
+            ) from error
+    return _solution(model)
 
 
 def _solution(model):

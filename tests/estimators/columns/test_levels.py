@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skreg import RegularizedMLPClassifier
 from skreg.estimators.columns.levels import Levels, categorical_columns
 
 FRAME = pd.DataFrame(
@@ -137,3 +138,17 @@ def test_bytes_are_texts_in_every_library():
         assert Levels.learned(table, 0)[0].values == [b"u", b"v"]
     lists = pl.DataFrame({"s": [{"a": 1}] * 3})
     assert categorical_columns(lists, "from_dtype") == []
+
+
+def test_no_columns_are_none_and_values_that_hold_several_are_named():
+    X = pd.DataFrame({"a": np.arange(20.0), "k": [[1]] * 20})
+    y = np.arange(20) % 2
+    net = RegularizedMLPClassifier((4,), max_iter=1, categorical_features=[], random_state=0)
+    assert net.fit(X[["a"]], y).predict(X[["a"]]).shape == (20,)
+    net.set_params(categorical_features=["k"])
+    with pytest.raises(TypeError, match=r"Column 'k' of X is categorical and holds \[1\]"):
+        net.fit(X, y)
+    known = X.assign(k="b")
+    net.fit(known, y)
+    with pytest.raises(TypeError, match=r"Column 'k' of X is categorical and holds \[1\]"):
+        net.predict(X)

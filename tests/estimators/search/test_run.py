@@ -113,7 +113,11 @@ def test_a_score_without_a_value_is_the_worst():
 
 def test_where_no_score_has_a_value_the_loss_decides():
     scorer = scorer_without_a_value(set(range(2, 1000)))
-    model = search(scoring=scorer, ensemble=False, halving=False, n_settings=3).fit(X, Y)
+    model = search(scoring=scorer, ensemble=False, halving=False, n_settings=3)
+    with pytest.warns(
+        UndefinedMetricWarning, match="of 3 of the 3 folds .* the scorer returned nan"
+    ):
+        model.fit(X, Y)
     assert model.best_index_ == int(np.argmin(model.cv_results_["loss"]))
 
 
