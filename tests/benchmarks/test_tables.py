@@ -74,6 +74,7 @@ def test_a_broken_off_run_goes_on(run, monkeypatch):
     assert sorted(rows["dataset"]) == ["amount"] * 2 + ["three"] * 2 + ["two"] * 2
 
 
+@pytest.mark.slow
 def test_an_error_is_a_row_and_is_run_again_when_asked(run, monkeypatch):
     once = tables.run_method
 
@@ -105,6 +106,7 @@ def test_a_table_that_cannot_be_split_is_an_error_of_every_method(folder, run):
     ]
 
 
+@pytest.mark.slow
 def test_half_and_names_and_tasks_restrict(run, tmp_path):
     assert set(run("--tables", "two,amount")["dataset"]) == {"two", "amount"}
     out = tmp_path / "more.csv"

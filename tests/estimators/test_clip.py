@@ -111,7 +111,7 @@ def test_validation_rows_count(X, y_real):
     ]
     weight = np.ones(10)
     weight[0] = 0.0
-    y_val = np.linspace(1000.0, 1009.0, 10)[::-1]
+    y_val = np.r_[1009.0, 1008.0, y_real[:8]]
     net = RegularizedMLPRegressor(**NET, clip=True)
     net.fit(X, y_real, X_val=X[:10], y_val=y_val, sample_weight_val=weight)
     assert net.target_range_.tolist() == [[y_real.min(), 1008.0]]

@@ -105,6 +105,7 @@ def test_no_module_is_used_twice_and_only_one_of_an_embedding_bends(net):
     assert [type(module) for module in found] == ([bends] if bends else [])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("embedding", ["periodic", "piecewise"])
 def test_shap_values_add_up_to_the_outputs(X, y_three, embedding):

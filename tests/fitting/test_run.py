@@ -158,7 +158,14 @@ def test_an_interrupt_leaves_the_best_so_far(table, monkeypatch):
     assert len(report.model.predict(table_rows(table))) == 5
 
 
-@pytest.mark.parametrize("name", ["out_of_fold", "further_scores", "tells_the_target"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "out_of_fold",
+        pytest.param("further_scores", marks=pytest.mark.slow),
+        pytest.param("tells_the_target", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupt_while_the_scores_are_taken_keeps_the_model(name, table, monkeypatch):
     function, calls = getattr(skreg.fitting.run, name), []
 

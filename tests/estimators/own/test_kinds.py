@@ -121,7 +121,8 @@ def test_equal_instances_share_a_stack():
     net = RegularizedNetClassifier(functools.partial(copy.deepcopy, Perceptron(10, 1)), **QUICK)
     with parallel_config(backend="skreg"):
         cross_val_score(net, X, Y, cv=4)
-    assert skreg.last_rounds()[0].members == (4,)
+    members = skreg.last_rounds()[0].members
+    assert sum(members) == 4 and len(members) <= 2  # one for each thread
 
 
 WIDTH, SLOPE = 8, 0.1

@@ -16,8 +16,8 @@ from skreg import (
     RegularizedMLPRegressor,
     RegularizedMLPRegressorCV,
 )
-from skreg.estimators.search import base
 from skreg.estimators.search.module import MeanOfClasses, MeanOfLabels
+from skreg.estimators.search.run import Search
 
 NET = {"hidden_layer_sizes": (6,), "max_iter": 4, "batch_size": 16, "dtype": "float64"}
 
@@ -66,16 +66,16 @@ CASES = {
 }
 
 
-def all_of_them(found, shares, score):
-    """A selection that chooses each setting, with a weight of its own."""
-    weights = np.arange(1.0, len(found) + 1)
-    return weights / weights.sum(), 0.0
+def all_of_them(search):
+    """A choice of each setting, with a weight of its own."""
+    weights = np.arange(1.0, len(search.kept) + 1)
+    return weights / weights.sum()
 
 
 def fit_all(search, X, y):
     """Fit a search whose ensemble has all settings, whatever would be chosen on so few rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "select", all_of_them)
+        patch.setattr(Search, "ensemble_weights", all_of_them)
         return search.fit(X, y)
 
 
