@@ -12,6 +12,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -332,6 +333,30 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
 
     # -- what it tells ----------------------------------------------------------------------------
 
+    def transform(self, X: types.Table) -> types.Table:
+        """Keep the selected columns.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or CSR matrix of shape (n, n_features)
+
+        Returns
+        -------
+        array or DataFrame of shape (n, n_selected)
+        """
+        if isinstance(X, pd.DataFrame):
+            # An array of all columns has no place for types of one column, such as Arrow's texts.
+            own = [
+                n
+                for n, t in enumerate(X.dtypes)
+                if not isinstance(t, np.dtype | pd.CategoricalDtype)
+            ]
+            columns = [
+                X.iloc[:, j].astype(object) if j in own else X.iloc[:, j] for j in range(X.shape[1])
+            ]
+            X = pd.concat(columns, axis=1) if own and not _shows_frames(self) else X
+        return super().transform(X)
+
     def _get_support_mask(self):
         check_is_fitted(self)
         # Shares of half samples, where 0.6 is a rounded number.
@@ -357,6 +382,11 @@ class StabilitySelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             }
         )
         return frame.sort_values("probability", ascending=False, kind="stable")
+
+
+def _shows_frames(selector):
+    """Whether `transform` was asked for a DataFrame."""
+    return _get_output_config("transform", selector)["dense"] != "default"
 
 
 def _checked_groups(groups, n):

@@ -266,3 +266,19 @@ def test_a_class_that_not_each_half_can_have_is_refused_before_anything_is_fitte
         ValueError, match="1 of 40 rows of the class 'yes', and the two halves need one"
     ):
         selector.fit(X, y)
+
+
+def test_frames_of_other_types_are_transformed(linear_table):
+    pytest.importorskip("pyarrow")
+    X, y = linear_table
+    frame = pd.DataFrame(X).add_prefix("c").assign(k=np.resize(["u", "v"], len(y)))
+    arrow = frame.convert_dtypes(dtype_backend="pyarrow")
+    options = {"strengths": [1e-6, 1e-7], "pfer": None, "random_state": 0, **FEW}
+    selector = StabilitySelector(RegularizedLinearRegressor(), **options).fit(arrow, y)
+    kept = selector.transform(arrow)
+    assert kept.shape == (len(y), selector.get_support().sum())
+    np.testing.assert_array_equal(
+        kept[:, 0].astype(float), frame.iloc[:, selector.get_support()].iloc[:, 0]
+    )
+    shown = selector.set_output(transform="pandas").transform(arrow)
+    assert list(shown) == list(arrow.columns[selector.get_support()])
