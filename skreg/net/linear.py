@@ -114,7 +114,7 @@ class Linear(Block):
             """\
     max_norm : float > 0 or None, default=None
         Bound on the norm of each unit's incoming weights, by projection after each step [1]_. A batch or
-        layer norm undoes it on the layers in front, as it does ``l1`` and ``l2``; the output layer is bounded.
+        layer norm undoes it on the layers in front, as it does ``l1`` and ``l2``; it bounds the output layer.
 """,
         ),
     )
