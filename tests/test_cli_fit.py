@@ -219,7 +219,9 @@ def test_without_skops_nothing_is_begun(capsys, folder, tmp_path, monkeypatch):
         assert "skops, which is not installed. Run `pip install skreg[cli]`." in error
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="wants a folder without files")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="wants /proc, where nobody can make a file"
+)
 def test_a_file_that_cannot_be_made_is_said_before_the_search(capsys, folder, monkeypatch):
     """Permissions do not tell: the administrator may write anywhere."""
     import skreg.fitting

@@ -451,7 +451,8 @@ def clean_target(
         typed = _typed_target(column, name, task, decimal, remarks)
         word = _class_of_its_own(column, typed)
         if word is not None:
-            typed, remarks = column.where(typed.notna() | (column == word)), _Remarks()
+            remarks = _Remarks()
+            typed = _typed_target(column, name, task, decimal, remarks, kept=word)
             remarks.add(
                 f"{word!r} was taken for a class: one class alone would be left without it.", name
             )
@@ -474,9 +475,15 @@ def _class_of_its_own(column: pd.Series, typed: pd.Series) -> str | None:
 
 
 def _typed_target(
-    column: pd.Series, name: str, task: str, decimal: str | None, remarks: _Remarks
+    column: pd.Series,
+    name: str,
+    task: str,
+    decimal: str | None,
+    remarks: _Remarks,
+    kept: str = "None",
 ) -> pd.Series:
-    cells = column.mask(usual_missing(column) & ~column.isin(["None"]))
+    """Numbers, truth values or labels; ``kept`` is a label, whatever it usually stands for."""
+    cells = column.mask(usual_missing(column) & ~column.isin(["None", kept]))
     plain = None if cells.isna().all() else _plain(cells, decimal)
     if plain is not None:
         return plain
@@ -492,7 +499,7 @@ def _typed_target(
     cells, spellings = one_spelling(cells)
     if spellings:
         remarks.add(f"{_read_as(spellings)}.", name)
-    words = cells[cells.str.casefold().isin(NO_CLASS)]
+    words = cells[cells.str.casefold().isin(NO_CLASS) & (cells != kept)]
     if len(words):
         remarks.add(f"{_taken(list(words.value_counts().index))}.", name)
         cells = cells.mask(cells.index.isin(words.index))

@@ -219,9 +219,11 @@ def _read_text(data: bytes, name: str, encoding: str | None) -> RawTable:
         raise TableError(f"{name} looks like ARFF, not like a table. Save it as CSV.")
     text = _double_quoted(text)
     layout = _layout(text)
-    body = text.split("\n", layout.skip)[-1] if text.count("\n") >= layout.skip else ""
-    if layout.headed and layout.skip:
-        body = _without_headers(body, text.split("\n", layout.skip)[layout.skip - 1], layout.notes)
+    *above, body = text.split("\n", layout.skip)
+    if len(above) < layout.skip:
+        body = ""
+    elif layout.headed and above:
+        body = _without_headers(body, above[-1], layout.notes)
     if not body.strip():
         raise TableError(f"{name} has a header and no rows. Give a file with rows.")
     names, repeated = _unique_names(layout.names)

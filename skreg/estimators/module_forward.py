@@ -65,8 +65,9 @@ class ModuleForward:
         rng : numpy.random.Generator
         """
         p, parts = self._in(self._precise), []
-        rates = torch.tensor(spec.dropout, dtype=self._precise)
-        thresholds = (rates.double() * 2.0**32).round().long()
+        rates = torch.tensor(spec.dropout, dtype=torch.float64)
+        thresholds = (rates * 2.0**32).round().long()
+        rates = rates.to(self._precise)
         alone = torch.zeros(1, dtype=torch.int64)
         with torch.no_grad():
             for x in self._chunks(X, self._precise):

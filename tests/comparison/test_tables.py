@@ -361,6 +361,9 @@ def test_a_word_for_missing_values_may_be_one_of_two_classes(tmp_path, words):
         f"y: {words[1]!r} was taken for a class: one class alone would be left without it."
         in table.notes
     )
+    frame.loc[::4, "y"] = words[0].swapcase()  # another spelling of the same class
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert pd.Series(load_table(tmp_path / "t.csv").y).nunique() == 2
     frame["y"] = np.where(np.arange(60) < 57, words[0], words[1])  # a rare one is a gap
     frame.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(TableError, match="one value only"):

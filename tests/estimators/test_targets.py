@@ -18,6 +18,7 @@ from skreg import (
     RegularizedLinearRegressor,
     RegularizedMLPClassifier,
     RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
 )
 from skreg.estimators.quantiles import quantiles
 from skreg.estimators.target_numbers import centre_and_scale
@@ -330,6 +331,9 @@ def test_validation_targets_that_were_not_transformed_are_warned_of(transform):
     own = transform(y)
     with pytest.warns(UserWarning, match="y_val does not look like y.*TransformedTargetRegressor"):
         net.fit(X[:150], own[:150], X_val=X[150:], y_val=y[150:])
+    search = RegularizedMLPRegressorCV(net, n_settings=1, random_state=0)
+    with pytest.warns(UserWarning, match="y_val does not look like y.*TransformedTargetRegressor"):
+        search.fit(X[:150], own[:150], X_val=X[150:], y_val=y[150:])
     net.fit(X[:150], own[:150], X_val=X[150:], y_val=own[150:])  # warns of nothing
     order = np.argsort(y)
     net.fit(X[order[:150]], y[order[:150]], X_val=X[order[150:]], y_val=y[order[150:]])

@@ -31,7 +31,7 @@ from skreg.estimators.course import (
     take_columns,
 )
 from skreg.estimators.decorators import fit_context, validate_params
-from skreg.estimators.rows import check_validation_arguments
+from skreg.estimators.rows import check_validation_arguments, warn_of_unlike_targets
 from skreg.estimators.search.budget import SETTINGS, Budget
 from skreg.estimators.search.chosen import Chosen, mean_of, train_again, trained_on_all
 from skreg.estimators.search.folds import Rows, Splits
@@ -194,6 +194,8 @@ class BaseSearch(AroundNets, BaseEstimator):
         valid = None
         if X_val is not None:
             valid = self._validation_rows(template, X_val, y_val, sample_weight_val)
+            if is_regressor(self):
+                warn_of_unlike_targets(rows.y, valid.y)
         splits = Splits(template, rows, self.cv, groups, valid)
         seed = int(rng.randint(MAX_INT))
         folds = splits.folds(seed)

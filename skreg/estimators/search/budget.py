@@ -8,7 +8,6 @@ import time
 #: Settings where neither their number nor a time is given.
 SETTINGS = 40
 
-
 #: Share of ``max_time`` by which training on all rows may end late, rather than be lost.
 LATE = 0.05
 

@@ -82,10 +82,6 @@ class Search:
         except KeyboardInterrupt:  # between trainings; a second one is not caught
             self.interrupted = True
             self._finish([trial for trial in self.trials if trial.state == "waiting"])
-        for trial in self.trials:
-            if trial.state == "waiting":
-                trial.state = "lost"
-                trial.drop()
         if not self.kept:
             self._give_up()
         self._tell_failures()
@@ -252,7 +248,7 @@ class Search:
             whole = float(np.mean([sum(trial.fit_seconds) for trial in self.kept]))
             self._reserve(whole, self.repeats)
         for trial in self.trials:
-            if trial.state == "waiting" and trial.results:
+            if trial.state == "waiting":
                 trial.state = "lost"
                 trial.drop()
 

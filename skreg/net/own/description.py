@@ -55,10 +55,10 @@ class OwnModule:
     looks: str = ""
 
     @classmethod
-    def of(cls, factory, parameters, input_shape, *, difference=False):
+    def of(cls, factory, parameters, input_shape):
         """The description of a module; see the attributes."""
         key = _frozen(factory), _frozen(parameters)
-        return cls(factory, dict(parameters), tuple(input_shape), difference, key)
+        return cls(factory, dict(parameters), tuple(input_shape), key=key)
 
     def __repr__(self):
         values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())

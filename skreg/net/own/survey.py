@@ -139,9 +139,9 @@ def survey_of(description):
     with BUILDING, seeded(0):
         x = _rows_for(template, description)
         _watch(found, x[:2], description)
+        found.fails_in_double = _failure_in_double(template, x[:2], description)
         _call_in_training(found, x[:2], description)
         _refuse_mixed_rows(template, x, description)
-        found.fails_in_double = _failure_in_double(template, x[:2], description)
         found.channels_last = _takes_channels_last(found.template, x[:2])
     convolutions = nn.modules.conv._ConvNd
     found.convolves = any(isinstance(module, convolutions) for module in found.template.modules())
@@ -286,7 +286,7 @@ def _call_in_training(found, x, description):
 
     A module may drop by these alone: of other random numbers the engine knows nothing.
     """
-    twin, context = with_own_layers(copied(found.template, description))
+    twin, context = with_own_layers(found.template)
     context.begin(torch.full((len(x),), 1.0 / len(x)), {})
     context.noted = {}
     generators = _generators()

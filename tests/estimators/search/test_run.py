@@ -169,7 +169,7 @@ def test_time_is_kept_to_train_on_all_rows():
     assert len(model.estimators_) == len(model.ensemble_)
 
 
-def test_no_time_to_train_on_all_rows_is_said(monkeypatch):
+def test_no_time_to_train_on_all_rows_is_said():
     model = search(n_settings=None, max_time=1e-6, refit="all")
     with pytest.warns(ConvergenceWarning, match="1 of the 1 chosen settings on all rows.*max_time"):
         model.fit(X, Y)
