@@ -103,7 +103,9 @@ class ReferenceStep:
         self.smoothing, self.quantile = put(knobs.smoothing), put(knobs.quantile)
         self.stream_of = torch.as_tensor(feed.stream_of, device=device)
         self.target_of = torch.as_tensor(feed.target_of, device=device)
-        self.total = torch.zeros(state.k, dtype=dtype, device=device)
+        # Sums of losses are in double precision: a few rows may cost a million times what the others do.
+        self.precise = dtype if device.type == "mps" else torch.float64  # which MPS lacks
+        self.total = torch.zeros(state.k, dtype=self.precise, device=device)
         self.tables = None
         self.carried = state.running.view
         idle = state.net.idle(knobs).items()
@@ -118,7 +120,7 @@ class ReferenceStep:
         first, stop : int
         """
         if self.tables is None or self.tables.epoch is not epoch:
-            self.tables = _Tables(epoch, self.total)
+            self.tables = _Tables(epoch, self.state.theta.flat)
         for step in range(first, stop):
             self.state.t += 1
             x, y = self.feed.gather(epoch.order[step])
@@ -142,9 +144,9 @@ class ReferenceStep:
     def _gradients(self, batch, part):
         """Gradients of a slice of the members by name; notes their losses and what blocks track."""
         leaves = {n: v[part].detach().requires_grad_() for n, v in self.state.theta.view.items()}
-        loss, minibatch = self._loss(leaves, batch, part)
-        grads = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
-        self.total[part] += loss.detach()
+        costs, minibatch = self._costs(leaves, batch, part)
+        grads = torch.autograd.grad(costs.sum(), list(leaves.values()), allow_unused=True)
+        self.total[part] += costs.detach().sum(dim=1, dtype=self.precise)
         for name, value in minibatch.seen.items():
             self.carried[name][part].lerp_(value, BATCH_NORM_MOMENTUM)
         for name, value in minibatch.became.items():
@@ -154,8 +156,9 @@ class ReferenceStep:
             for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
         }
 
-    def _loss(self, p, batch, part):
-        """Loss of each of a slice of the members, and their minibatch with what blocks have seen."""
+    def _costs(self, p, batch, part):
+        """What each row adds to the loss of each of a slice of the members, and their minibatch with what blocks
+        have seen."""
         stream_of, keys = self.stream_of[part], batch.keys[..., part]
         partner = None if batch.partner is None else batch.partner[stream_of]
         knobs = {name: values[..., part] for name, values in self.of_blocks.items()}
@@ -174,7 +177,7 @@ class ReferenceStep:
             per_row = losses.rowwise(*of_rows, **options)
         else:
             per_row = losses.mixed(*of_rows, partner, minibatch.own, **options)
-        return (per_row * batch.coef[stream_of]).sum(dim=1), minibatch
+        return per_row * batch.coef[stream_of], minibatch
 
     def _masks(self, keys, part):
         """As `Minibatch.masks`, of a slice of the members; keys (2, places, k)."""
@@ -256,4 +259,4 @@ class ReferenceStep:
             smoothing=torch.zeros(k, 1, dtype=raw.dtype, device=raw.device),
             quantile=self.quantile[members].view(-1, 1, 1),
         )
-        return (per_row * weight).sum(dim=1)
+        return (per_row * weight).sum(dim=1, dtype=self.precise)

@@ -19,6 +19,7 @@ from skreg import (
     RegularizedMLPClassifier,
     RegularizedMLPRegressor,
     RegularizedMLPRegressorCV,
+    RegularizedNetRegressor,
 )
 from skreg.estimators.quantiles import quantiles
 from skreg.estimators.target_numbers import centre_and_scale
@@ -255,6 +256,32 @@ def test_outliers_do_not_move_nets_of_robust_losses(loss):
         net = model.fit(X[:450], y[:450])
         assert net.score(X[450:], clean[450:]) > 0.9
     assert regressor(**options).fit(X[:450], y[:450]).score(X[450:], clean[450:]) < 0.9
+
+
+def _two_layers(n_features):
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, 1))
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", "pinball"])
+@pytest.mark.parametrize("own", [False, True])
+def test_absurd_targets_do_not_hide_the_loss_of_the_others(loss, own):
+    """Beside 1e9, single precision has no room for what the other rows lose."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 3))
+    clean = 3 * np.sin(X[:, 0]) + X[:, 1] + 0.1 * rng.normal(size=800)
+    y = clean.copy()
+    y[::20] = 1e9
+    options = {"loss": loss, "max_iter": 80, "learning_rate_init": 0.01, "random_state": 0}
+    if own:
+        net = RegularizedNetRegressor(_two_layers, **options)
+    else:
+        net = regressor(**options, hidden_layer_sizes=(32,))
+    net.fit(X[:500], y[:500], X_val=X[500:], y_val=y[500:])
+    kept = y < 1e9
+    assert net.best_iter_ > 5
+    assert net.score(X[kept], clean[kept]) > 0.9
 
 
 def test_module_has_the_robust_scale(X, y_real):

@@ -153,7 +153,7 @@ def _pointwise(loss, dtype):
         y, coef = matrix(ZERO, frame[Y], C, apart), vector(ZERO, frame[COEF], b)
         dbias, total = vector(ZERO, dbias, C), vector(DOUBLE, total + k * total_by, 1)
         smoothing, quantile = entry(ZERO, smoothings, k), entry(ZERO, quantiles, k)
-        loss = F(0)
+        loss = DOUBLE
         for j in range(C):
             s = F(0)
             for i in range(b):
@@ -185,11 +185,12 @@ def _pointwise(loss, dtype):
                     d = t - f
                     v = quantile * d if d >= F(0) else (quantile - F(1)) * d
                     d = -quantile if d > F(0) else (F(1) - quantile if d < F(0) else F(0))
-                loss += coef[i] * v
+                # Of few rows it may be a million times that of the others.
+                loss += np.float64(coef[i] * v)
                 s += coef[i] * d
                 z[j, i] = coef[i] * d if gradient else z[j, i]
             if gradient:
                 dbias[j] = s
-        total[0] += np.float64(loss)
+        total[0] += loss
 
     return pointwise
