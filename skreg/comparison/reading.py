@@ -434,15 +434,41 @@ def _header_row(rows: Sequence[list[str]], width: int) -> int:
     if len(rows[0]) == width - 1 and all(len(row) == width for row in rows[1:]):
         return 0
     for k, row in enumerate(rows):
-        filled = sum(cell.strip() != "" for cell in row)
+        filled = _filled(row)
         if len(row) >= width and filled > 1:
-            return k
+            return _below_pairs(rows, k, width)
         if filled > 2 and not row[0].startswith("#"):
             raise TableError(
                 f"The first line has {filled} names, and most lines have {width} values. If commas are "
                 "decimal marks, put quotes around the numbers or semicolons between the columns."
             )
     return 0
+
+
+def _below_pairs(rows: Sequence[list[str]], first: int, width: int) -> int:
+    """Which row is the header where the first full one may be of a pair, such as ("Station", "Berlin", "", "").
+
+    A header below such lines names at least twice as many columns, those of numbers too.
+    """
+    pair = _filled(rows[first])
+    header = next(
+        (k for k, row in enumerate(rows) if k > first and _filled(row) >= 2 * pair), first
+    )
+    body = [row for row in rows[header + 1 :] if len(row) == width]
+    if header == first or len(rows[header]) != width or not body:
+        return first
+    above_numbers = []
+    for name, *cells in zip(rows[header], *body, strict=True):
+        present = [cell for cell in cells if cell.strip()]
+        if 2 * sum(_number(cell) is not None for cell in present) > len(present):
+            above_numbers.append(name)
+    named = bool(above_numbers) and all(name.strip() for name in above_numbers)
+    return header if named and all(_number(name) is None for name in above_numbers) else first
+
+
+def _filled(row: Sequence[str]) -> int:
+    """How many cells hold something."""
+    return sum(cell.strip() != "" for cell in row)
 
 
 def _separator(sample: str) -> str:

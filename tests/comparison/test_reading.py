@@ -102,6 +102,25 @@ def test_titles_above_the_header(tmp_path, above, said):
     assert raw.notes == [said]
 
 
+@pytest.mark.parametrize(
+    "above", ["Station,Berlin,,\nRows,12,,\n", "Station,Berlin,,\nunit,mm,,\n\n"]
+)
+def test_pairs_above_the_header_as_wide_as_the_table(tmp_path, above):
+    """As spreadsheets save them."""
+    table = "height,width,colour,kind\n" + "1.5,2.5,red,a\n0.5,3.5,blue,b\n" * 6
+    raw = read_table(write(tmp_path, above + table))
+    assert list(raw.frame) == ["height", "width", "colour", "kind"]
+    assert raw.frame["height"].tolist() == [1.5, 0.5] * 6
+    assert raw.notes == ["The 2 lines above the header were left out ('Station,Berlin')."]
+
+
+@pytest.mark.parametrize("row", ["7,8,9,x", "x,y,z,z", "x,1,2,y"])
+def test_a_header_with_few_names_is_no_pair(tmp_path, row):
+    raw = read_table(write(tmp_path, "key,place,,\n" + f"{row}\n" * 12))
+    assert list(raw.frame)[:2] == ["key", "place"]
+    assert len(raw.frame) == 12
+
+
 def test_row_names_and_separators_at_the_end_of_lines(tmp_path):
     lines = text_of().splitlines()
     named = [lines[0]] + [f"r{k},{line}" for k, line in enumerate(lines[1:])]
@@ -343,6 +362,17 @@ def test_lines_above_the_header_of_a_sheet(tmp_path):
     assert raw.notes == ["The line above the header was left out ('Sales of 2020')."]
     assert raw.frame.to_numpy().tolist() == [list(row) for row in ROWS * 2]
     assert list(raw.frame) == HEADER
+
+
+def test_pairs_above_the_header_of_a_sheet(tmp_path):
+    pytest.importorskip("openpyxl")
+    names, rows = ["a", "b", "c", "d"], [[1, 2, "x", "y"], [3, 4, "x", "z"]] * 3
+    above = [["Station", "Berlin", None, None], ["Day", 2, None, None], [None] * 4]
+    pd.DataFrame([*above, names, *rows]).to_excel(tmp_path / "t.xlsx", header=False, index=False)
+    raw = read_table(tmp_path / "t.xlsx")
+    assert raw.notes == ["The 2 lines above the header were left out ('Station Berlin')."]
+    assert list(raw.frame) == names
+    assert raw.frame["b"].tolist() == [2, 4] * 3
 
 
 def test_names_that_come_twice_in_a_sheet(tmp_path):
