@@ -157,8 +157,7 @@ class ReferenceStep:
         }
 
     def _costs(self, p, batch, part):
-        """What each row adds to the loss of each of a slice of the members, and their minibatch with what blocks
-        have seen."""
+        """What each row adds to the losses of some members, and the minibatch with what blocks have seen."""
         stream_of, keys = self.stream_of[part], batch.keys[..., part]
         partner = None if batch.partner is None else batch.partner[stream_of]
         knobs = {name: values[..., part] for name, values in self.of_blocks.items()}

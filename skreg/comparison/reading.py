@@ -446,7 +446,7 @@ def _header_row(rows: Sequence[list[str]], width: int) -> int:
 
 
 def _below_pairs(rows: Sequence[list[str]], first: int, width: int) -> int:
-    """Which row is the header where the first full one may be of a pair, such as ("Station", "Berlin", "", "").
+    """Which row is the header where the first full one may be a pair, such as ("Station", "Berlin", "").
 
     A header below such lines names at least twice as many columns, those of numbers too.
     """

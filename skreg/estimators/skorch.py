@@ -30,6 +30,16 @@ _LOSSES = {
     "poisson": torch.nn.PoissonNLLLoss,
 }
 
+#: What a callback may try to change in the optimiser, and the parameters of the estimator that do it.
+_SET_INSTEAD = {
+    "lr": "learning_rate and learning_rate_init",
+    "betas": "beta_1 and beta_2",
+    "eps": "epsilon",
+    "weight_decay": "weight_decay",
+    "momentum": "momentum",
+    "nesterov": "nesterovs_momentum",
+}
+
 
 class EngineNet(NeuralNet):
     """A skorch net whose inner loop is a stack of the engine.
@@ -60,17 +70,28 @@ class EngineNet(NeuralNet):
                 self._refuse_changes(before, name, method_name)
 
     def _touchable(self):
-        """What a callback may be tempted to change: learning rates, what is trained, averaged weights."""
+        """What a callback may be tempted to change: the optimiser, what is trained, averaged weights."""
         stack, weights = self.stack_, None
         if stack.average is not None and stack.members:
             weights = [b.flat.clone() for b in (stack.average.theta, stack.average.running)]
-        rates = [group["lr"] for group in self.optimizer_.param_groups]
-        return rates, [p.requires_grad for p in self.module_.parameters()], weights
+        options = {
+            (name, place): value
+            for place, group in enumerate(self.optimizer_.param_groups)
+            for name, value in group.items()
+            if name != "params"
+        }
+        return options, [p.requires_grad for p in self.module_.parameters()], weights
 
     def _refuse_changes(self, before, name, method_name):
-        (rates, trained, weights), now = before, self._touchable()
-        if now[0] != rates:
-            what = "the learning rate of optimizer_", "Use learning_rate and learning_rate_init"
+        (options, trained, weights), now = before, self._touchable()
+        if now[0] != options:
+            changed = {**options, **now[0]}
+            option = next(k for k in changed if options.get(k) != now[0].get(k))[0]
+            instead = _SET_INSTEAD.get(option)
+            what = (
+                f"{'the learning rate' if option == 'lr' else option} of optimizer_",
+                f"Use {instead}" if instead else "Leave it as it is",
+            )
         elif now[1] != trained:
             what = "requires_grad of the weights in module_", "Train a copy of module_ in torch"
         elif weights and now[2] and not all(map(torch.equal, weights, now[2])):

@@ -288,6 +288,10 @@ class Changes(Callback):
     def on_epoch_end(self, net, **kwargs):
         if self.what == "rate":
             net.optimizer_.param_groups[0]["lr"] = 1.0
+        elif self.what == "decay":
+            net.optimizer_.param_groups[0]["weight_decay"] = 1.0
+        elif self.what == "new":
+            net.optimizer_.param_groups[0]["clip"] = 1.0
         elif self.what == "grad":
             net.module_[-1].weight.requires_grad_(False)
         else:
@@ -298,6 +302,8 @@ class Changes(Callback):
     ("what", "message"),
     [
         ("rate", "the learning rate of optimizer_ in on_epoch_end.* Use learning_rate"),
+        ("decay", "weight_decay of optimizer_ in on_epoch_end.* Use weight_decay"),
+        ("new", "clip of optimizer_ in on_epoch_end.* Leave it as it is"),
         ("grad", "requires_grad of the weights"),
         ("weights", r"averages over epochs in on_epoch_end.*ema_decay=0\.0"),
     ],
