@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +54,10 @@ _BESIDE_TOTALS = frozenset(
     ["n", "sd", "se", "sem", "25%", "50%", "75%", "q1", "q3", "iqr", "range", "minimum", "maximum"]
 )
 NO_CLASS, TOTALS = frozenset(_NO_CLASS.split("|")), frozenset(_TOTALS.split("|"))
+# a label in quotes of any kind, which a file that was quoted twice has here and there
+_QUOTED = re.compile(
+    "['\"`\u00b4\u2018\u201a\u201c\u201e\u00ab](.+)['\"`\u00b4\u2019\u2018\u201d\u201c\u00bb]"
+)
 FOOTER_ROWS = 10
 # share of the cells from which on a word for missing values makes up a class
 LEAST_CLASS = 0.1
@@ -380,8 +386,10 @@ def _categories(column: pd.Series, name: str, remarks: _Remarks) -> pd.Series:
 
 
 def folded(label: Any) -> str:
-    """What spellings of a label that differ in case and blanks alone have in common."""
-    return " ".join(tidy(str(label)).casefold().split())
+    """What spellings of a label have in common that differ in case, blanks, quotes or stored accents."""
+    text = unicodedata.normalize("NFC", tidy(str(label)))
+    quoted = _QUOTED.fullmatch(text)
+    return " ".join((quoted[1] if quoted else text).casefold().split())
 
 
 def one_spelling(column: pd.Series) -> tuple[pd.Series, dict[str, str]]:

@@ -87,6 +87,28 @@ def test_words_among_dates_are_missing():
     assert feature(["red", "blue", "unknown"])[0].notna().all()
 
 
+@pytest.mark.parametrize(
+    ("usual", "odd"),
+    [
+        ("yes", "'yes'"),
+        ("yes", '"Yes"'),
+        ("yes", "\u201eyes\u201c"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("M\u00fcller", "'Mu\u0308ller'"),
+    ],
+)
+def test_quotes_and_accents_make_no_other_label(usual, odd):
+    column = pd.Series([usual] * 5 + [odd, "no"])
+    merged, spellings = one_spelling(column)
+    assert merged.tolist() == [usual] * 6 + ["no"]
+    assert spellings == {odd: usual}
+
+
+@pytest.mark.parametrize("other", ["cafe", "5'", "'", "''"])
+def test_other_labels_stay_apart(other):
+    assert one_spelling(pd.Series(["caf\u00e9", "5", "no", other]))[1] == {}
+
+
 def test_letters_are_not_merged():
     letters = pd.Series(list("aAbBcCdD"))
     assert one_spelling(letters)[1] == {}
