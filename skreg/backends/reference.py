@@ -104,8 +104,8 @@ class ReferenceStep:
         self.stream_of = torch.as_tensor(feed.stream_of, device=device)
         self.target_of = torch.as_tensor(feed.target_of, device=device)
         # Sums of losses are in double precision: a few rows may cost a million times what the others do.
-        self.precise = dtype if device.type == "mps" else torch.float64  # which MPS lacks
-        self.total = torch.zeros(state.k, dtype=self.precise, device=device)
+        self.sum_dtype = dtype if device.type == "mps" else torch.float64  # which MPS lacks
+        self.total = torch.zeros(state.k, dtype=self.sum_dtype, device=device)
         self.tables = None
         self.carried = state.running.view
         idle = state.net.idle(knobs).items()
@@ -146,7 +146,7 @@ class ReferenceStep:
         leaves = {n: v[part].detach().requires_grad_() for n, v in self.state.theta.view.items()}
         costs, minibatch = self._costs(leaves, batch, part)
         grads = torch.autograd.grad(costs.sum(), list(leaves.values()), allow_unused=True)
-        self.total[part] += costs.detach().sum(dim=1, dtype=self.precise)
+        self.total[part] += costs.detach().sum(dim=1, dtype=self.sum_dtype)
         for name, value in minibatch.seen.items():
             self.carried[name][part].lerp_(value, BATCH_NORM_MOMENTUM)
         for name, value in minibatch.became.items():
@@ -258,4 +258,4 @@ class ReferenceStep:
             smoothing=torch.zeros(k, 1, dtype=raw.dtype, device=raw.device),
             quantile=self.quantile[members].view(-1, 1, 1),
         )
-        return (per_row * weight).sum(dim=1, dtype=self.precise)
+        return (per_row * weight).sum(dim=1, dtype=self.sum_dtype)

@@ -363,7 +363,7 @@ def _bounded(column: pd.Series, name: str, remarks: _Remarks) -> pd.Series:
 
 
 def _categories(column: pd.Series, name: str, remarks: _Remarks) -> pd.Series:
-    """Give spellings of one category that differ in case the most frequent one.
+    """Give spellings of one category the most frequent one.
 
     A word is a category of its own, but among dates it is a missing date.
     """
@@ -393,7 +393,7 @@ def folded(label: Any) -> str:
 
 
 def one_spelling(column: pd.Series) -> tuple[pd.Series, dict[str, str]]:
-    """Write labels that differ in upper and lower case alike.
+    """Write labels alike that are spellings of one, as `folded` tells.
 
     Parameters
     ----------

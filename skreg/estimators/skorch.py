@@ -85,8 +85,7 @@ class EngineNet(NeuralNet):
     def _refuse_changes(self, before, name, method_name):
         (options, trained, weights), now = before, self._touchable()
         if now[0] != options:
-            changed = {**options, **now[0]}
-            option = next(k for k in changed if options.get(k) != now[0].get(k))[0]
+            option = _first_change(options, now[0])
             instead = _SET_INSTEAD.get(option)
             what = (
                 f"{'the learning rate' if option == 'lr' else option} of optimizer_",
@@ -194,6 +193,14 @@ class EngineNet(NeuralNet):
 
     def __sklearn_tags__(self):
         return get_tags(self.shown_()) if hasattr(self, "shown_") else super().__sklearn_tags__()
+
+
+def _first_change(before, after):
+    """Name of the first option that was changed, added or taken away; dicts as of `EngineNet._touchable`."""
+    for key in {**before, **after}:
+        if key not in before or key not in after or before[key] != after[key]:
+            return key[0]
+    return None
 
 
 def engine_net(module, callbacks=(), verbose=0, **options):

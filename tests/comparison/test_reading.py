@@ -365,7 +365,7 @@ def test_lines_above_the_header_of_a_sheet(tmp_path):
 
 
 def test_pairs_above_the_header_of_a_sheet(tmp_path):
-    pytest.importorskip("openpyxl")
+    pytest.importorskip("openpyxl", reason="openpyxl reads sheets")
     names, rows = ["a", "b", "c", "d"], [[1, 2, "x", "y"], [3, 4, "x", "z"]] * 3
     above = [["Station", "Berlin", None, None], ["Day", 2, None, None], [None] * 4]
     pd.DataFrame([*above, names, *rows]).to_excel(tmp_path / "t.xlsx", header=False, index=False)

@@ -291,7 +291,7 @@ class Changes(Callback):
         elif self.what == "decay":
             net.optimizer_.param_groups[0]["weight_decay"] = 1.0
         elif self.what == "new":
-            net.optimizer_.param_groups[0]["clip"] = 1.0
+            net.optimizer_.param_groups[0]["clip"] = None
         elif self.what == "grad":
             net.module_[-1].weight.requires_grad_(False)
         else:

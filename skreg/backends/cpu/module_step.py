@@ -69,7 +69,7 @@ def keep_freed_memory():
     glibc learns from the largest block that was freed how much to keep, and blocks of more than 32 MiB do not
     count. Without it steps of small convolutional nets spend up to a tenth of their time on new pages.
     """
-    np.empty((31 << 20) + 4096, dtype=np.uint8)
+    np.empty(31 << 20, dtype=np.uint8)
 
 
 @functools.cache
